@@ -1,0 +1,159 @@
+"""The results log: two append-only files of JSON lines that the driver alone writes and everybody reads. Knows no Ray.
+
+`results.jsonl` has one row per ended point, `measurements.jsonl` one per point and epoch. A point that ended more than
+once (failed, then run again) counts with its last row. Both are read by pandas in one call:
+`pandas.read_json("runs/NAME/results.jsonl", lines=True)`.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.measurement import Measurement
+
+RESULTS = "results.jsonl"
+MEASUREMENTS = "measurements.jsonl"
+State = Literal["COMPLETE", "PRUNED", "FAILED"]
+
+SETTINGS = tuple(field.name for field in fields(TrainConfig))
+"""The columns that say what was trained."""
+OUTCOMES = (
+    "top1",
+    "top5",
+    "val_loss",
+    "best_epoch",
+    "final_top1",
+    "final_top5",
+    "final_val_loss",
+    "final_train_loss",
+    "test_top1",
+    "test_top5",
+    "test_loss",
+    "epochs_trained",
+    "train_seconds",
+    "images_per_second",
+    "device",
+)
+COLUMNS = (
+    "point",
+    "state",
+    "reason",
+    *SETTINGS,
+    "dataset",
+    "fingerprint",
+    "macs",
+    "num_params",
+    "activations",
+    *OUTCOMES,
+    "ended_at",
+)
+"""The columns of the results table, in order."""
+
+
+def outcome(measurements: Sequence[Measurement]) -> dict[str, Any]:
+    """The OUTCOMES of a point from its measurements in the order of epochs; None where nothing was measured.
+
+    `top1`, `top5` and `val_loss` belong to the best epoch (the first of the highest top-1), whose checkpoint is the
+    one to ship; `final_*` to the last.
+    """
+    if not measurements:
+        return dict.fromkeys(OUTCOMES) | {"epochs_trained": 0}
+    best = max(measurements, key=lambda m: m.top1)  # the first of the maxima
+    last = measurements[-1]
+    return {
+        "top1": best.top1,
+        "top5": best.top5,
+        "val_loss": best.val_loss,
+        "best_epoch": best.epoch,
+        "final_top1": last.top1,
+        "final_top5": last.top5,
+        "final_val_loss": last.val_loss,
+        "final_train_loss": last.train_loss,
+        "test_top1": last.test_top1,
+        "test_top5": last.test_top5,
+        "test_loss": last.test_loss,
+        "epochs_trained": last.epoch,
+        "train_seconds": last.train_seconds,
+        "images_per_second": sum(m.images_per_second for m in measurements) / len(measurements),
+        "device": last.device,
+    }
+
+
+def load_table(folder: Path) -> pd.DataFrame:
+    """The sweep in `folder` as a table: one row per ended point, COLUMNS in order, the order in which points ended.
+
+    Raises:
+        ConfigError: there is no results log in `folder`.
+    """
+    path = folder / RESULTS
+    if not path.is_file():
+        raise ConfigError(f"no sweep at {folder}: {path} does not exist; give the folder of a run, such as runs/NAME")
+    latest = {row["point"]: row for row in read_lines(path)}
+    return pd.DataFrame(list(latest.values()), columns=list(COLUMNS))
+
+
+def load_measurements(folder: Path) -> dict[str, list[Measurement]]:
+    """The measurements of every point in `folder`, in the order of epochs; an epoch trained twice counts once."""
+    epochs: dict[str, dict[int, Measurement]] = {}
+    for line in read_lines(folder / MEASUREMENTS):
+        measurement = Measurement(**line)
+        epochs.setdefault(measurement.point, {})[measurement.epoch] = measurement
+    return {point: [by_epoch[e] for e in sorted(by_epoch)] for point, by_epoch in epochs.items()}
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSON-lines file; none if it does not exist. A last line that was cut off is left out.
+
+    Raises:
+        ConfigError: a line in the middle is not a JSON object; the message names the file and the line.
+    """
+    lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
+    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is empty or torn
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ConfigError(f"{path}, line {number} is not JSON ({error}); repair or remove that line") from error
+        yield row
+
+
+class ResultsLog:
+    """Appends rows durably: a row is on disk when `append` returns."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._results = _open_for_append(folder / RESULTS)
+        self._measurements = _open_for_append(folder / MEASUREMENTS)
+
+    def append_result(self, row: Mapping[str, Any]) -> None:
+        """Append the row of an ended point; `row` has every one of COLUMNS."""
+        assert tuple(row) == COLUMNS, f"columns differ: {set(row) ^ set(COLUMNS)}"
+        _append(self._results, row)
+
+    def append_measurement(self, measurement: Measurement) -> None:
+        """Append the measurement of one epoch."""
+        _append(self._measurements, asdict(measurement))
+
+    def close(self) -> None:
+        """Close both files."""
+        os.close(self._results)
+        os.close(self._measurements)
+
+
+def _open_for_append(path: Path) -> int:
+    """Open `path` for appending, first cutting off a last line that a killed writer left unfinished."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    content = path.read_bytes()
+    os.ftruncate(descriptor, content.rfind(b"\n") + 1)
+    return descriptor
+
+
+def _append(descriptor: int, row: Mapping[str, Any]) -> None:
+    os.write(descriptor, json.dumps(row, allow_nan=False).encode() + b"\n")
+    os.fsync(descriptor)

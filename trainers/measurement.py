@@ -1,0 +1,55 @@
+"""What a trainer yields, and what a trainer is. Standard library only."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from trainers.config import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One training to do: its settings, its id and the folder that holds its checkpoints."""
+
+    id: str
+    config: TrainConfig
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What one point showed at the end of one epoch. Accuracies in percent, over every image of the split."""
+
+    point: str
+    """The id of the point."""
+    epoch: int
+    """Epochs trained so far, from 1."""
+    lr: float
+    """Learning rate of the epoch's last step."""
+    train_loss: float
+    """Mean loss over the epoch's training images, with label smoothing where it is on."""
+    val_loss: float
+    """Mean cross-entropy over the validation split, without label smoothing."""
+    top1: float
+    top5: float
+    images_per_second: float
+    """Training images per second of this epoch, evaluation excluded."""
+    train_seconds: float
+    """Seconds spent on training and evaluation since the first epoch, over all resumptions."""
+    device: str
+    """Where it ran and in which arithmetic, such as `cpu fp32`."""
+    test_top1: float | None = None
+    """The best checkpoint's accuracy on the test split; only on the last epoch, and only where a test split exists."""
+    test_top5: float | None = None
+    test_loss: float | None = None
+
+
+class Trainer(Protocol):
+    """Trains points and yields one Measurement per point and epoch, in the order of epochs.
+
+    A point whose folder holds a checkpoint goes on from it: the measurements of its finished epochs are yielded again
+    first, so that whoever listens misses none. A point is complete with the measurement of its last epoch.
+    """
+
+    def __call__(self, points: Sequence[Point]) -> Iterator[Measurement]: ...
