@@ -95,8 +95,12 @@ def load_table(folder: Path) -> pd.DataFrame:
     path = folder / RESULTS
     if not path.is_file():
         raise ConfigError(f"no sweep at {folder}: {path} does not exist; give the folder of a run, such as runs/NAME")
-    latest = {row["point"]: row for row in read_lines(path)}
-    return pd.DataFrame(list(latest.values()), columns=list(COLUMNS))
+    return pd.DataFrame(list(latest_rows(folder).values()), columns=list(COLUMNS))
+
+
+def latest_rows(folder: Path) -> dict[str, dict[str, Any]]:
+    """The row of each ended point in `folder`; none where there is no log."""
+    return {row["point"]: row for row in read_lines(folder / RESULTS)}
 
 
 def load_measurements(folder: Path) -> dict[str, list[Measurement]]:
@@ -124,7 +128,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 class ResultsLog:
-    """Appends rows durably: a row is on disk when `append` returns."""
+    """Appends rows; opening it first cuts off a last line that a killed writer left unfinished."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,12 +136,14 @@ class ResultsLog:
         self._measurements = _open_for_append(folder / MEASUREMENTS)
 
     def append_result(self, row: Mapping[str, Any]) -> None:
-        """Append the row of an ended point; `row` has every one of COLUMNS."""
+        """Append the row of an ended point, which has every one of COLUMNS; it is on disk when this returns."""
         assert tuple(row) == COLUMNS, f"columns differ: {set(row) ^ set(COLUMNS)}"
+        os.fsync(self._measurements)
         _append(self._results, row)
+        os.fsync(self._results)
 
     def append_measurement(self, measurement: Measurement) -> None:
-        """Append the measurement of one epoch."""
+        """Append the measurement of one epoch; the checkpoint holds it too, so it need not be on disk yet."""
         _append(self._measurements, asdict(measurement))
 
     def close(self) -> None:
@@ -147,7 +153,6 @@ class ResultsLog:
 
 
 def _open_for_append(path: Path) -> int:
-    """Open `path` for appending, first cutting off a last line that a killed writer left unfinished."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     content = path.read_bytes()
     os.ftruncate(descriptor, content.rfind(b"\n") + 1)
@@ -156,4 +161,3 @@ def _open_for_append(path: Path) -> int:
 
 def _append(descriptor: int, row: Mapping[str, Any]) -> None:
     os.write(descriptor, json.dumps(row, allow_nan=False).encode() + b"\n")
-    os.fsync(descriptor)

@@ -61,6 +61,8 @@ class TrainConfig:
     """Epochs of linear increase from 0 to `lr`."""
     crop_scale: float = 0.08
     """Smallest share of the image's area that a random training crop covers; 1 trains on the centre crop."""
+    crop_share: float = 0.875
+    """Evaluation resizes the shorter side to int(resolution / this) and cuts the centre; 1 keeps the whole side."""
     hflip: float = 0.5
     """Probability of mirroring a training image."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -92,6 +94,7 @@ class TrainConfig:
             0 <= self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, f"0 to below epochs {self.epochs}"
         )
         _require(0 < self.crop_scale <= 1, "crop_scale", self.crop_scale, "above 0 and at most 1")
+        _require(0.1 <= self.crop_share <= 1, "crop_share", self.crop_share, "0.1 to 1")
         _require(0 <= self.hflip <= 1, "hflip", self.hflip, "0 to 1")
 
 

@@ -37,6 +37,8 @@ class Measurement:
     """Training images per second of this epoch, evaluation excluded."""
     train_seconds: float
     """Seconds spent on training and evaluation since the first epoch, over all resumptions."""
+    measured_at: float
+    """Seconds since 1970, for logs; durations come from a monotonic clock."""
     device: str
     """Where it ran and in which arithmetic, such as `cpu fp32`."""
     test_top1: float | None = None

@@ -1,0 +1,1 @@
+"""Results to numbers, tables and figures. Needs pandas and matplotlib only, so it runs on a laptop without Ray or torch."""

@@ -1,0 +1,111 @@
+"""The frontier chart: what a network costs against its top-1, the sweep's frontier, and a published one beside it."""
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.comparison import Comparison
+from analysis.frontier import Cost
+from analysis.pareto import step_line
+from analysis.plots.frontier_info import FrontierInfo, Series, info
+from analysis.plots.frontier_labels import draw_labels
+from analysis.plots.frontier_legend import draw_legend
+from analysis.plots.ticks import log_limits, log_ticks, percent_limits, percent_ticks
+
+PLOT_AREA = (0.085, 0.17, 0.665, 0.70)
+"""Left, bottom, width and height of the axes, as shares of the figure; the legend stands to their right."""
+MARGIN = 0.025
+"""Where texts above and below the axes begin, as a share of the figure."""
+
+
+def figure(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str) -> Figure:
+    """The frontier chart of a results table."""
+    return draw(info(table, comparison, cost, sweep=sweep))
+
+
+def draw(chart: FrontierInfo) -> Figure:
+    """The chart as a figure of its own; pyplot is not used and matplotlib's settings are left as they were."""
+    with matplotlib.rc_context(dict(style.RC)):  # pyright: ignore[reportArgumentType]
+        canvas = FigureCanvasAgg(Figure(figsize=style.SIZE, dpi=100, facecolor="white"))
+        axes = canvas.figure.add_axes(PLOT_AREA)
+        _draw_axes(axes, chart)
+        _draw_texts(canvas.figure, chart)
+        if chart.published is not None:
+            _draw_published(axes, chart.published)
+        _draw_points(axes, chart)
+        draw_labels(canvas, axes, chart)
+        left, bottom, width, height = PLOT_AREA
+        draw_legend(canvas, chart, left=left + width + 0.015, top=bottom + height + 0.015)
+    return canvas.figure
+
+
+def _draw_axes(axes: Axes, chart: FrontierInfo) -> None:
+    axes.set_xlabel(chart.x_label, fontsize=style.AXIS, color=style.INK)
+    axes.set_ylabel("Top-1 accuracy (%)", fontsize=style.AXIS, color=style.INK)
+    axes.tick_params(labelsize=style.TICK, colors=style.MUTED, length=3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(style.PUBLISHED)
+    axes.set_axisbelow(True)
+    if chart.pruned.all():
+        axes.text(0.5, 0.5, "no complete point yet", transform=axes.transAxes, ha="center", color=style.MUTED)
+    costs = np.concatenate([np.empty(0), *(series.costs for series in chart.frontiers)])
+    top1 = np.concatenate([np.empty(0), *(series.top1 for series in chart.frontiers)])
+    if len(costs):
+        _draw_scales(axes, log_limits(costs), percent_limits(top1))
+    else:
+        axes.set(xticks=[], yticks=[])
+
+
+def _draw_scales(axes: Axes, x_limits: tuple[float, float], y_limits: tuple[float, float]) -> None:
+    x_ticks, y_ticks = log_ticks(*x_limits), percent_ticks(*y_limits)
+    axes.set(xscale="log", xlim=x_limits, ylim=y_limits)
+    axes.set_xticks(x_ticks, [f"{tick:g}" for tick in x_ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_yticks(y_ticks, [f"{tick:g}" for tick in y_ticks])
+    axes.grid(color=style.GRID, linewidth=0.7)
+
+
+def _draw_texts(figure: Figure, chart: FrontierInfo) -> None:
+    texts = (
+        (0.945, chart.title, {"fontsize": style.TITLE, "fontweight": "bold", "color": style.INK}),
+        (0.900, chart.subtitle, {"fontsize": style.SUBTITLE, "color": style.MUTED}),
+        (0.046, chart.caption, {"fontsize": style.LABEL, "color": style.MUTED}),
+        (0.014, chart.note, {"fontsize": style.LABEL, "color": style.MUTED, "style": "italic"}),
+    )
+    for height, text, look in texts:
+        figure.text(MARGIN, height, text, parse_math=False, **look)  # a sweep may have a dollar sign in its name
+
+
+def _draw_published(axes: Axes, published: Series) -> None:
+    axes.plot(*step_line(published.costs, published.top1), **style.PUBLISHED_LINE)
+    for mask, alpha in ((published.on_frontier, 1.0), (~published.on_frontier, 0.5)):
+        look = {"marker": style.PUBLISHED_MARKER, "s": 25, "color": style.PUBLISHED, "alpha": alpha}
+        axes.scatter(published.costs[mask], published.top1[mask], **look, zorder=2)
+
+
+def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
+    for number, series in enumerate(chart.points):
+        line = step_line(series.costs[series.on_frontier], series.top1[series.on_frontier])
+        axes.plot(*line, color=style.INK, linewidth=1.4, linestyle=style.linestyle(number))
+    by_value = style.shades(chart.shades)
+    colours = np.array([by_value[value] for value in chart.shades.tolist()], dtype=object)
+    models = np.array(chart.models, dtype=object)
+    for model in sorted(set(chart.models)):
+        shape = style.marker(model, chart.models)
+        for mask, size in ((~chart.on_frontier, style.SMALL), (chart.on_frontier, style.LARGE)):
+            rows = mask & (models == model)
+            axes.scatter(
+                chart.costs[rows],
+                chart.top1[rows],
+                s=size**2,
+                marker=shape,
+                facecolors=list(np.where(chart.pruned[rows], "white", colours[rows])),
+                edgecolors=style.INK if size == style.LARGE else list(colours[rows]),
+                alpha=1.0 if size == style.LARGE else 0.75,
+                clip_on=False,
+                zorder=4 if size == style.LARGE else 3,
+            )

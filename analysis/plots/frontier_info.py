@@ -1,0 +1,151 @@
+"""What the frontier chart shows. Pure: decides every number and text, draws nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.comparison import Comparison
+from analysis.frontier import Cost, frontier_mask
+from analysis.pareto import pareto_mask
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+X_LABELS: Mapping[Cost, str] = MappingProxyType(
+    {"macs": "Multiply-accumulates (millions)", "num_params": "Parameters (millions)"}
+)
+MEGA = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Points on the chart: costs in millions and top-1 in percent, both (n,), and which are on the frontier."""
+
+    label: str
+    costs: Array
+    top1: Array
+    on_frontier: Mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontierInfo:
+    """All that the frontier chart shows. Per-point fields follow the order of the points, (n,) over all of `points`."""
+
+    title: str
+    subtitle: str
+    caption: str
+    """How many points there are in each state."""
+    note: str
+    """About published figures; "" where there is nothing to say."""
+    x_label: str
+    points: tuple[Series, ...]
+    """The sweep's points that have a cost and a top-1, one series per dataset."""
+    published: Series | None
+    models: tuple[str, ...]
+    """The family of each point."""
+    shade_title: str
+    shades: Array
+    """The resolution or width of each point, told by its colour."""
+    pruned: Mask
+    """Which points were stopped early; they are drawn hollow and never on the frontier."""
+    labels: tuple[str, ...]
+    """`width@resolution` of each point."""
+
+    @property
+    def costs(self) -> Array:
+        """Of all points, in millions."""
+        return np.concatenate([np.empty(0), *(series.costs for series in self.points)])
+
+    @property
+    def top1(self) -> Array:
+        """Of all points, in percent."""
+        return np.concatenate([np.empty(0), *(series.top1 for series in self.points)])
+
+    @property
+    def on_frontier(self) -> Mask:
+        """Which of all points are on the frontier of their dataset."""
+        return np.concatenate([np.empty(0, dtype=bool), *(series.on_frontier for series in self.points)])
+
+    @property
+    def frontiers(self) -> tuple[Series, ...]:
+        """The series that have a step line: one per dataset, then the published one."""
+        return (*self.points, *([self.published] if self.published is not None else []))
+
+
+def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str) -> FrontierInfo:
+    """What the chart of a results table shows; FAILED rows and rows without a top-1 are counted but not shown."""
+    on_frontier = pd.Series(frontier_mask(table, cost), index=table.index)
+    measured = table["top1"].notna() & table[cost].notna() & (table["state"] != "FAILED")
+    shown = table.loc[measured].sort_values(["dataset", cost, "top1"], kind="stable")
+    by_resolution = len(set(table["resolution"])) > 1 or len(set(table["width_mult"])) <= 1
+    return FrontierInfo(
+        title=one_line(sweep, 70),
+        subtitle=one_line(_subtitle(table, comparison), 110),
+        caption=_caption(table),
+        note=one_line(comparison.note, 130),
+        x_label=X_LABELS[cost],
+        points=_series(shown, on_frontier, cost),
+        published=_published(comparison, cost),
+        models=tuple(shown["model"]),
+        shade_title="Resolution (px)" if by_resolution else "Width multiplier",
+        shades=shown["resolution" if by_resolution else "width_mult"].to_numpy(dtype=float),
+        pruned=(shown["state"] == "PRUNED").to_numpy(dtype=bool),
+        labels=tuple(_cell(w, r) for w, r in zip(shown["width_mult"], shown["resolution"], strict=True)),
+    )
+
+
+def one_line(text: str, most: int) -> str:
+    """`text` on one line, its end cut off beyond `most` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def _series(shown: pd.DataFrame, on_frontier: pd.Series, cost: Cost) -> tuple[Series, ...]:
+    return tuple(
+        Series(
+            label=str(dataset),
+            costs=rows[cost].to_numpy(dtype=float) / MEGA,
+            top1=rows["top1"].to_numpy(dtype=float),
+            on_frontier=on_frontier.loc[rows.index].to_numpy(dtype=bool),
+        )
+        for dataset, rows in shown.groupby("dataset", sort=True)
+    )
+
+
+def _published(comparison: Comparison, cost: Cost) -> Series | None:
+    if comparison.source is None:
+        return None
+    costs = comparison.cells[cost].to_numpy(dtype=float) / MEGA
+    top1 = comparison.cells["top1"].to_numpy(dtype=float)
+    return Series(label=comparison.source, costs=costs, top1=top1, on_frontier=pareto_mask(costs, top1))
+
+
+def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
+    parts: list[str] = []
+    if len(table):
+        low, high = min(table["epochs"]), max(table["epochs"])
+        parts.append(", ".join(sorted(set(table["dataset"].dropna().astype(str)))))
+        parts.append(f"{low} to {high} epochs" if low != high else f"{low} epoch{'s' if low != 1 else ''}")
+    if comparison.source is not None:
+        parts.append(f"published figures: {comparison.source} (ImageNet)")
+    return " · ".join(part for part in parts if part)
+
+
+def _caption(table: pd.DataFrame) -> str:
+    states = table["state"].value_counts()
+    parts = [f"{states.get('COMPLETE', 0)} complete"]
+    if "PRUNED" in states:
+        parts.append(f"{states['PRUNED']} pruned (hollow)")
+    if "FAILED" in states:
+        parts.append(f"{states['FAILED']} failed (not drawn)")
+    return f"{len(table)} point{'s' if len(table) != 1 else ''}: {', '.join(parts)}"
+
+
+def _cell(width_mult: float, resolution: int) -> str:
+    """Such as `0.35@96` and `1.0@224`; a width with many digits is rounded to four."""
+    width = f"{width_mult:.4g}"
+    return f"{width if '.' in width else f'{width}.0'}@{resolution}"

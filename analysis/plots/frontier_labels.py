@@ -1,0 +1,89 @@
+"""The labels on the frontier: measures their texts, finds their places, draws them."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.font_manager import FontProperties
+from matplotlib.patheffects import withStroke
+
+from analysis import style
+from analysis.pareto import step_line
+from analysis.plots.frontier_info import Array, FrontierInfo, Series
+from analysis.plots.labels import Place, place_labels
+
+
+def draw_labels(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> None:
+    """Label the points of the frontier, as many as fit; the limits of the axes must be final."""
+    names = _names(chart)
+    if not names:
+        return
+    anchors = _to_points(canvas, axes, np.array(list(names)))
+    points = np.stack([chart.costs, chart.top1], axis=1)
+    published = np.empty((0, 2))
+    if chart.published is not None:
+        published = np.stack([chart.published.costs, chart.published.top1], axis=1)
+    places = place_labels(
+        anchors,
+        np.array([_text_size(canvas, text) for text in names.values()]),
+        solid=_boxes(_to_points(canvas, axes, points), style.LARGE / 2 + 0.5),
+        faint=_boxes(_to_points(canvas, axes, published), 3.0),
+        lines=np.vstack([_line_boxes(canvas, axes, series) for series in chart.frontiers]),
+        bounds=np.asarray(axes.get_window_extent().extents) * 72 / canvas.figure.dpi,
+    )
+    for at, anchor, text, place in zip(names, anchors, names.values(), places, strict=True):
+        if place is not None:
+            _draw_label(axes, text, at, anchor, place)
+
+
+def _names(chart: FrontierInfo) -> dict[tuple[float, float], str]:
+    """One label for each place (cost, top-1) that holds points of the frontier, cheapest first."""
+    labels: dict[tuple[float, float], dict[str, None]] = {}
+    places = list(zip(chart.costs.tolist(), chart.top1.tolist(), strict=True))
+    for i in sorted(np.flatnonzero(chart.on_frontier), key=lambda i: places[i]):
+        labels.setdefault(places[i], {})[chart.labels[i]] = None
+    return {at: _merged(list(unique)) for at, unique in labels.items()}
+
+
+def _merged(labels: list[str]) -> str:
+    return labels[0] if len(labels) == 1 else f"{labels[0]} +{len(labels) - 1}"
+
+
+def _draw_label(axes: Axes, text: str, at: tuple[float, float], anchor: Array, place: Place) -> None:
+    leader = {"arrowstyle": "-", "color": style.PUBLISHED, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 4}
+    label = axes.annotate(
+        text,
+        at,
+        xytext=(place.corner[0] - float(anchor[0]), place.corner[1] - float(anchor[1])),
+        textcoords="offset points",
+        va="bottom",
+        fontsize=style.LABEL,
+        color=style.INK,
+        arrowprops=leader if place.leader else None,
+        zorder=5,
+    )
+    label.set_path_effects([withStroke(linewidth=2, foreground="white")])
+
+
+def _text_size(canvas: FigureCanvasAgg, text: str) -> tuple[float, float]:
+    """Width and height of a label, in points, with a little air."""
+    font = FontProperties(family=style.FONT, size=style.LABEL)
+    width, height, _ = canvas.get_renderer().get_text_width_height_descent(text, font, ismath=False)
+    scale = 72 / canvas.figure.dpi
+    return width * scale + 2, height * scale + 1
+
+
+def _to_points(canvas: FigureCanvasAgg, axes: Axes, data: Array) -> Array:
+    """Places on the chart (n, 2), cost and top-1, as points from the figure's lower left corner."""
+    return np.asarray(axes.transData.transform(data)) * 72 / canvas.figure.dpi
+
+
+def _boxes(centres: Array, radius: float) -> Array:
+    return np.concatenate([centres - radius, centres + radius], axis=1)
+
+
+def _line_boxes(canvas: FigureCanvasAgg, axes: Axes, series: Series) -> Array:
+    """The level and upright pieces of a series' step line as boxes."""
+    line = step_line(series.costs[series.on_frontier], series.top1[series.on_frontier])
+    corners = _to_points(canvas, axes, np.stack(line, axis=1))
+    ends = np.stack([corners[:-1], corners[1:]])
+    return np.concatenate([ends.min(axis=0) - 0.7, ends.max(axis=0) + 0.7], axis=1)

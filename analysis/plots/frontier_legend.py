@@ -1,0 +1,68 @@
+"""The legend of the frontier chart: its lines, then its networks by shape, then its resolutions or widths by colour."""
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.lines import Line2D
+
+from analysis import style
+from analysis.plots.frontier_info import FrontierInfo, one_line
+
+MOST_SHADES = 10
+"""At most so many colours are named, from the smallest value to the largest."""
+
+
+def draw_legend(canvas: FigureCanvasAgg, chart: FrontierInfo, *, left: float, top: float) -> None:
+    """Draw the legend from the corner (left, top) down; both are shares of the figure."""
+    groups = {"": _lines(chart), "Network": _models(chart), chart.shade_title: _shades(chart)}
+    for title, handles in groups.items():
+        if handles:
+            legend = canvas.figure.legend(
+                handles=handles,
+                title=title or None,
+                loc="upper left",
+                bbox_to_anchor=(left, top),
+                alignment="left",
+                fontsize=style.LEGEND,
+                title_fontproperties={"size": style.LEGEND, "weight": "bold"},
+                frameon=False,
+                labelcolor=style.INK,
+                handlelength=1.8,
+            )
+            for text in legend.get_texts():
+                text.set_parse_math(False)  # a dataset may have a dollar sign in its name
+            top = legend.get_window_extent(canvas.get_renderer()).y0 / canvas.figure.bbox.height
+
+
+def _lines(chart: FrontierInfo) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=style.INK, linewidth=1.4, linestyle=style.linestyle(i), label=one_line(series.label, 20))
+        for i, series in enumerate(chart.points)
+        if series.on_frontier.any()
+    ]
+    if len(chart.points) == 1 and handles:
+        handles[0].set_label("this sweep's frontier")
+    if chart.published is not None:
+        label = f"published: {chart.published.label}"
+        line = Line2D([], [], marker=style.PUBLISHED_MARKER, markersize=5, label=label)
+        line.set(**style.PUBLISHED_LINE)
+        handles.append(line)
+    return handles
+
+
+def _models(chart: FrontierInfo) -> list[Line2D]:
+    handles = [_marker(model, style.marker(model, chart.models), style.MUTED) for model in sorted(set(chart.models))]
+    if chart.pruned.any():
+        handles.append(_marker("pruned", str(handles[0].get_marker()), style.MUTED, fill="white"))
+    return handles
+
+
+def _shades(chart: FrontierInfo) -> list[Line2D]:
+    colours = list(style.shades(chart.shades).items())
+    picks = np.unique(np.linspace(0, len(colours) - 1, min(len(colours), MOST_SHADES)).round().astype(int))
+    return [_marker(f"{colours[i][0]:.4g}", "o", colours[i][1]) for i in picks]
+
+
+def _marker(label: str, shape: str, colour: str, fill: str | None = None) -> Line2D:
+    return Line2D(
+        [], [], linestyle="none", marker=shape, color=colour, markerfacecolor=fill or colour, markersize=6, label=label
+    )

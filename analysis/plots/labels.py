@@ -1,0 +1,112 @@
+"""Where the labels of points go, so that they overlap neither each other nor the points. Pure geometry, in points.
+
+Boxes are rows (x0, y0, x1, y1); segments are rows (x0, y0, x1, y1) from one end to the other.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+DIRECTIONS = ((-1, 1), (0, 1), (-1, 0), (1, -1), (1, 0), (0, -1), (1, 1), (-1, -1))
+"""Best first: above and to the left of a frontier there is nothing by definition."""
+DISTANCES = (5.5, 11.0, 19.0, 28.0, 38.0)
+"""From an anchor to its label; beyond the first a leader line joins them."""
+LINE_COST, FAINT_COST, DISTANCE_COST, RANK_COST = 2.0, 5.0, 1.2, 0.1
+MOST_LABELS = 60
+"""No chart holds more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a label goes: its lower left corner, and whether a line leads from it to its point."""
+
+    corner: tuple[float, float]
+    leader: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    box: Array
+    leader: Array
+    """(0, 4) or (1, 4): the segment from the anchor to the middle of the box."""
+    cost: float
+
+
+def place_labels(
+    anchors: Array, sizes: Array, *, solid: Array, faint: Array, lines: Array, bounds: Array
+) -> list[Place | None]:
+    """The place of each label, or None where there is no free one near its anchor.
+
+    Args:
+        anchors: (n, 2), the points that are labelled.
+        sizes: (n, 2), width and height of each label.
+        solid: (m, 4), boxes that no label may touch; nor does one touch another label or its leader.
+        faint: (k, 4), boxes that labels avoid where they can.
+        lines: (l, 4), boxes of level and upright lines, which labels would rather not cross.
+        bounds: (4,), the box that labels stay inside.
+    """
+    places: list[Place | None] = [None] * len(anchors)
+    labels, leaders = np.empty((0, 4)), np.empty((0, 4))
+    for i in _ends_first(len(anchors))[:MOST_LABELS]:
+        free = [
+            candidate
+            for candidate in _candidates(anchors[i], sizes[i])
+            if _inside(candidate.box, bounds)
+            and not _overlaps(candidate.box, np.vstack([solid, labels]))
+            and not _crossings(candidate.box, leaders)
+            and not any(_crossings(label, candidate.leader) for label in labels)
+        ]
+        if free:
+            best = min(
+                free, key=lambda c: c.cost + FAINT_COST * _overlaps(c.box, faint) + LINE_COST * _overlaps(c.box, lines)
+            )
+            places[i] = Place(corner=(float(best.box[0]), float(best.box[1])), leader=len(best.leader) > 0)
+            labels, leaders = np.vstack([labels, best.box]), np.vstack([leaders, best.leader])
+    return places
+
+
+def _candidates(anchor: Array, size: Array) -> Iterator[_Candidate]:
+    for ring, distance in enumerate(DISTANCES):
+        for rank, direction in enumerate(DIRECTIONS):
+            towards = np.array(direction, dtype=float)
+            reach = distance * (0.75 if towards.all() else 1.0)
+            corner = anchor + towards * reach + (towards - 1) / 2 * size
+            leader = np.concatenate([anchor, corner + size / 2])[None]
+            yield _Candidate(
+                box=np.concatenate([corner, corner + size]),
+                leader=leader if ring else np.empty((0, 4)),
+                cost=DISTANCE_COST * ring + RANK_COST * rank,
+            )
+
+
+def _overlaps(box: Array, boxes: Array) -> int:
+    apart = (boxes[:, 0] >= box[2]) | (boxes[:, 2] <= box[0]) | (boxes[:, 1] >= box[3]) | (boxes[:, 3] <= box[1])
+    return int(len(boxes) - apart.sum())
+
+
+def _crossings(box: Array, segments: Array) -> int:
+    """How many segments touch a box: those whose part inside its width is also inside its height."""
+    start, along = segments[:, :2], segments[:, 2:] - segments[:, :2]
+    along = np.where(along == 0, 1e-12, along)
+    near, far = (box[:2] - start) / along, (box[2:] - start) / along
+    enters, leaves = np.minimum(near, far).max(axis=1), np.maximum(near, far).min(axis=1)
+    return int(((enters <= leaves) & (enters <= 1) & (leaves >= 0)).sum())
+
+
+def _inside(box: Array, bounds: Array) -> bool:
+    return bool((box[:2] >= bounds[:2]).all() and (box[2:] <= bounds[2:]).all())
+
+
+def _ends_first(num: int) -> list[int]:
+    """0 .. num - 1 in the order first, last, then the middles of what remains, so that labels that fit are spread."""
+    order, gaps = list(dict.fromkeys([0, num - 1]))[:num], [(0, num - 1)]
+    for low, high in gaps:  # grows while it is walked
+        middle = (low + high) // 2
+        if high - low >= 2:
+            order.append(middle)
+            gaps += [(low, middle), (middle, high)]
+    return order

@@ -1,0 +1,141 @@
+"""The published MobileNet tables, read from `tables/*.csv`; a new file there is found by its name.
+
+A file is called SOURCE_mobilenet*.csv or SOURCE_latency*.csv, and one source may have several. `macs` and `num_params`
+are counted by this project's own rule (1000 classes) and are empty where the network is not one of ours; what upstream
+printed is kept beside them, and `misprint` says where that is wrong. All accuracies are ImageNet's, in percent.
+
+The same network differs by recipe, so figures of two sources are never mixed.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from trainers.errors import unknown_choice
+
+TABLES = Path(__file__).parent / "tables"
+CELL = ("model", "width_mult", "resolution", "round_nearest")
+"""The columns that name a network among the published ones, all at the published strides."""
+COLUMNS = (
+    "source",
+    "model",
+    "variant",
+    "precision",
+    "width_mult",
+    "resolution",
+    "round_nearest",
+    "macs",
+    "num_params",
+    "printed_macs_m",
+    "printed_params_m",
+    "top1",
+    "top5",
+    "latency_ms",
+    "latency_device",
+    "misprint",
+    "notes",
+    "citation",
+)
+"""The columns of every table, in order; `precision` is `float` or `int8`, `citation` a repository and its file."""
+TEXT = ("source", "model", "variant", "precision", "latency_device", "misprint", "notes", "citation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedFigure:
+    """What one source published for one network."""
+
+    variant: str
+    """Upstream's own name of the row."""
+    top1: float
+    """Percent."""
+    top5: float | None
+    """Percent; None where upstream printed none."""
+
+
+def sources() -> dict[str, str]:
+    """The sources by name, each with one line: its models, its distinct networks, its top-1 figures."""
+    return {name: _summary(load_published(name)) for name in sorted(_files())}
+
+
+def load_published(source: str) -> pd.DataFrame:
+    """Every row of one source, in COLUMNS and upstream's order; text is "" and numbers are NaN where there is none.
+
+    Raises:
+        ConfigError: there is no such source; the message names them all.
+    """
+    files = _files()
+    if source not in files:
+        raise unknown_choice("published source", source, files)
+    return pd.concat([_read(path) for path in files[source]], ignore_index=True)
+
+
+def load_cells(source: str) -> pd.DataFrame:
+    """The networks of one source that can be drawn: one row per CELL, with top-1 and computed costs.
+
+    Where a source has several rows for one network (recipes, or one row in two tables) the best top-1 counts; 8-bit
+    rows never do.
+
+    Raises:
+        ConfigError: there is no such source.
+    """
+    rows = load_published(source)
+    rows = rows.loc[rows["top1"].notna() & rows["macs"].notna() & (rows["precision"] == "float")]
+    best_first = rows.sort_values("top1", ascending=False, kind="stable")
+    return best_first.drop_duplicates(list(CELL)).sort_index().reset_index(drop=True)
+
+
+def lookup(
+    source: str, *, model: str, width_mult: float, resolution: int, round_nearest: int = 8
+) -> PublishedFigure | None:
+    """The figure of one network in one source (as `load_cells` picks it); None if the source has none.
+
+    Raises:
+        ConfigError: there is no such source.
+    """
+    cells = load_cells(source).set_index(list(CELL))
+    cell = (model, round(width_mult, 6), resolution, round_nearest)
+    if cell not in cells.index:
+        return None
+    row = cells.loc[[cell]].iloc[0]
+    return PublishedFigure(
+        variant=row["variant"], top1=float(row["top1"]), top5=None if pd.isna(row["top5"]) else float(row["top5"])
+    )
+
+
+def misprints() -> pd.DataFrame:
+    """The rows of all sources that upstream printed with a wrong figure: what it printed, and the true figure."""
+    tables = pd.concat([load_published(name) for name in sorted(_files())], ignore_index=True)
+    columns = ["source", "variant", "printed_macs_m", "printed_params_m", "misprint"]
+    return tables.loc[tables["misprint"] != "", columns].reset_index(drop=True)
+
+
+def load_weight_sharing() -> pd.DataFrame:
+    """Networks that share one set of weights, and what they were compared with: method, family, madds_m, params_m, top1
+    and source, as printed by their authors."""
+    return pd.read_csv(TABLES / "weight_sharing_anchors.csv")
+
+
+def _files() -> dict[str, list[Path]]:
+    """The tables of each source."""
+    files: dict[str, list[Path]] = {}
+    for path in sorted(TABLES.glob("*.csv")):
+        if match := re.match(r"(.+?)_(mobilenet|latency)", path.stem):
+            files.setdefault(match[1], []).append(path)
+    return files
+
+
+def _read(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), usecols=list(COLUMNS))
+    return table.loc[:, list(COLUMNS)].fillna(dict.fromkeys(TEXT, ""))
+
+
+def _summary(rows: pd.DataFrame) -> str:
+    cells = rows.loc[rows["macs"].notna()].drop_duplicates(list(CELL))
+    models = ", ".join(sorted(set(rows["model"])))
+    return f"{models}: {_count(len(cells), 'network')}, {_count(len(rows['top1'].dropna()), 'top-1 figure')}"
+
+
+def _count(num: int, what: str) -> str:
+    return f"{num} {what}{'' if num == 1 else 's'}"

@@ -1,0 +1,86 @@
+"""The report of a sweep: charts, a CSV and a Markdown page, written into its folder. Reads the results log only."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.comparison import add_published, compare
+from analysis.frontier import add_frontiers, frontier_points
+from analysis.plots.registry import PLOTS
+from analysis.results_table import results_page
+from sweep.results import load_table
+
+COUNTS = ("num_classes", "macs", "num_params", "activations", "best_epoch", "epochs_trained")
+"""Whole numbers that a table with gaps would otherwise write as 3504872.0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What `write_report` wrote."""
+
+    folder: Path
+    charts: tuple[Path, ...]
+    """Every chart as PNG and as SVG."""
+    csv: Path
+    """One row a point."""
+    markdown: Path
+    """The page to read."""
+    frontier: pd.DataFrame
+    """The points on the MACs frontier, cheapest first; the columns of the CSV."""
+
+
+def write_report(folder: Path, *, published: str | None = None) -> Report:
+    """Write `folder/report/` from the results log in `folder`; a report that is there already is replaced file by file.
+
+    Args:
+        folder: a sweep's folder.
+        published: the source of published figures, or `none`; unset, one is chosen for ImageNet and none otherwise.
+
+    Raises:
+        ConfigError: there is no results log in `folder`, or no such source.
+    """
+    table = load_table(folder)
+    comparison = compare(table, published)
+    points = add_published(add_frontiers(table), comparison)
+    sweep = folder.resolve().name
+    out = folder / "report"
+    out.mkdir(exist_ok=True)
+    charts = [
+        path for name, plot in PLOTS.items() for path in write_chart(plot.figure(table, comparison, sweep), out / name)
+    ]
+    csv, markdown = out / "results.csv", out / "results.md"
+    write_atomically(csv, points.astype(dict.fromkeys(COUNTS, "Int64")).to_csv(index=False).encode())
+    images = {plot.description: f"{name}.png" for name, plot in PLOTS.items()}
+    write_atomically(markdown, results_page(points, comparison, sweep=sweep, charts=images).encode())
+    return Report(folder=out, charts=tuple(charts), csv=csv, markdown=markdown, frontier=frontier_points(points))
+
+
+def write_chart(figure: Figure, stem: Path) -> tuple[Path, Path]:
+    """Write a figure to `stem`.png and .svg; one figure gives the same bytes every time."""
+    png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
+    with matplotlib.rc_context(dict(style.RC)):  # pyright: ignore[reportArgumentType]
+        for path, metadata in ((png, {"Software": None}), (svg, {"Date": None})):
+            content = BytesIO()
+            figure.savefig(content, format=path.suffix[1:], dpi=style.DPI, metadata=metadata)
+            write_atomically(path, content.getvalue())
+    return png, svg
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old or the new content, never a part."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)  # mkstemp's 0o600 would hide a report on a shared disk
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,129 @@
+"""The Markdown page of a sweep: every point, in the column order of the published MobileNet tables."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.comparison import Comparison
+from analysis.markdown import bold, escape, table
+from sweep.results import SETTINGS
+
+Row = dict[str, Any]
+"""A row of the results table, column name to value."""
+
+OWN_COLUMN = ("data", "model", "width_mult", "resolution", "dropout", "lr_schedule", "epochs")
+"""Settings that always have their own column or are part of the network's name."""
+
+EXPLANATION = (
+    "In bold: the Pareto frontier of MACs against top-1. MACs count convolutions and linear layers of one image; "
+    "top-1 and top-5 are percentages of the validation split at the best epoch."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of the page."""
+
+    header: str
+    cell: Callable[[Row], str]
+    """The text for a row of the results table, not yet escaped."""
+    name: str = ""
+    """The column of the results table that it shows, if it is one."""
+    align: str = "---"
+    """Markdown's rule: `---` to the left, `---:` to the right."""
+
+
+def network_name(model: str, width_mult: float, resolution: int) -> str:
+    """The network's name as the published tables write it, such as `mobilenet_v2_0.35_96`."""
+    return f"{model}_{float(width_mult)}_{resolution}"
+
+
+def varying_settings(points: pd.DataFrame) -> list[str]:
+    """The settings that differ among the points and have no column of their own, in the order of SETTINGS."""
+    return [name for name in SETTINGS if name not in OWN_COLUMN and len(set(points[name].astype(str))) > 1]
+
+
+def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, charts: dict[str, str]) -> str:
+    """The page of a sweep as Markdown.
+
+    Args:
+        points: the results table with the columns of `add_frontiers` and `add_published`.
+        comparison: the published figures beside it.
+        sweep: its name.
+        charts: description to file name, relative to the page.
+    """
+    states = points["state"].value_counts()
+    counts = ", ".join(f"{num} {str(state).lower()}" for state, num in sorted(states.items())) or "none yet"
+    datasets = ", ".join(sorted(set(points["dataset"].dropna().astype(str)))) or "no dataset yet"
+    columns = _columns(points)
+    lines = [
+        f"# Sweep {escape(sweep)}: {len(points)} point{'s' if len(points) != 1 else ''} on {escape(datasets)}",
+        f"Points: {counts}. Published figures: {comparison.source or 'none'}.",
+        *([f"{escape(comparison.note)}."] if comparison.note else []),
+        EXPLANATION,
+        *(f"![{escape(description)}]({name})" for description, name in charts.items()),
+        table([(c.header, c.align) for c in columns], [_line(row, columns) for row in _largest_first(points)]),
+    ]
+    return "\n\n".join(lines)
+
+
+def _largest_first(points: pd.DataFrame) -> list[Row]:
+    """By family and dataset, then width, then resolution, as upstream does; the best training of a network first."""
+    order = ["dataset", "model", "width_mult", "resolution", "top1"]
+    ordered = points.sort_values(order, ascending=[True, True, False, False, False], kind="stable")
+    return [{str(name): value for name, value in row.items()} for row in ordered.to_dict("records")]
+
+
+def _columns(points: pd.DataFrame) -> list[Column]:
+    """The columns of the page; those of published figures, of the dataset and of settings only where they say something."""
+    published = [
+        _numbers("Published top 1", "published_top1"),
+        _numbers("Difference", "top1_difference", sign="+"),
+    ]
+    return [
+        Column(header="Network", cell=lambda row: network_name(row["model"], row["width_mult"], row["resolution"])),
+        _numbers("MACs (M)", "macs", per=1e6),
+        _numbers("Parameters (M)", "num_params", per=1e6),
+        _numbers("Top 1", "top1"),
+        _numbers("Top 5", "top5"),
+        *(column for column in published if column.name in points and len(points[column.name].dropna())),
+        _plain("Dropout", "dropout"),
+        _plain("LR schedule", "lr_schedule"),
+        *([_plain("Dataset", "dataset")] if len(set(points["dataset"])) > 1 else []),
+        *(_plain(name, name) for name in varying_settings(points)),
+        _plain("Epochs", "epochs"),
+        Column(header="State", cell=_state),
+    ]
+
+
+def _numbers(header: str, name: str, *, per: float = 1.0, sign: str = "") -> Column:
+    def cell(row: Row) -> str:
+        return "" if _unset(row[name]) else f"{row[name] / per:{sign}.2f}"
+
+    return Column(header=header, name=name, cell=cell, align="---:")
+
+
+def _plain(header: str, name: str) -> Column:
+    """A column of settings as people write them: nothing for an unset one, 0.2 and not 0.20000000000000001."""
+
+    def cell(row: Row) -> str:
+        value = row[name]
+        return "" if _unset(value) else f"{value:g}" if isinstance(value, float) else str(value)
+
+    return Column(header=header, name=name, cell=cell)
+
+
+def _state(row: Row) -> str:
+    return row["state"] if _unset(row["reason"]) else f"{row['state']} ({row['reason']})"
+
+
+def _unset(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def _line(row: Row, columns: list[Column]) -> list[str]:
+    cells = [escape(column.cell(row)) for column in columns]
+    return [bold(cell) for cell in cells] if row["on_frontier"] else cells

@@ -1,0 +1,74 @@
+"""How charts look: one palette, sizes in points, marker shapes. Every colour is told apart by a shape or a label too."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import to_hex
+from numpy.typing import NDArray
+
+SIZE = (8.6, 5.2)
+"""Figure width and height, inches."""
+DPI = 200
+"""Dots per inch of a PNG."""
+
+INK = "#222222"
+MUTED = "#5f6368"
+GRID = "#e4e6e9"
+PUBLISHED = "#8a8f98"
+SINGLE = "#0072b2"
+LIGHTEST = 0.86
+"""Where on the colour map (0 to 1) the largest value lies; beyond it yellow fades on white."""
+
+TITLE = 13.0
+SUBTITLE = 9.5
+AXIS = 10.0
+TICK = 9.0
+LEGEND = 8.5
+LABEL = 8.0
+"""Font sizes, points; nothing is printed smaller than LABEL."""
+
+SMALL, LARGE = 5.0, 7.0
+"""Marker sizes off and on the frontier, points."""
+
+FONT = "DejaVu Sans"
+RC: Mapping[str, Any] = MappingProxyType(
+    {
+        "font.family": FONT,
+        "svg.hashsalt": "mobilenet-sweep",
+        "svg.fonttype": "path",
+        "axes.unicode_minus": False,
+    }
+)
+"""matplotlib settings under which charts are drawn and saved."""
+
+MARKERS: Mapping[str, str] = MappingProxyType(
+    {"mobilenet_v1": "s", "mobilenet_v2": "o", "mobilenet_v3_large": "^", "mobilenet_v3_small": "D"}
+)
+SPARE_MARKERS = ("P", "v", "h", "<", ">", "p")
+PUBLISHED_MARKER = "x"
+PUBLISHED_LINE: Mapping[str, Any] = MappingProxyType({"color": PUBLISHED, "linestyle": (0, (4, 2)), "linewidth": 1.2})
+LINESTYLES = ("-", (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1)))
+
+
+def marker(model: str, models: Sequence[str]) -> str:
+    """The marker of a model; one without its own gets a spare by its place among `models`."""
+    others = sorted(set(models) - set(MARKERS))
+    return MARKERS.get(model) or SPARE_MARKERS[others.index(model) % len(SPARE_MARKERS)]
+
+
+def linestyle(number: int) -> Any:
+    """The line of the frontier of dataset `number`, from 0; the first is solid. One of matplotlib's line styles."""
+    return LINESTYLES[number % len(LINESTYLES)]
+
+
+def shades(values: NDArray[np.float64]) -> dict[float, str]:
+    """A colour for each distinct value, ascending: dark to light, so that grey prints and colour-blind readers keep the
+    order."""
+    distinct = np.unique(values).tolist()
+    if len(distinct) == 1:
+        return {distinct[0]: SINGLE}
+    colormap = matplotlib.colormaps["viridis"]
+    return {value: to_hex(colormap(LIGHTEST * i / (len(distinct) - 1))) for i, value in enumerate(distinct)}

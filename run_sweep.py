@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Sweep MobileNets in parallel and draw which one to ship: parse the command line, dispatch, set the exit code.
+
+Exit codes: 0 all well, 1 a trial failed, 2 a mistake in what was asked, 130 interrupted.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+import yaml
+from rich.console import Console
+
+from search_spaces.registry import SPACES, get_space
+from sweep.config import SweepConfig, from_json
+from trainers.errors import ConfigError
+
+DESCRIPTION = """Train every network of a search space, log each to MLflow, draw accuracy against cost.
+
+  run_sweep.py --space mnv2_quick                          minutes on 2 CPU cores
+  run_sweep.py --space mnv2_grid --data /data/imagenet     the 22 cells of the published table
+  run_sweep.py --space mnv2_grid --axis dropout=0,0.2 --train.epochs 90
+  run_sweep.py --config runs/NAME/config.json --name other the settings of an earlier sweep
+
+Other commands, each with --help: plan (points and exact costs, trains nothing), report FOLDER, ui, list.
+The same command again trains only what is missing.
+"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanArguments(SweepConfig):
+    """List every point of a sweep with its exact cost; trains nothing and writes nothing but `--csv`."""
+
+    csv: Path | None = None
+    """Also write the table to this file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportArguments:
+    """Draw the charts and tables of a sweep again, from its results log."""
+
+    folder: tyro.conf.Positional[Path]
+    """The sweep's folder, such as runs/mnv2_quick-digits."""
+    published: str | None = None
+    """Published table to draw beside the sweep, or `none`; unset: one that fits, on ImageNet only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UiArguments:
+    """Serve the MLflow UI on this project's store until Ctrl-C."""
+
+    runs: Path = Path("runs")
+    """Where the store lies."""
+    host: str = "127.0.0.1"
+    """Address to listen on; others than this machine can reach it only if you change this."""
+    port: int = 5000
+    """Port to listen on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListArguments:
+    """Name the spaces, models, datasets, trainers, plots and published tables."""
+
+
+def sweep(argv: Sequence[str]) -> int:
+    """Train what is missing of the sweep, report, and say what to look at."""
+    config = parse_sweep(argv, SweepConfig)
+    from analysis.published import check_source
+    from analysis.report import write_report
+    from sweep.plan import make_plan
+    from sweep.sweep import run
+
+    check_source(config.published)
+    plan = make_plan(config)
+    console = Console(stderr=False, soft_wrap=True, highlight=False)
+    print(f"{plan.name}: {len(plan.points)} points on {plan.dataset.name} ({plan.dataset.sizes}; {plan.dataset.note})")
+    outcome = run(
+        config, plan, console=console, report=lambda folder: write_report(folder, published=config.published).folder
+    )
+    print(outcome.summary())
+    if outcome.rows:
+        print_report(plan.folder, config.published)
+    if outcome.tracking_error:
+        print(f"MLflow lacks part of this sweep ({outcome.tracking_error}); the same command again sends it")
+    if outcome.num_missing:
+        print(f"interrupted with {outcome.num_missing} points to go; continue with: {command(*argv)}")
+        return 130
+    print(f"MLflow UI: {ui_command(config)}")
+    return 1 if outcome.num_failed else 0
+
+
+def plan(argv: Sequence[str]) -> int:
+    """Print every point of the sweep with its cost."""
+    arguments = parse_sweep(argv, PlanArguments)
+    from sweep.plan import make_plan
+
+    planned = make_plan(arguments)
+    table = planned.table()
+    if arguments.csv is not None:
+        table.to_csv(arguments.csv, index=False)
+    shown = ["model", "width_mult", "resolution", *planned.varied]
+    costs = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
+    readable = table.assign(**{name: table[column] / 1e6 for name, column in costs.items()})
+    print(readable[[*dict.fromkeys(shown), *costs]].to_string(index=False, float_format=lambda value: f"{value:.6g}"))
+    print(f"{len(table)} points on {planned.dataset.name} ({planned.dataset.sizes}); would be kept in {planned.folder}")
+    return 0
+
+
+def report(argv: Sequence[str]) -> int:
+    """Write the report of a sweep again."""
+    arguments = parse(argv, ReportArguments, "report")
+    print_report(arguments.folder, arguments.published)
+    return 0
+
+
+def ui(argv: Sequence[str]) -> int:
+    """Become an MLflow server on the project's store."""
+    arguments = parse(argv, UiArguments, "ui")
+    store = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if store.startswith("http"):
+        raise ConfigError("MLFLOW_TRACKING_URI names a server: open it in a browser, or unset the variable")
+    path = arguments.runs.absolute() / "mlflow.db"
+    if not store and not path.is_file():
+        raise ConfigError(f"no MLflow store at {path}; run a sweep first, or give its folder with --runs")
+    options = {"--backend-store-uri": store or f"sqlite:///{path}", "--host": arguments.host, "--port": arguments.port}
+    flags = [str(part) for option in options.items() for part in option]
+    print(f"MLflow UI on http://{arguments.host}:{arguments.port}, Ctrl-C ends it", flush=True)
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", "--workers", "1", *flags])
+
+
+def list_registries(argv: Sequence[str]) -> int:
+    """Print every registry, a line an entry."""
+    parse(argv, ListArguments, "list")
+    from analysis.plots.registry import PLOTS
+    from analysis.published import misprints, sources
+    from trainers.datasets.registry import DATASETS
+    from trainers.models.registry import MODELS
+    from trainers.registry import TRAINERS
+
+    sections: dict[str, dict[str, str]] = {
+        "search spaces (--space)": {name: space.doc for name, space in SPACES.items()},
+        "models (--train.model)": {name: first_line(build) for name, build in MODELS.items()},
+        "datasets (--data)": {name: first_line(load) for name, load in DATASETS.items()}
+        | {"PATH": "An image folder: PATH/train/CLASS/IMAGE, with val/ (or validation/) and test/ where there are any."},
+        "trainers (--trainer)": {name: first_line(train) for name, train in TRAINERS.items()},
+        "plots": {name: plot.description for name, plot in PLOTS.items()},
+        "published tables (--published)": sources(),
+        "cells that upstream printed wrong": {
+            f"{row.source} {row.variant}": f"printed {row.printed}: {row.misprint}" for row in misprints().itertuples()
+        },
+    }
+    for title, entries in sections.items():
+        print(title)
+        for name, line in entries.items():
+            print(f"  {name:<22} {line}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "sweep": sweep,
+    "plan": plan,
+    "report": report,
+    "ui": ui,
+    "list": list_registries,
+}
+
+
+def parse_sweep(argv: Sequence[str], cls: type[T]) -> T:
+    """The configuration that `argv` asks for: a saved one or the space's own base, and the flags on top."""
+    arguments = [re.sub(r"^--data(?==|$)", "--train.data", argument) for argument in argv]
+    arguments, saved = take_option(arguments, "--config")
+    _, space = take_option(arguments, "--space")
+    asks_for_help = bool({"-h", "--help"} & set(arguments))
+    if saved is not None:
+        default = load_config(Path(saved))
+    elif space is not None or asks_for_help:
+        name = space or "mnv2_quick"
+        default = SweepConfig(space=name, train=get_space(name).base)
+    else:
+        raise ConfigError(f"which search space? Give --space, one of {', '.join(SPACES)}")
+    config = parse(arguments, cls, "", default=cls(**vars(default)))
+    refuse_flags_of_axes(arguments, config)
+    return config
+
+
+def take_option(argv: Sequence[str], option: str) -> tuple[list[str], str | None]:
+    """`argv` without `option VALUE` or `option=VALUE`, and the last such value."""
+    rest: list[str] = []
+    value = None
+    arguments = iter(argv)
+    for argument in arguments:
+        name, equals, text = argument.partition("=")
+        if name != option:
+            rest.append(argument)
+            continue
+        value = text if equals else next(arguments, None)
+        if value is None:
+            raise ConfigError(f"{option} needs a value")
+    return rest, value
+
+
+def load_config(path: Path) -> SweepConfig:
+    """The configuration saved in a JSON or YAML file."""
+    try:
+        settings = yaml.safe_load(path.read_text())  # JSON is YAML
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read the configuration {path}: {one_line(error)}") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path} holds no configuration; a run's config.json is one")
+    return from_json(settings)
+
+
+def refuse_flags_of_axes(argv: Sequence[str], config: SweepConfig) -> None:
+    """Raise a ConfigError for a `--train.X` whose X is an axis, which would be without effect."""
+    from sweep.plan import effective_space
+
+    for axis in effective_space(config).axes:
+        spellings = {f"--train.{axis}", f"--train.{axis.replace('_', '-')}"}
+        if any(argument.partition("=")[0] in spellings for argument in argv):
+            raise ConfigError(f"{axis} is an axis of {config.space}; choose its values with --axis {axis}=...")
+
+
+def parse(argv: Sequence[str], cls: type[T], name: str, default: T | None = None) -> T:
+    """Parse `argv` into `cls` by its fields.
+
+    Raises:
+        ConfigError: what the parser says, on one line.
+    """
+    options: dict[str, Any] = {"prog": f"run_sweep.py {name}".strip(), "config": (tyro.conf.UseAppendAction,)}
+    if default is not None:
+        options["default"] = default
+    if cls is SweepConfig:
+        options["description"] = DESCRIPTION
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(cls, args=list(argv), **options)
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise ConfigError(parser_message(said.getvalue())) from None
+
+
+def parser_message(box: str) -> str:
+    """The first statement in the box that the parser draws around its errors, and the flags it suggests."""
+    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
+    rules = [i for i, line in enumerate(lines) if set(line) == {"─"}]
+    statement = " ".join(lines[: rules[0] if rules else None])
+    if "Perhaps you meant:" not in lines:
+        return f"{statement}; --help lists the options"
+    suggested = [line.split()[0] for line in lines if line.startswith("--")]
+    return f"{statement}; perhaps you meant {' or '.join(dict.fromkeys(suggested))}"
+
+
+def print_report(folder: Path, published: str | None) -> None:
+    """Write the report and print its frontier and where it lies."""
+    from analysis.report import write_report
+
+    written = write_report(folder, published=published)
+    if written.frontier.empty:
+        print("no complete point yet, so no frontier")
+    for row in written.frontier.itertuples():
+        network = f"{row.model}_{row.width_mult:g}_{row.resolution}"
+        print(f"  frontier: {network:<26} {row.macs / 1e6:9.2f} M MACs {row.num_params / 1e6:7.3f} M params {row.top1:6.2f} % top-1")
+    print(f"chart: {next(iter(written.charts))}\ntable: {written.markdown}")
+
+
+def ui_command(config: SweepConfig) -> str:
+    """What shows this sweep's runs in a browser."""
+    uri = config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if uri.startswith("http"):
+        from sweep.tracking import without_credentials
+
+        return f"open {without_credentials(uri)}"
+    runs = [] if config.runs == Path("runs") else ["--runs", str(config.runs)]
+    return command("ui", *runs)
+
+
+def command(*arguments: str) -> str:
+    """The command line that runs this program with `arguments`, as the user started it."""
+    return shlex.join([*(["uv", "run"] if "UV" in os.environ else ["python"]), "run_sweep.py", *arguments])
+
+
+def first_line(function: Callable[..., object]) -> str:
+    """The first line of a docstring."""
+    return (function.__doc__ or "").strip().splitlines()[0]
+
+
+def one_line(error: Exception) -> str:
+    """An error's text without line breaks."""
+    return " ".join(str(error).split())
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command that `argv` names, `sweep` if none; the exit code."""
+    name, arguments = (argv[0], argv[1:]) if argv and argv[0] in COMMANDS else ("sweep", argv)
+    try:
+        return COMMANDS[name](arguments)
+    except ConfigError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"interrupted; continue with: {command(*argv)}", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""What varies in a sweep. Data only: no torch, no Ray."""

@@ -1,0 +1,104 @@
+"""SweepConfig: what a sweep trains and how it runs."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.fields import field_names, parse_field
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """Everything one command asks for; saved as `config.json` in the sweep's folder."""
+
+    space: str
+    """The search space; `run_sweep.py list` names them all."""
+    train: TrainConfig = field(default_factory=TrainConfig)
+    """Settings of every point; the axes of the space go on top."""
+    axis: tuple[str, ...] = ()
+    """Add or replace an axis: `dropout=0,0.2`, `lr=loguniform(0.01,0.2)`. Any field of `train`; may be given again."""
+    num_samples: int | None = None
+    """Points to draw where an axis is a distribution; of a grid, how many of its points to draw."""
+    sample_seed: int = 0
+    """Decides which points are drawn."""
+    trainer: str = "classifier"
+    """How points are trained; `run_sweep.py list` names the trainers."""
+
+    name: str | None = None
+    """Folder of the sweep below `runs`; unset: SPACE-DATASET."""
+    runs: Path = Path("runs")
+    """Where sweeps and the MLflow store lie."""
+    cpus_per_trial: int = 1
+    """CPU cores, and so PyTorch threads, of each trial."""
+    gpus_per_trial: float | None = None
+    """GPUs of each trial, a fraction to share one; unset: 1 where there are GPUs."""
+    address: str | None = None
+    """A running Ray cluster (`auto`, or HOST:PORT); unset: this machine."""
+    tracking_uri: str | None = None
+    """MLflow server or store; unset: MLFLOW_TRACKING_URI, else an SQLite file in `runs`."""
+    published: str | None = None
+    """Published table to draw beside the sweep (`tf_slim`, ...), or `none`; unset: one that fits, on ImageNet only."""
+    quiet: bool = False
+    """Print the outcome only, no progress."""
+
+    def __post_init__(self) -> None:
+        if self.num_samples is not None and self.num_samples < 1:
+            raise ConfigError(f"num_samples is {self.num_samples}; it must be 1 or more")
+        if self.cpus_per_trial < 1:
+            raise ConfigError(f"cpus_per_trial is {self.cpus_per_trial}; it must be 1 or more")
+        if self.gpus_per_trial is not None and not (
+            0 <= self.gpus_per_trial <= 1 or self.gpus_per_trial == int(self.gpus_per_trial)
+        ):
+            raise ConfigError(f"gpus_per_trial is {self.gpus_per_trial}; it must be 0, a fraction of 1, or a whole number")
+        if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", self.name):
+            raise ConfigError(
+                f"name is {self.name!r}; it must be one folder's name of letters, digits and . _ + -, without a path; "
+                "--runs chooses where it lies"
+            )
+
+    @property
+    def defining(self) -> dict[str, Any]:
+        """The settings that decide which points there are; a sweep's folder holds one set of them."""
+        settings = asdict(self)
+        return {name: settings[name] for name in ("space", "axis", "num_samples", "sample_seed", "trainer")} | {
+            f"train.{name}": value for name, value in settings["train"].items()
+        }
+
+
+def to_json(config: SweepConfig) -> dict[str, Any]:
+    """`config` as JSON values, without the credentials that a tracking URI may hold."""
+    settings = asdict(config) | {"runs": str(config.runs), "axis": list(config.axis)}
+    if config.tracking_uri and urlsplit(config.tracking_uri).password:
+        settings["tracking_uri"] = None
+    return settings
+
+
+def from_json(settings: Mapping[str, Any]) -> SweepConfig:
+    """The configuration that `to_json` saved; fields that are absent take their defaults.
+
+    Raises:
+        ConfigError: a field that does not exist, or `space` is absent.
+    """
+    settings = dict(settings)
+    train, axis = settings.pop("train", {}), settings.pop("axis", [])
+    if not isinstance(train, Mapping) or not isinstance(axis, list):
+        raise ConfigError("in the configuration, train must hold fields and axis a list of texts such as dropout=0,0.2")
+    if "space" not in settings:
+        raise ConfigError("the configuration names no space; add one, such as space: mnv2_quick")
+    return SweepConfig(
+        **_parsed(SweepConfig, settings), axis=tuple(map(str, axis)), train=TrainConfig(**_parsed(TrainConfig, train))
+    )
+
+
+def _parsed(cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` with every value in its field's own type; those that are null are left to their default."""
+    allowed = field_names(cls)
+    unknown = [name for name in settings if name not in allowed]
+    if unknown:
+        raise ConfigError(f"unknown field {unknown[0]!r} in the configuration; choose from {', '.join(allowed)}")
+    return {name: parse_field(cls, name, str(value)) for name, value in settings.items() if value is not None}

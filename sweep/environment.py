@@ -1,0 +1,53 @@
+"""What a sweep ran on: code, versions, devices, data. Saved as `environment.json` in its folder."""
+
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from trainers.datasets.dataset import Dataset
+from trainers.device import gpu_names
+
+PACKAGES = ("ray", "torch", "torchvision", "optuna", "mlflow", "numpy", "pillow", "pandas", "matplotlib", "scikit-learn")
+
+
+def environment(dataset: Dataset) -> dict[str, Any]:
+    """The environment of this process, as JSON values."""
+    return {
+        "git": git_state(Path(__file__).parent),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "host": platform.node(),
+        "cpu": _cpu_name(),
+        "gpus": gpu_names(),
+        "command": sys.argv,
+        "dataset": {
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "images": dataset.sizes,
+            "classes": len(dataset.classes),
+            "note": dataset.note,
+        },
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """The commit that `folder` is at and whether tracked files differ from it; None where git does not know."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": git("status", "--porcelain", "-uno") != ""}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

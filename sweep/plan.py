@@ -1,0 +1,112 @@
+"""The plan of a sweep: every point with its id and exact cost, before anything runs. Nothing here has effects."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from search_spaces.registry import get_space
+from search_spaces.space import SearchSpace, parse_axis
+from sweep.config import SweepConfig
+from sweep.results import SETTINGS
+from sweep.samplers import choose
+from trainers.config import TrainConfig
+from trainers.cost import Cost, cost
+from trainers.datasets.dataset import Dataset
+from trainers.datasets.registry import load_dataset
+from trainers.errors import ConfigError, unknown_choice
+from trainers.measurement import Point
+from trainers.registry import TRAINERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedPoint:
+    """A point with what is known about it before it is trained."""
+
+    point: Point
+    cost: Cost
+    dataset: Dataset
+
+    @property
+    def id(self) -> str:
+        return self.point.id
+
+    @property
+    def config(self) -> TrainConfig:
+        return self.point.config
+
+    @property
+    def work(self) -> float:
+        """Proportional to the time one epoch takes: activations times training images."""
+        return self.cost.activations * len(self.dataset.splits["train"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a sweep will train."""
+
+    name: str
+    folder: Path
+    points: tuple[PlannedPoint, ...]
+    """Distinct points, in the order of the space."""
+    dataset: Dataset
+    defining: Mapping[str, Any]
+    """The settings of the sweep that decide its points."""
+
+    @property
+    def varied(self) -> list[str]:
+        """The settings in which points differ."""
+        settings = [asdict(point.config) for point in self.points]
+        return [name for name in SETTINGS if len({values[name] for values in settings}) > 1]
+
+    def table(self) -> pd.DataFrame:
+        """One row per point: id, settings, macs, num_params, activations."""
+        rows = [{"point": p.id, **asdict(p.config), **asdict(p.cost)} for p in self.points]
+        return pd.DataFrame(rows, columns=["point", *SETTINGS, "macs", "num_params", "activations"])
+
+
+def make_plan(config: SweepConfig) -> Plan:
+    """The plan of `config`; lists the dataset's files, trains and writes nothing.
+
+    Raises:
+        ConfigError: anything in `config` that cannot be done.
+    """
+    if config.trainer not in TRAINERS:
+        raise unknown_choice("trainer", config.trainer, TRAINERS)
+    space = effective_space(config)
+    dataset = load_dataset(config.train.data)
+    name = config.name or f"{config.space}-{dataset.name}"
+    folder = config.runs / name
+    configs = choose(space, config.num_samples, config.sample_seed)
+    points = [_planned(c, load_dataset(c.data), config.trainer, folder) for c in configs]
+    distinct = {point.id: point for point in points}
+    return Plan(name=name, folder=folder, points=tuple(distinct.values()), dataset=dataset, defining=config.defining)
+
+
+def effective_space(config: SweepConfig) -> SearchSpace:
+    """The space of `config` with its own base and the axes from the command line."""
+    axes = dict(parse_axis(text) for text in config.axis)
+    if len(axes) < len(config.axis):
+        raise ConfigError(f"an axis is given twice in {', '.join(config.axis)}; give each once, with all its values")
+    return replace(get_space(config.space), base=config.train).with_axes(axes)
+
+
+def point_id(config: TrainConfig, fingerprint: str, trainer: str) -> str:
+    """The cell, and a hash of everything that decides the result; where the data lies does not."""
+    decisive = {name: value for name, value in asdict(config).items() if name != "data"}
+    text = json.dumps([decisive, fingerprint, trainer], sort_keys=True)
+    return f"{config.model}_{config.width_mult:g}_{config.resolution}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _planned(config: TrainConfig, dataset: Dataset, trainer: str, folder: Path) -> PlannedPoint:
+    num_classes = config.num_classes or len(dataset.classes)
+    if num_classes < len(dataset.classes):
+        raise ConfigError(f"num_classes is {num_classes}, but {dataset.name} has {len(dataset.classes)} classes")
+    config = replace(config, num_classes=num_classes)
+    name = point_id(config, dataset.fingerprint, trainer)
+    point = Point(id=name, config=config, folder=folder.absolute() / "points" / name)
+    return PlannedPoint(point=point, cost=cost(config), dataset=dataset)

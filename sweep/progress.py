@@ -1,0 +1,115 @@
+"""The live view of a sweep: one panel refreshed in place on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from sweep.plan import PlannedPoint
+from trainers.measurement import Measurement
+
+BEST_SHOWN = 3
+RUNNING_SHOWN = 8
+
+
+class Progress:
+    """A listener that counts, estimates and shows. Use as a context: the view is on screen inside it."""
+
+    def __init__(self, points: Sequence[PlannedPoint], total: int, console: Console) -> None:
+        """`points` are those to run of `total` that the sweep has; the others ended in earlier starts."""
+        self._points = {point.id: point for point in points}
+        self._total = total
+        self._rows: list[Mapping[str, Any]] = []
+        self._latest: dict[str, Measurement | None] = {}
+        self._epochs_work: dict[tuple[str, int], float] = {}
+        self._first_start = 0.0
+        self._console = console
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def started(self, point: PlannedPoint) -> None:
+        """Show the point as running."""
+        self._first_start = self._first_start or time.monotonic()
+        self._latest[point.id] = None
+
+    def measured(self, measurement: Measurement) -> None:
+        """Show the point's newest epoch."""
+        trained_before = measurement.measured_at < time.time() - (time.monotonic() - self._first_start)
+        self._latest[measurement.point] = measurement
+        work = 0.0 if trained_before else self._points[measurement.point].work
+        self._epochs_work.setdefault((measurement.point, measurement.epoch), work)
+
+    def ended(self, row: Mapping[str, Any]) -> None:
+        """Count the point; without a terminal, print a line."""
+        self._latest.pop(row["point"], None)
+        self._rows.append(row)
+        if not self._console.is_terminal:
+            self._console.print(f"{self._counts()}  {_describe(row)}", soft_wrap=True, highlight=False)
+
+    def seconds_left(self) -> float | None:
+        """Estimated from the work (activations x images) per second of this start; None before the first epoch."""
+        done = sum(self._epochs_work.values())
+        if not done:
+            return None
+        ended = {row["point"] for row in self._rows}
+        left = sum(
+            point.work * sum((id_, epoch) not in self._epochs_work for epoch in range(1, point.config.epochs + 1))
+            for id_, point in self._points.items()
+            if id_ not in ended
+        )
+        return left * (time.monotonic() - self._first_start) / done
+
+    def _counts(self) -> str:
+        failed = sum(row["state"] == "FAILED" for row in self._rows)
+        done = self._total - len(self._points) + len(self._rows) - failed
+        left = self.seconds_left()
+        eta = "" if left is None else f", about {duration(left)} left"
+        return f"{done}/{self._total} done, {len(self._latest)} running, {failed} failed{eta}"
+
+    def _render(self) -> RenderableType:
+        total_work = sum(point.work * point.config.epochs for point in self._points.values())
+        bar = ProgressBar(total=total_work, completed=sum(self._epochs_work.values()), width=40)
+        return Group(Text(self._counts()), bar, self._running_table(), self._best_table())
+
+    def _running_table(self) -> Table:
+        table = Table("running", "epoch", "top-1 %", "images/s", box=None, pad_edge=False)
+        for id_, latest in list(self._latest.items())[:RUNNING_SHOWN]:
+            of = self._points[id_].config.epochs
+            cells = [f"{latest.epoch}/{of}", f"{latest.top1:.2f}", f"{latest.images_per_second:.0f}"] if latest else [f"0/{of}"]  # fmt: skip
+            table.add_row(id_, *cells)
+        return table
+
+    def _best_table(self) -> Table:
+        table = Table("best so far", "top-1 %", "M MACs", box=None, pad_edge=False)
+        measured = [row for row in self._rows if row["state"] == "COMPLETE"]
+        for row in sorted(measured, key=lambda row: -row["top1"])[:BEST_SHOWN]:
+            table.add_row(row["point"], f"{row['top1']:.2f}", f"{row['macs'] / 1e6:.2f}")
+        return table
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `45 s`, `12 min`, `3 h 05 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _describe(row: Mapping[str, Any]) -> str:
+    outcome = f"top-1 {row['top1']:.2f} %" if row["state"] == "COMPLETE" else row["reason"]
+    return f"{row['state']} {row['point']}: {outcome} at {row['macs'] / 1e6:.2f} M MACs"

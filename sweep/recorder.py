@@ -1,0 +1,90 @@
+"""Recorder: turns what trials report into the rows of the results log, and tells whoever listens. Knows no Ray."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from sweep.plan import PlannedPoint
+from sweep.results import ResultsLog, State, outcome
+from trainers.measurement import Measurement
+
+
+class Listener(Protocol):
+    """Whoever follows a sweep while it runs. Called on the driver's loop, so it must return at once."""
+
+    def started(self, point: PlannedPoint) -> None:
+        """A trial has taken up `point`, perhaps again."""
+        ...
+
+    def measured(self, measurement: Measurement) -> None:
+        """A point finished an epoch. A resumed point tells its earlier epochs again."""
+        ...
+
+    def ended(self, row: Mapping[str, Any]) -> None:
+        """A point ended; its row is in the results log."""
+        ...
+
+
+class Recorder:
+    """Keeps the points that have not ended and writes each one's row when it does: once, with its reason."""
+
+    def __init__(
+        self,
+        points: Sequence[PlannedPoint],
+        log: ResultsLog,
+        listeners: Sequence[Listener],
+        history: Mapping[str, list[Measurement]],
+    ) -> None:
+        """`history` holds the measurements that the log already has."""
+        self._open = {point.id: point for point in points}
+        self._log = log
+        self._listeners = listeners
+        self._history = {point.id: list(history.get(point.id, [])) for point in points}
+
+    @property
+    def unfinished(self) -> list[PlannedPoint]:
+        """The points that have no row yet."""
+        return list(self._open.values())
+
+    def started(self, point_id: str) -> None:
+        """A trial has taken up the point."""
+        for listener in self._listeners:
+            listener.started(self._open[point_id])
+
+    def measured(self, measurement: Measurement) -> None:
+        """Log the measurement unless it is known, and the point's row if it was the last one."""
+        if measurement.point not in self._open:
+            return
+        history = self._history[measurement.point]
+        if not history or measurement.epoch > history[-1].epoch:
+            history.append(measurement)
+            self._log.append_measurement(measurement)
+        for listener in self._listeners:
+            listener.measured(measurement)
+        if measurement.epoch == self._open[measurement.point].config.epochs:
+            self.ended(measurement.point, "COMPLETE", "")
+
+    def ended(self, point_id: str, state: State, reason: str) -> None:
+        """Write the row of a point, unless it has one."""
+        point = self._open.pop(point_id, None)
+        if point is None:
+            return
+        row = _row(point, state, reason, self._history[point_id])
+        self._log.append_result(row)
+        for listener in self._listeners:
+            listener.ended(row)
+
+
+def _row(point: PlannedPoint, state: State, reason: str, history: Sequence[Measurement]) -> dict[str, Any]:
+    return {
+        "point": point.id,
+        "state": state,
+        "reason": reason,
+        **asdict(point.config),
+        "dataset": point.dataset.name,
+        "fingerprint": point.dataset.fingerprint,
+        **asdict(point.cost),
+        **outcome(history),
+        "ended_at": time.time(),
+    }

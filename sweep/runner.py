@@ -1,0 +1,166 @@
+"""Run points under Ray Tune: in parallel, on this machine or a cluster, and tell a Recorder what happens."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+for _name, _value in {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new output engine prints even with verbose=0
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own snapshots are never read: the results log is what counts
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402 - Ray reads the variables above when it is imported
+from ray import tune  # noqa: E402
+
+from sweep.config import SweepConfig  # noqa: E402
+from sweep.plan import PlannedPoint  # noqa: E402
+from sweep.recorder import Recorder  # noqa: E402
+from trainers.device import limit_process  # noqa: E402
+from trainers.errors import ConfigError  # noqa: E402
+from trainers.measurement import Measurement, Point  # noqa: E402
+from trainers.registry import TRAINERS  # noqa: E402
+
+WORKER_RETRIES = 1
+"""How often a trial whose process died goes on from its checkpoint."""
+
+
+@contextmanager
+def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Iterator[None]:
+    """Ray on this machine, or a connection to the cluster at `config.address`, to which the code is shipped.
+
+    Raises:
+        ConfigError: no cluster at that address.
+    """
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    if config.address is None:
+        os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment; nothing to ship
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+    else:
+        root = Path(__file__).parents[1]
+        shipped = {"working_dir": str(root), "excludes": [".git", ".venv", *_below(root, excludes)]}
+        try:
+            ray.init(config.address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigError(
+                f"no Ray cluster at {config.address!r} ({reason}); start one with `ray start --head`"
+            ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _below(root: Path, paths: Sequence[Path]) -> list[str]:
+    """Those of `paths` that lie below `root`, relative to it."""
+    absolute = [path.absolute() for path in paths]
+    return [str(path.relative_to(root)) for path in absolute if path.is_relative_to(root)]
+
+
+def trial_resources(config: SweepConfig) -> dict[str, float]:
+    """The CPUs and GPUs of each trial on the running cluster.
+
+    Raises:
+        ConfigError: no node has that many.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    most = {kind: max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU")}
+    gpus = min(1.0, most["GPU"]) if config.gpus_per_trial is None else config.gpus_per_trial
+    wanted = {"CPU": float(config.cpus_per_trial), "GPU": gpus}
+    for kind, count in wanted.items():
+        if count > most[kind]:
+            raise ConfigError(
+                f"a trial is to have {count:g} {kind}s, but no node has more than {most[kind]:g}; "
+                f"lower --{kind.lower()}s-per-trial"
+            )
+    return wanted
+
+
+def run_trials(
+    points: Sequence[PlannedPoint], recorder: Recorder, *, trainer: str, resources: dict[str, float], folder: Path
+) -> None:
+    """Train `points`, the longest first; returns when all have ended or the user interrupted.
+
+    Trials keep their checkpoints in their points' folders; `folder` is for Ray's own files, which nothing reads again.
+    """
+    trials = [[p.point] for p in sorted(points, key=lambda p: -p.work * p.config.epochs)]
+    trainable = tune.with_parameters(_trial, trials=trials, trainer=trainer, resources=resources)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in resources.items() if v}])),
+        param_space={"trial": tune.grid_search(list(range(len(trials))))},
+        tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_trial_name, trial_name_creator=_trial_name),
+        run_config=tune.RunConfig(
+            name="ray",
+            storage_path=str(folder.absolute()),
+            callbacks=[_Report(recorder, trials)],
+            failure_config=tune.FailureConfig(max_failures=WORKER_RETRIES),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def _trial(
+    config: dict[str, Any], *, trials: list[list[Point]], trainer: str, resources: dict[str, float]
+) -> None:
+    """What runs in a worker: train the trial's points, report each measurement, or why training failed."""
+    limit_process(num_threads=int(resources["CPU"]), gpu_share=resources["GPU"])
+    try:
+        for measurement in TRAINERS[trainer](trials[config["trial"]]):
+            tune.report({"measurement": asdict(measurement)})
+    except Exception as error:  # whatever goes wrong in one trial becomes the reason in its points' rows
+        tune.report({"failure": f"{type(error).__name__}: {' '.join(str(error).split())}"})
+
+
+def _trial_name(trial: Any) -> str:
+    return trial.trial_id
+
+
+class _Report(tune.Callback):
+    """Passes on to the recorder what Ray Tune tells."""
+
+    def __init__(self, recorder: Recorder, trials: list[list[Point]]) -> None:
+        self._recorder = recorder
+        self._trials = trials
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Ray pickles its callbacks for Tuner.restore, which is never used
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        open_ids = {point.id for point in self._recorder.unfinished}
+        for point in self._points(trial):
+            if point.id in open_ids:
+                self._recorder.started(point.id)
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+        if "measurement" in result:
+            self._recorder.measured(Measurement(**result["measurement"]))
+        elif "failure" in result:
+            self._fail(trial, result["failure"])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._fail(trial, f"its process died {trial.num_failures} times; Ray says: {_last_line(trial)}")
+
+    def _fail(self, trial: Any, reason: str) -> None:
+        for point in self._points(trial):
+            self._recorder.ended(point.id, "FAILED", reason)
+
+    def _points(self, trial: Any) -> list[Point]:
+        return self._trials[trial.config["trial"]]
+
+
+def _last_line(trial: Any) -> str:
+    error = trial.get_pickled_error()
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip()[:200] if lines else "nothing"

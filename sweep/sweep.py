@@ -1,0 +1,174 @@
+"""A sweep from its plan to its results log: the folder, its lock, what is left to do, and who listens."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from sweep.config import SweepConfig, from_json, to_json
+from sweep.environment import environment
+from sweep.plan import Plan, PlannedPoint
+from sweep.progress import Progress, duration
+from sweep.recorder import Listener, Recorder
+from sweep.results import ResultsLog, latest_rows, load_measurements
+from trainers.errors import ConfigError
+
+CONFIG, ENVIRONMENT, LOCK = "config.json", "environment.json", ".lock"
+RAY_FILES = ".ray"
+"""Subfolder of a sweep for what Ray writes and nobody reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one start of a sweep ended."""
+
+    rows: list[dict[str, Any]]
+    """The row of every ended point of the plan."""
+    num_trained: int
+    """Points that ended in this start."""
+    num_missing: int
+    """Points without a row, because the user interrupted."""
+    seconds: float
+    tracking_error: str | None
+    """Why MLflow lacks something, if it does."""
+
+    @property
+    def num_failed(self) -> int:
+        """Points that failed, in this start or before."""
+        return sum(row["state"] == "FAILED" for row in self.rows)
+
+    def summary(self) -> str:
+        """One line."""
+        reused = len(self.rows) - self.num_trained
+        again = f", {reused} of them already done" if reused else ""
+        return f"{len(self.rows)} points ended{again}, {self.num_failed} failed, in {duration(self.seconds)}"
+
+
+def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[Path], Path]) -> Outcome:
+    """Train what is missing of `plan`, log it, mirror it to MLflow, and attach what `report(folder)` wrote.
+
+    A point is missing unless its last row says COMPLETE or PRUNED.
+
+    Raises:
+        ConfigError: the folder holds another sweep or another process writes to it, the cluster or MLflow cannot be
+            reached, or a trial asks for more than a node has. Nothing has been started then.
+    """
+    from sweep.tracking import Tracker, connect, tracking_uri  # MLflow takes seconds to import
+
+    start = time.monotonic()
+    _refuse_other_sweep(plan, config)
+    done = _ended(plan)
+    missing = [point for point in plan.points if point.id not in done]
+    with ExitStack() as stack:
+        resources = stack.enter_context(_workers(config)) if missing else {}
+        store = connect(tracking_uri(config.runs, config.tracking_uri), config.runs)
+        stack.enter_context(_locked(plan.folder))
+        identity = _write_identity(config, plan)
+        tracker = Tracker(store, plan, sweep_id=identity["sweep_id"], tags=_tags(identity))
+        tracker.catch_up(list(done.values()), load_measurements(plan.folder))
+        num_missing = _train(config, plan, missing, resources, tracker, console) if missing else 0
+        rows = [row for id_, row in latest_rows(plan.folder).items() if id_ in {point.id for point in plan.points}]
+        report_folder = report(plan.folder) if rows else None
+        tracking_error = tracker.finish("KILLED" if num_missing else "FINISHED", report_folder)
+    return Outcome(
+        rows=rows,
+        num_trained=len(missing) - num_missing,
+        num_missing=num_missing,
+        seconds=time.monotonic() - start,
+        tracking_error=tracking_error,
+    )
+
+
+def _ended(plan: Plan) -> dict[str, dict[str, Any]]:
+    """The rows of the points that need no training."""
+    rows = latest_rows(plan.folder)
+    return {p.id: rows[p.id] for p in plan.points if p.id in rows and rows[p.id]["state"] in ("COMPLETE", "PRUNED")}
+
+
+def _train(
+    config: SweepConfig,
+    plan: Plan,
+    missing: Sequence[PlannedPoint],
+    resources: dict[str, float],
+    tracker: Listener,
+    console: Console,
+) -> int:
+    """Train `missing`; how many of them have no row in the end."""
+    from sweep.runner import run_trials  # Ray takes seconds to import
+
+    history = load_measurements(plan.folder)
+    with closing(ResultsLog(plan.folder)) as log, Progress(missing, len(plan.points), console) as progress:
+        recorder = Recorder(missing, log, [tracker, progress], history)
+        run_trials(missing, recorder, trainer=config.trainer, resources=resources, folder=plan.folder / RAY_FILES)
+        return len(recorder.unfinished)
+
+
+@contextmanager
+def _workers(config: SweepConfig) -> Iterator[dict[str, float]]:
+    """A Ray session; the resources of each trial in it."""
+    from sweep.runner import ray_session, trial_resources
+
+    data = [Path(config.train.data)] if Path(config.train.data).exists() else []
+    with ray_session(config, excludes=[config.runs, *data]):
+        yield trial_resources(config)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder against a second driver; the lock of a dead one is free."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise ConfigError(f"another sweep is writing to {folder}; wait for it, or choose another --name") from None
+
+
+def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
+    """Raise a ConfigError that names the differences if the folder holds a sweep of other points."""
+    path = plan.folder / CONFIG
+    if not path.is_file():
+        return
+    then = from_json(json.loads(path.read_text())).defining
+    now = config.defining
+    differences = [f"{name} was {then[name]}, is {now[name]}" for name in now if then[name] != now[name]]
+    saved = json.loads((plan.folder / ENVIRONMENT).read_text())["dataset"]["fingerprint"]
+    if saved != plan.dataset.fingerprint:
+        differences.append(f"the dataset's fingerprint was {saved}, is {plan.dataset.fingerprint}")
+    if differences:
+        raise ConfigError(f"{plan.folder} holds another sweep: {'; '.join(differences)}; choose another --name")
+
+
+def _write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
+    """Write `config.json` and `environment.json`; the environment, with the sweep's id kept from an earlier start."""
+    path = plan.folder / ENVIRONMENT
+    saved = json.loads(path.read_text()) if path.is_file() else {}
+    identity = {
+        "sweep_id": saved.get("sweep_id", f"{plan.name}-{secrets.token_hex(4)}"),
+        "created_at": saved.get("created_at", time.time()),
+        "started_at": time.time(),
+        **environment(plan.dataset),
+    }
+    _write_json(path, identity)
+    _write_json(plan.folder / CONFIG, to_json(config))
+    return identity
+
+
+def _tags(identity: Mapping[str, Any]) -> dict[str, str]:
+    git = identity["git"]
+    if git is None:
+        return {}
+    return {"mlflow.source.git.commit": git["commit"], "git_dirty": str(git["dirty"])}
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(value, indent=2) + "\n")
+    partial.replace(path)

@@ -1,0 +1,249 @@
+"""The sweep in MLflow: a parent run, and one child run per point. Written by one thread of the driver.
+
+Training never waits for MLflow: listeners' calls only note what is to be written, and the thread writes per point all
+that came together meanwhile in one batch. What it writes carries the time of the measurement, so that writing it
+again after a restart changes nothing.
+"""
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+
+import logging  # noqa: E402 - MLflow reads the variables above when it is imported
+
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+from sweep.plan import Plan, PlannedPoint  # noqa: E402
+from sweep.results import SETTINGS  # noqa: E402
+from trainers.errors import ConfigError  # noqa: E402
+from trainers.measurement import Measurement  # noqa: E402
+
+EXPERIMENT = "mobilenet-sweep"
+STORE = "mlflow.db"
+METRICS_PER_CALL = 1000
+"""MLflow's own limit."""
+RETRY_SECONDS = 5.0
+"""Between attempts while the store cannot be reached."""
+EPOCH_METRICS = ("top1", "top5", "val_loss", "train_loss", "lr", "images_per_second")
+COSTS = ("macs", "num_params", "activations")
+SUMMARY = {
+    "best_top1": "top1",
+    "best_top5": "top5",
+    "best_val_loss": "val_loss",
+    "best_epoch": "best_epoch",
+    "final_top1": "final_top1",
+    "final_top5": "final_top5",
+    "final_val_loss": "final_val_loss",
+    "test_top1": "test_top1",
+    "test_top5": "test_top5",
+    "train_seconds": "train_seconds",
+}
+"""Metrics of an ended point in MLflow, and the columns of the results table they come from."""
+
+
+def tracking_uri(runs: Path, wanted: str | None) -> str:
+    """`wanted`, else the environment's MLFLOW_TRACKING_URI, else an SQLite file in `runs`."""
+    return wanted or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute() / STORE}"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow store, and this project's experiment in it."""
+
+    client: MlflowClient
+    experiment_id: str
+
+
+def connect(uri: str, runs: Path) -> Store:
+    """The store at `uri`, created if need be; artifacts of an SQLite store lie in `runs`.
+
+    Raises:
+        ConfigError: it cannot be reached.
+    """
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        if uri.startswith("sqlite:"):
+            runs.mkdir(parents=True, exist_ok=True)
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is not None:
+            return Store(client, experiment.experiment_id)
+        local = (runs.absolute() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
+        return Store(client, client.create_experiment(EXPERIMENT, artifact_location=local))
+    except (MlflowException, OSError) as error:
+        raise ConfigError(
+            f"MLflow cannot be reached at {without_credentials(uri)}: {_one_line(error)}; "
+            "start it, or choose another with --tracking-uri"
+        ) from error
+
+
+@dataclass
+class _Pending:
+    """What is still to be written of one point."""
+
+    metrics: list[Metric] = field(default_factory=list)
+    params: list[Param] = field(default_factory=list)
+    tags: list[RunTag] = field(default_factory=list)
+    status: str = "RUNNING"
+
+    def followed_by(self, later: "_Pending | None") -> "_Pending":
+        """Both, this one first."""
+        if later is None:
+            return self
+        status = self.status if later.status == "RUNNING" else later.status
+        return _Pending(self.metrics + later.metrics, self.params + later.params, self.tags + later.tags, status)
+
+
+class Tracker:
+    """A listener that mirrors the sweep into MLflow."""
+
+    def __init__(self, store: Store, plan: Plan, *, sweep_id: str, tags: Mapping[str, str]) -> None:
+        """Start the parent run and the writing thread, or go on with the runs of an earlier start."""
+        self._plan = plan
+        self._sweep_id = sweep_id
+        self._tags = {"sweep_id": sweep_id, "sweep": plan.name, "dataset": plan.dataset.name, **tags}
+        self._client, self._experiment_id = store.client, store.experiment_id
+        known = self._find_runs()
+        self._run_ids = {run.data.tags["point"]: run.info.run_id for run in known if "point" in run.data.tags}
+        self._terminated = {run.info.run_id for run in known if run.info.status in ("FINISHED", "FAILED")}
+        self._planned = {point.id: point for point in plan.points}
+        self.parent_id = self._start_parent(known)
+        self._pending: dict[str, _Pending] = {}
+        self._wake = threading.Condition()
+        self._closing = False
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._write_until_closed, name="mlflow-writer", daemon=True)
+        self._thread.start()
+
+    def started(self, point: PlannedPoint) -> None:
+        """Show the point as running."""
+        with self._wake:
+            pending = self._pending.setdefault(point.id, _Pending())
+            settings = asdict(point.config)
+            pending.params += [Param(name, str(settings[name])) for name in SETTINGS]
+            pending.metrics += [Metric(name, getattr(point.cost, name), 0, 0) for name in COSTS]
+            self._wake.notify()
+
+    def measured(self, measurement: Measurement) -> None:
+        """Add the epoch's metrics."""
+        at = round(measurement.measured_at * 1000)
+        with self._wake:
+            pending = self._pending.setdefault(measurement.point, _Pending())
+            pending.metrics += [
+                Metric(name, getattr(measurement, name), at, measurement.epoch) for name in EPOCH_METRICS
+            ]
+            self._wake.notify()
+
+    def ended(self, row: Mapping[str, Any]) -> None:
+        """Add the summary, the state and the reason, and end the run."""
+        at, step = round(row["ended_at"] * 1000), row["epochs_trained"]
+        with self._wake:
+            pending = self._pending.setdefault(row["point"], _Pending())
+            pending.metrics += [
+                Metric(name, row[column], at, step) for name, column in SUMMARY.items() if row[column] is not None
+            ]
+            pending.tags += [RunTag("state", row["state"]), RunTag("reason", row["reason"])]
+            pending.status = "FAILED" if row["state"] == "FAILED" else "FINISHED"
+            self._wake.notify()
+
+    def catch_up(self, rows: Sequence[Mapping[str, Any]], history: Mapping[str, Sequence[Measurement]]) -> None:
+        """Write the ended points that an earlier start did not get to write."""
+        for row in rows:
+            if row["point"] in self._planned and self._run_ids.get(row["point"]) not in self._terminated:
+                self.started(self._planned[row["point"]])
+                for measurement in history.get(row["point"], ()):
+                    self.measured(measurement)
+                self.ended(row)
+
+    def finish(self, status: str, report: Path | None) -> str | None:
+        """Write what is left, attach the report to the parent run, end it; the error if something stayed unwritten."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+        try:
+            for run in self._find_runs():
+                if run.info.status == "RUNNING" and run.info.run_id != self.parent_id:
+                    self._client.set_terminated(run.info.run_id, "KILLED")
+            if report is not None:
+                self._client.log_artifacts(self.parent_id, str(report))
+            self._client.set_terminated(self.parent_id, status)
+        except (MlflowException, OSError) as error:
+            self._error = error
+        return None if self._error is None else _one_line(self._error)
+
+    def _find_runs(self) -> list[Run]:
+        query = f"tags.sweep_id = '{self._sweep_id}'"
+        found: list[Run] = []
+        token = None
+        while True:
+            page = self._client.search_runs([self._experiment_id], query, max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _start_parent(self, known: Sequence[Run]) -> str:
+        for run in known:
+            if "point" not in run.data.tags:
+                self._client.update_run(run.info.run_id, "RUNNING")
+                return run.info.run_id
+        run = self._client.create_run(self._experiment_id, tags=self._tags, run_name=self._plan.name)
+        params = [Param(name, str(value)) for name, value in self._plan.defining.items()]
+        self._client.log_batch(run.info.run_id, params=params)
+        return run.info.run_id
+
+    def _write_until_closed(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._pending or self._closing)
+                batch, self._pending = self._pending, {}
+                closing = self._closing
+            self._error = None
+            for point_id, pending in batch.items():
+                try:
+                    self._write(point_id, pending)
+                except (MlflowException, OSError) as error:
+                    self._error = error
+                    with self._wake:
+                        self._pending[point_id] = pending.followed_by(self._pending.get(point_id))
+            if closing:
+                return
+            if self._error is not None:
+                with self._wake:
+                    self._wake.wait_for(lambda: self._closing, timeout=RETRY_SECONDS)
+
+    def _write(self, point_id: str, pending: _Pending) -> None:
+        run_id = self._run_ids.get(point_id)
+        if run_id is None:
+            tags = {**self._tags, "point": point_id, "mlflow.parentRunId": self.parent_id}
+            run = self._client.create_run(self._experiment_id, tags=tags, run_name=point_id.rpartition("-")[0])
+            run_id = self._run_ids[point_id] = run.info.run_id
+        elif pending.params and pending.status == "RUNNING":
+            self._client.update_run(run_id, "RUNNING")
+        chunks = [pending.metrics[i : i + METRICS_PER_CALL] for i in range(0, len(pending.metrics), METRICS_PER_CALL)]
+        for i, chunk in enumerate(chunks or [[]]):
+            extras = {"params": pending.params, "tags": pending.tags} if i == 0 else {}
+            self._client.log_batch(run_id, chunk, **extras)
+        if pending.status != "RUNNING":
+            self._client.set_terminated(run_id, pending.status)
+
+
+def without_credentials(uri: str) -> str:
+    """`uri` without user and password."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

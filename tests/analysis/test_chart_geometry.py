@@ -1,0 +1,109 @@
+"""Ticks and places of labels."""
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analysis.plots.labels import place_labels
+from analysis.plots.ticks import log_limits, log_ticks, percent_limits, percent_ticks
+
+BOUNDS = np.array([0.0, 0.0, 500.0, 300.0])
+NO_BOXES = np.empty((0, 4))
+SIZE = (34.0, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (9, 700, [10, 20, 50, 100, 200, 500]),
+        (0.9, 70, [1, 2, 5, 10, 20, 50]),
+        (0.3, 2000, [1, 10, 100, 1000]),
+        (10, 40, [10, 15, 20, 30, 40]),
+        (45, 62, [45, 47.5, 50, 52.5, 55, 57.5, 60]),
+        (7, 8, [7, 7.2, 7.4, 7.6, 7.8, 8]),
+    ],
+)
+def test_log_ticks_are_round_and_enough(low: float, high: float, expected: list[float]) -> None:
+    assert log_ticks(low, high) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("low", [0.001, 0.7, 3.4, 96, 4321])
+@pytest.mark.parametrize("factor", [1.4, 1.7, 2.5, 4, 9, 40, 3000])
+def test_every_log_axis_has_three_to_twelve_ticks_within_its_limits(low: float, factor: float) -> None:
+    ticks = log_ticks(low, low * factor)
+
+    assert 3 <= len(ticks) <= 12
+    assert low <= min(ticks) and max(ticks) <= low * factor
+    assert all(len(f"{tick:g}") <= 6 for tick in ticks)
+
+
+@pytest.mark.parametrize("values", [[5.0], [5.0, 5.0], [1.0, 1000.0], [99.0, 100.0]])
+def test_log_limits_leave_room_around_all_values(values: list[float]) -> None:
+    low, high = log_limits(np.array(values))
+
+    assert low < min(values) and max(values) < high
+    assert high / low >= 1.3999
+
+
+@pytest.mark.parametrize("values", [[90.0], [98.0, 98.0], [0.0, 100.0], [99.9, 100.0]])
+def test_percent_axis_has_room_but_no_impossible_tick(values: list[float]) -> None:
+    low, high = percent_limits(np.array(values))
+    ticks = percent_ticks(low, high)
+
+    assert low < min(values) and max(values) < high
+    assert len(ticks) >= 2
+    assert 0 <= min(ticks) and max(ticks) <= 100
+
+
+def frontier(num: int) -> NDArray[np.float64]:
+    steps = np.random.default_rng(num).random((num, 2)).cumsum(axis=0)
+    return np.array([20, 20]) + steps / steps[-1] * np.array([440, 250])
+
+
+@pytest.mark.parametrize(("num", "least"), [(1, 1), (2, 2), (9, 9), (22, 20), (100, 25), (400, 15)])
+def test_labels_touch_neither_each_other_nor_a_point_nor_the_edge(num: int, least: int) -> None:
+    anchors = frontier(num)
+    solid = np.concatenate([anchors - 4, anchors + 4], axis=1)
+
+    places = place_labels(anchors, np.tile(SIZE, (num, 1)), solid=solid, faint=NO_BOXES, lines=NO_BOXES, bounds=BOUNDS)
+
+    boxes = [np.array([*p.corner, p.corner[0] + SIZE[0], p.corner[1] + SIZE[1]]) for p in places if p is not None]
+    assert len(boxes) >= least
+    assert all(apart(a, b) for a, b in itertools.combinations(boxes, 2))
+    assert all(apart(box, point) for box in boxes for point in solid)
+    assert all((box[:2] >= BOUNDS[:2]).all() and (box[2:] <= BOUNDS[2:]).all() for box in boxes)
+
+
+def apart(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    return bool(a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1])
+
+
+def test_a_lone_label_stands_above_and_to_the_left_without_a_leader() -> None:
+    anchor = np.array([[100.0, 100.0]])
+
+    (place,) = place_labels(anchor, np.array([SIZE]), solid=NO_BOXES, faint=NO_BOXES, lines=NO_BOXES, bounds=BOUNDS)
+
+    assert place is not None and not place.leader
+    assert place.corner[0] + SIZE[0] < 100 < place.corner[1]
+
+
+def test_a_label_moves_off_a_faint_point_and_keeps_to_it_where_nothing_else_is_free() -> None:
+    anchor, sizes = np.array([[100.0, 100.0]]), np.array([SIZE])
+    everywhere = BOUNDS[None]
+    above = np.array([[0.0, 100.0, 500.0, 300.0]])
+
+    (below,) = place_labels(anchor, sizes, solid=NO_BOXES, faint=above, lines=NO_BOXES, bounds=BOUNDS)
+    (kept,) = place_labels(anchor, sizes, solid=NO_BOXES, faint=everywhere, lines=NO_BOXES, bounds=BOUNDS)
+    (none,) = place_labels(anchor, sizes, solid=everywhere, faint=NO_BOXES, lines=NO_BOXES, bounds=BOUNDS)
+
+    assert below is not None and below.corner[1] + SIZE[1] <= 100
+    assert kept is not None
+    assert none is None
+
+
+def test_no_labels_have_no_places() -> None:
+    nothing = np.empty((0, 2))
+
+    assert place_labels(nothing, nothing, solid=NO_BOXES, faint=NO_BOXES, lines=NO_BOXES, bounds=BOUNDS) == []

@@ -1,0 +1,226 @@
+"""The contract of every plot, and what the frontier chart shows."""
+
+import itertools
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from analysis import style
+from analysis.comparison import compare
+from analysis.frontier import Cost
+from analysis.plots.frontier import draw
+from analysis.plots.frontier_info import FrontierInfo, info, one_line
+from analysis.plots.registry import PLOTS
+
+Row = dict[str, Any]
+MakeRow = Callable[..., Row]
+MakeTable = Callable[[list[Row]], pd.DataFrame]
+
+
+def chart_of(table: pd.DataFrame, *, cost: Cost = "macs", published: str | None = None) -> FrontierInfo:
+    return info(table, compare(table, published), cost, sweep="demo")
+
+
+def visible_texts(figure: Figure) -> list[Text]:
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+@pytest.mark.parametrize("name", sorted(PLOTS))
+@pytest.mark.parametrize("size", ["empty", "one", "nine", "mixed"])
+@pytest.mark.parametrize("published", [None, "tf_slim"])
+def test_every_plot_draws_every_table(
+    name: str,
+    size: str,
+    published: str | None,
+    digits_rows: list[Row],
+    mixed_rows: list[Row],
+    make_table: MakeTable,
+) -> None:
+    rows = {"empty": [], "one": digits_rows[:1], "nine": digits_rows, "mixed": mixed_rows}[size]
+    table = make_table(rows)
+    content = BytesIO()
+
+    PLOTS[name].figure(table, compare(table, published), "demo").savefig(content, format="png", dpi=40)
+
+    assert content.getvalue().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", sorted(PLOTS))
+def test_every_plot_has_a_one_line_description(name: str) -> None:
+    assert PLOTS[name].description and "\n" not in PLOTS[name].description
+
+
+@pytest.mark.parametrize("name", sorted(PLOTS))
+def test_plots_leave_matplotlib_as_it_was(name: str, digits_rows: list[Row], make_table: MakeTable) -> None:
+    before = dict(matplotlib.rcParams)
+    table = make_table(digits_rows)
+
+    PLOTS[name].figure(table, compare(table, None), "demo")
+
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_info_holds_the_points_their_colours_and_their_frontier(digits_rows: list[Row], make_table: MakeTable) -> None:
+    chart = chart_of(make_table(digits_rows))
+
+    assert len(chart.costs) == len(chart.top1) == len(chart.labels) == len(chart.shades) == 9
+    assert chart.costs.tolist() == sorted(row["macs"] / 1e6 for row in digits_rows)
+    assert (chart.labels[0], chart.labels[-1]) == ("0.35@32", "1.0@96")
+    assert (chart.shade_title, set(chart.shades)) == ("Resolution (px)", {32.0, 64.0, 96.0})
+    assert chart.on_frontier[0] and chart.on_frontier[-1]
+
+
+@pytest.mark.parametrize(
+    ("state", "top1", "shown", "pruned"),
+    [
+        ("COMPLETE", 50.0, 1, 0),
+        ("PRUNED", 50.0, 1, 1),
+        ("PRUNED", None, 0, 0),
+        ("FAILED", 50.0, 0, 0),
+        ("FAILED", None, 0, 0),
+    ],
+)
+def test_failed_points_and_points_without_a_measurement_are_not_drawn(
+    state: str, top1: float | None, shown: int, pruned: int, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    chart = chart_of(make_table([make_row(state=state, top1=top1)]))
+
+    assert (len(chart.costs), chart.pruned.sum()) == (shown, pruned)
+
+
+def test_caption_counts_every_point(mixed_rows: list[Row], make_table: MakeTable) -> None:
+    chart = chart_of(make_table(mixed_rows))
+
+    assert chart.caption == "22 points: 16 complete, 3 pruned (hollow), 3 failed (not drawn)"
+    assert len(chart.costs) == 18
+
+
+@pytest.mark.parametrize(
+    ("dataset", "published", "subtitle", "num_published"),
+    [
+        ("imagenet", None, "imagenet · 3 epochs · published figures: tf_slim (ImageNet)", 22),
+        ("imagenet", "mindspore", "imagenet · 3 epochs · published figures: mindspore (ImageNet)", 22),
+        ("imagenet", "none", "imagenet · 3 epochs", None),
+        ("digits", None, "digits · 3 epochs", None),
+        ("digits", "tf_slim", "digits · 3 epochs · published figures: tf_slim (ImageNet)", 22),
+    ],
+)
+def test_subtitle_names_dataset_epochs_and_source(
+    dataset: str,
+    published: str | None,
+    subtitle: str,
+    num_published: int | None,
+    make_row: MakeRow,
+    make_table: MakeTable,
+) -> None:
+    chart = chart_of(make_table([make_row(dataset=dataset)]), published=published)
+
+    assert chart.subtitle == subtitle
+    assert (None if chart.published is None else len(chart.published.costs)) == num_published
+
+
+@pytest.mark.parametrize(("epochs", "text"), [([1], "1 epoch"), ([3, 3], "3 epochs"), ([5, 10, 20], "5 to 20 epochs")])
+def test_subtitle_names_the_range_of_epochs(
+    epochs: list[int], text: str, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    assert chart_of(make_table([make_row(epochs=e) for e in epochs])).subtitle == f"digits · {text}"
+
+
+def test_published_points_stand_at_their_computed_costs(make_row: MakeRow, make_table: MakeTable) -> None:
+    table = make_table([make_row(model="mobilenet_v1", dataset="imagenet")])
+
+    published = chart_of(table).published
+
+    assert published is not None
+    assert 325.400448 in published.costs and 317 not in published.costs
+
+
+def test_colour_tells_the_width_where_one_resolution_was_swept(make_row: MakeRow, make_table: MakeTable) -> None:
+    chart = chart_of(make_table([make_row(width_mult=w) for w in (0.35, 0.5)]))
+
+    assert (chart.shade_title, chart.shades.tolist()) == ("Width multiplier", [0.35, 0.5])
+
+
+def test_each_dataset_has_its_own_line(make_row: MakeRow, make_table: MakeTable) -> None:
+    chart = chart_of(make_table([make_row(), make_row(dataset="cifar10"), make_row(dataset="cifar10")]))
+
+    assert [(series.label, len(series.costs)) for series in chart.points] == [("cifar10", 2), ("digits", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "expected"),
+    [("a\n b", 9, "a b"), ("abcdef", 4, "abc…"), ("abcd", 4, "abcd"), ("ab cdef", 4, "ab…"), ("", 4, "")],
+)
+def test_long_texts_are_cut_to_one_line(text: str, most: int, expected: str) -> None:
+    assert one_line(text, most) == expected
+
+
+@pytest.mark.parametrize("dataset", ["digits", "imagenet"])
+@pytest.mark.parametrize("cost", ["macs", "num_params"])
+def test_texts_overlap_nowhere_and_lie_within_the_figure(
+    dataset: str, cost: Cost, mixed_rows: list[Row], make_table: MakeTable
+) -> None:
+    table = make_table([row | {"dataset": dataset} for row in mixed_rows])
+    figure = draw(chart_of(table, cost=cost))
+    figure.canvas.draw()
+
+    boxes = [text.get_window_extent() for text in visible_texts(figure)]
+
+    assert not [(a, b) for a, b in itertools.combinations(boxes, 2) if a.shrunk(0.98, 0.9).overlaps(b)]
+    assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
+
+
+def test_no_text_is_smaller_than_8_points(mixed_rows: list[Row], make_table: MakeTable) -> None:
+    figure = draw(chart_of(make_table(mixed_rows)))
+
+    assert min(text.get_fontsize() for text in visible_texts(figure)) >= 8
+
+
+@pytest.mark.parametrize("top1s", [[90.0], [90.0, 90.0], [0.0, 100.0]])
+def test_charts_of_one_place_and_of_the_whole_range_have_readable_ticks(
+    top1s: list[float], make_row: MakeRow, make_table: MakeTable
+) -> None:
+    (axes,) = draw(chart_of(make_table([make_row(top1=top1) for top1 in top1s]))).axes
+
+    assert len(axes.get_xticks()) >= 3 and len(axes.get_yticks()) >= 2
+    assert all(label.get_text().replace(".", "").isdigit() for label in axes.get_xticklabels())
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_chart_without_a_complete_point_says_so(rows: int, make_row: MakeRow, make_table: MakeTable) -> None:
+    figure = draw(chart_of(make_table([make_row(state="FAILED", top1=None)] * rows)))
+
+    assert "no complete point yet" in {text.get_text() for text in visible_texts(figure)}
+
+
+def test_names_with_dollar_signs_are_drawn_as_they_are(make_row: MakeRow, make_table: MakeTable) -> None:
+    table = make_table([make_row(dataset="$x^2$"), make_row(dataset="a$b_c$")])
+    content = BytesIO()
+
+    figure = draw(info(table, compare(table, None), "macs", sweep="cost$_{5$"))
+    figure.savefig(content, format="svg")
+
+    assert {"cost$_{5$", "$x^2$"} <= {text.get_text() for text in visible_texts(figure)}
+
+
+def test_families_differ_by_shape_and_unknown_ones_get_a_spare() -> None:
+    models = [*style.MARKERS, "mobilenet_v4", "mobilenet_v5"]
+
+    assert len({style.marker(model, models) for model in models}) == len(models)
+
+
+@pytest.mark.parametrize("num", [1, 2, 5, 40])
+def test_colours_are_distinct_and_ever_lighter(num: int) -> None:
+    colours = list(style.shades(np.arange(num, dtype=float)).values())
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    lightness = [float(weights @ np.array(matplotlib.colors.to_rgb(colour)) ** 2.2) for colour in colours]
+
+    assert len(set(colours)) == num
+    assert lightness == sorted(lightness)

@@ -1,0 +1,29 @@
+"""Checkpoints: what a point keeps on disk. Written whole or not at all, read without unpickling code."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+LAST, BEST = "last.pt", "best.pt"
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write `state` (tensors and plain values) to `path`, replacing what was there only once it is on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+    """The state at `path`, on `device`; None if there is none."""
+    return torch.load(path, map_location=device, weights_only=True) if path.is_file() else None

@@ -1,0 +1,174 @@
+"""The trainer of independent points: one network each, one after the other, resumable at every epoch.
+
+Every random choice of an epoch follows from (seed, epoch), so a run that goes on from a checkpoint is the run that was
+never interrupted, bit for bit on the same machine.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainers import checkpoint
+from trainers.datasets.batches import Batches, batches, normalise
+from trainers.datasets.dataset import SplitName
+from trainers.datasets.registry import load_dataset
+from trainers.device import Device
+from trainers.errors import TrainingDivergedError
+from trainers.evaluate import Scores, evaluate
+from trainers.measurement import Measurement, Point
+from trainers.models.registry import build_model
+from trainers.optim import build_optimizer
+from trainers.schedules import learning_rate
+
+CHECK_LOSS_EVERY = 50
+"""Steps between looks at the losses; each look waits for the GPU."""
+
+
+def train(points: Sequence[Point]) -> Iterator[Measurement]:
+    """Train each point from its own weights on this process's GPU, or CPU; see `trainers.measurement.Trainer`."""
+    for point in points:
+        yield from Training(point).run()
+
+
+class Training:
+    """The state of one point's training: network, optimiser, history."""
+
+    def __init__(self, point: Point) -> None:
+        self.point, config = point, point.config
+        self.config = config
+        self.device = Device.of(config)
+        torch.backends.cudnn.deterministic = True
+        torch.manual_seed(config.seed)
+        self.model = build_model(config).to(self.device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+        self.optimizer = build_optimizer(self.model, config)
+        self.scaler = torch.amp.GradScaler(self.device.torch.type, enabled=self.device.precision == "fp16")
+        self.history: list[Measurement] = []
+        self.dataset = load_dataset(config.data)
+
+    def run(self) -> Iterator[Measurement]:
+        """Yield the measurements of finished epochs, then train and measure the others."""
+        self._resume()
+        yield from self.history
+        if len(self.history) == self.config.epochs:
+            return
+        train, val = self._batches("train"), self._batches("val")
+        for epoch in range(len(self.history) + 1, self.config.epochs + 1):
+            start = time.monotonic()
+            train_loss = self._train_epoch(train, epoch)
+            images_per_second = self._images_per_epoch(train) / (time.monotonic() - start)
+            scores = evaluate(self.model, val, self.device.autocast)
+            if scores.top1 > max((m.top1 for m in self.history), default=-1.0):
+                self._save_best(epoch, scores)
+            test = self._test_best() if epoch == self.config.epochs else None
+            before = self.history[-1].train_seconds if self.history else 0.0
+            self.history.append(
+                Measurement(
+                    point=self.point.id,
+                    epoch=epoch,
+                    lr=self.optimizer.param_groups[0]["lr"],
+                    train_loss=train_loss,
+                    val_loss=scores.loss,
+                    top1=scores.top1,
+                    top5=scores.top5,
+                    images_per_second=images_per_second,
+                    train_seconds=before + time.monotonic() - start,
+                    measured_at=time.time(),
+                    device=str(self.device),
+                    test_top1=test and test.top1,
+                    test_top5=test and test.top5,
+                    test_loss=test and test.loss,
+                )
+            )
+            self._save_last()
+            yield self.history[-1]
+
+    def _batches(self, split: SplitName) -> Batches:
+        num_workers = torch.get_num_threads() if self.device.torch.type == "cuda" else 0
+        return batches(self.dataset, split, self.config, num_workers=num_workers)
+
+    def _images_per_epoch(self, train: Batches) -> int:
+        return min(len(train) * self.config.batch_size, train.num_images)
+
+    def _train_epoch(self, train: Batches, epoch: int) -> float:
+        """Train one epoch; the mean loss of its steps."""
+        torch.manual_seed(hash((self.config.seed, epoch)))  # decides dropout
+        train.set_epoch(epoch)
+        losses = torch.zeros(len(train), device=self.device.torch)
+        self.model.train()
+        for i, (images, labels) in enumerate(train):
+            lr = learning_rate(self.config, (epoch - 1) * len(train) + i, len(train))
+            for group in self.optimizer.param_groups:
+                group["lr"] = lr
+            losses[i] = self._step(images.to(self.device.torch, non_blocking=True), labels.to(self.device.torch))
+            if (i + 1) % CHECK_LOSS_EVERY == 0 or i + 1 == len(train):
+                _raise_if_diverged(losses[: i + 1], epoch)
+        return losses.mean().item()
+
+    def _step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """One optimiser step over a batch, in `accumulate` parts; the mean loss of the batch."""
+        total = torch.zeros((), device=self.device.torch)
+        self.optimizer.zero_grad(set_to_none=True)
+        for part, part_labels in zip(
+            images.chunk(self.config.accumulate), labels.chunk(self.config.accumulate), strict=True
+        ):
+            with self.device.autocast:
+                loss = self.criterion(self.model(normalise(part)), part_labels) * (len(part) / len(images))
+            self.scaler.scale(loss).backward()
+            total += loss.detach()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return total
+
+    def _test_best(self) -> Scores | None:
+        """Score the best checkpoint on the test split, where there is one."""
+        if "test" not in self.dataset.splits:
+            return None
+        best = checkpoint.load(self.point.folder / checkpoint.BEST, self.device.torch)
+        assert best is not None
+        model = build_model(self.config).to(self.device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.load_state_dict(best["model"])
+        return evaluate(model, self._batches("test"), self.device.autocast)
+
+    def _save_best(self, epoch: int, scores: Scores) -> None:
+        state = {"model": self.model.state_dict(), "epoch": epoch, "scores": asdict(scores), **self._identity()}
+        checkpoint.save(state, self.point.folder / checkpoint.BEST)
+
+    def _save_last(self) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": [asdict(m) for m in self.history],
+            **self._identity(),
+        }
+        checkpoint.save(state, self.point.folder / checkpoint.LAST)
+
+    def _identity(self) -> dict[str, Any]:
+        """What makes a checkpoint usable by itself."""
+        return {
+            "point": self.point.id,
+            "config": asdict(self.config),
+            "classes": list(self.dataset.classes),
+            "fingerprint": self.dataset.fingerprint,
+        }
+
+    def _resume(self) -> None:
+        state = checkpoint.load(self.point.folder / checkpoint.LAST, self.device.torch)
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.history = [Measurement(**m) for m in state["history"]]
+
+
+def _raise_if_diverged(losses: torch.Tensor, epoch: int) -> None:
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad):
+        step = int(bad[0])
+        raise TrainingDivergedError(f"diverged at epoch {epoch}, step {step + 1}, loss {losses[step].item()}")

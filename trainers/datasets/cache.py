@@ -1,0 +1,84 @@
+"""Decoded images, shared by every trial of a node: one memory-mapped file of uint8 pixels per split.
+
+Whichever trial comes first decodes the split under a file lock, the others wait and map the same pages. Where the
+decoded split would not fit, images are decoded from their files each time; the pixels are the same either way.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from trainers.datasets.dataset import Dataset, Pixels, Split, SplitName
+
+SAMPLED = 64
+"""Images decoded to estimate the size of a whole split."""
+BLOCK = 256
+"""Images decoded side by side while a cache is built."""
+Images = Callable[[int], Pixels]
+"""Image i as uint8 (H, W, 3)."""
+
+
+def cache_folder() -> Path:
+    """Where decoded splits lie: `$MOBILENET_SWEEP_CACHE`, or the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mobilenet-sweep"
+    return Path(os.environ.get("MOBILENET_SWEEP_CACHE", default))
+
+
+def open_images(dataset: Dataset, name: SplitName, short_side: int) -> Images:
+    """The images of a split with their shorter side at most `short_side` px: in memory, mapped, or from the files."""
+    split = dataset.splits[name]
+    if split.in_memory:
+        return lambda i: split.decode(i, short_side)
+    folder = cache_folder() / f"{dataset.fingerprint}-{name}-{short_side}"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                if not _fits(split, short_side, folder.parent):
+                    return lambda i: split.decode(i, short_side)
+                _build(split, short_side, folder)
+    return _mapped(folder)
+
+
+def _fits(split: Split, short_side: int, folder: Path) -> bool:
+    """Whether the decoded split fits into half of the memory and a quarter of the free disk."""
+    sample = np.linspace(0, len(split) - 1, min(SAMPLED, len(split)), dtype=int)
+    mean_bytes = np.mean([split.decode(int(i), short_side).nbytes for i in sample])
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return bool(mean_bytes * len(split) < min(memory / 2, shutil.disk_usage(folder).free / 4))
+
+
+def _build(split: Split, short_side: int, folder: Path) -> None:
+    """Decode every image of `split` into `folder`, which appears only once it is whole."""
+    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent))
+    try:
+        shapes = np.empty((len(split), 2), dtype=np.int64)
+        with ThreadPoolExecutor(os.cpu_count()) as pool, open(partial / "pixels.bin", "wb") as pixels:
+            for start in range(0, len(split), BLOCK):  # blocks bound the decoded images that wait to be written
+                block = range(start, min(start + BLOCK, len(split)))
+                for i, image in zip(block, pool.map(lambda i: split.decode(i, short_side), block), strict=True):
+                    shapes[i] = image.shape[:2]
+                    pixels.write(image.tobytes())
+        np.save(partial / "shapes.npy", shapes)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _mapped(folder: Path) -> Images:
+    shapes = np.load(folder / "shapes.npy")
+    ends = np.cumsum(shapes.prod(axis=1) * 3)
+    pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
+
+    def image(i: int) -> Pixels:
+        height, width = shapes[i]
+        return pixels[ends[i] - height * width * 3 : ends[i]].reshape(height, width, 3)
+
+    return image

@@ -1,0 +1,63 @@
+"""Dataset: labelled images in splits, decoded one at a time. What every source of images becomes."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SplitName = Literal["train", "val", "test"]
+Pixels = NDArray[np.uint8]
+"""One decoded image (H, W, 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The images of one split, in a fixed order."""
+
+    labels: NDArray[np.int64]
+    """The class of each image (N,)."""
+    decode: Callable[[int, int], Pixels]
+    """`decode(i, short_side)`: image i, reduced so that its shorter side has `short_side` px; never enlarged."""
+    in_memory: bool
+    """Whether decoding is a mere look-up, so that a cache would gain nothing."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A named set of labelled images."""
+
+    name: str
+    classes: tuple[str, ...]
+    splits: Mapping[SplitName, Split]
+    """`train` and `val` always; `test` where the source has one."""
+    fingerprint: str
+    """Changes with any image's name, size, class or split, so that results of different data never mix."""
+    note: str
+    """What a reader of the results should know about the splits."""
+
+    @property
+    def sizes(self) -> str:
+        """The number of images of each split, such as `1077 train, 360 val, 360 test`."""
+        return ", ".join(f"{len(split)} {name}" for name, split in self.splits.items())
+
+
+def is_imagenet(classes: tuple[str, ...]) -> bool:
+    """Whether the classes are the 1000 WordNet ids of ImageNet-1k, on which the published accuracies were measured."""
+    wordnet = len(classes) == 1000 and all(re.fullmatch(r"n\d{8}", name) for name in classes)
+    return wordnet and (classes[0], classes[-1]) == ("n01440764", "n15075141")
+
+
+def stratified_part(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """A random mask (N,) that selects `share` of each class, at least one image where the class has two."""
+    generator = np.random.default_rng(seed)
+    selected = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        selected[members[: min(max(1, round(share * len(members))), len(members) - 1)]] = True
+    return selected

@@ -1,0 +1,29 @@
+"""DATASETS: the embedded datasets by name; any other name is the path of an image folder."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from trainers.datasets.dataset import Dataset
+from trainers.datasets.digits import digits
+from trainers.datasets.folder import image_folder
+from trainers.errors import ConfigError
+
+DATASETS: dict[str, Callable[[], Dataset]] = {
+    "digits": digits,
+}
+
+
+@lru_cache(maxsize=4)
+def load_dataset(data: str) -> Dataset:
+    """The dataset that `TrainConfig.data` names, listed once per process.
+
+    Raises:
+        ConfigError: neither an embedded dataset nor a usable image folder.
+    """
+    if data in DATASETS:
+        return DATASETS[data]()
+    path = Path(data).expanduser()
+    if not path.is_dir():
+        raise ConfigError(f"no dataset {data!r}: give the path of an image folder, or one of {', '.join(DATASETS)}")
+    return image_folder(path)

@@ -1,0 +1,46 @@
+"""Where a training runs, in which arithmetic, and with how much of the machine."""
+
+from dataclasses import dataclass
+
+import torch
+
+from trainers.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a training runs and in which arithmetic."""
+
+    torch: torch.device
+    precision: str
+    """fp32, bf16 or fp16."""
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> "Device":
+        """The GPU that this process sees, else the CPU; `auto` precision is bf16 on a GPU that has it, else fp32."""
+        cuda = torch.cuda.is_available()
+        automatic = "bf16" if cuda and torch.cuda.is_bf16_supported() else "fp32"
+        precision = automatic if config.precision == "auto" else config.precision
+        return cls(torch.device("cuda" if cuda else "cpu"), precision)
+
+    @property
+    def autocast(self) -> torch.autocast:
+        """The context of a forward pass in this arithmetic."""
+        dtype = torch.float16 if self.precision == "fp16" else torch.bfloat16
+        return torch.autocast(self.torch.type, dtype, enabled=self.precision != "fp32")
+
+    def __str__(self) -> str:
+        name = torch.cuda.get_device_name() if self.torch.type == "cuda" else "cpu"
+        return f"{name} {self.precision}"
+
+
+def limit_process(num_threads: int, gpu_share: float) -> None:
+    """Keep this process to `num_threads` CPU threads and, where it shares a GPU, to `gpu_share` of its memory."""
+    torch.set_num_threads(num_threads)
+    if 0 < gpu_share < 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(gpu_share)
+
+
+def gpu_names() -> list[str]:
+    """The GPUs that this process sees."""
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -1,0 +1,42 @@
+"""Accuracy and loss of a network over every image of a split."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from trainers.datasets.batches import Batches, normalise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Means over a split; accuracies in percent."""
+
+    loss: float
+    """Cross-entropy without label smoothing."""
+    top1: float
+    top5: float
+    """Share of images whose class is among the five highest logits; among all of them where there are fewer."""
+
+
+def evaluate(model: nn.Module, split: Batches, autocast: torch.autocast) -> Scores:
+    """Score `model` on every image of `split`, each counted once; leaves the model in evaluation mode."""
+    device = next(model.parameters()).device
+    totals = torch.zeros(3, dtype=torch.float64, device=device)
+    model.eval()
+    with torch.inference_mode():
+        for images, labels in split:
+            labels = labels.to(device, non_blocking=True)
+            with autocast:
+                logits = model(normalise(images.to(device, non_blocking=True)))
+            totals += _batch_totals(logits.float(), labels)
+    loss, top1, top5 = (totals / split.num_images).tolist()
+    return Scores(loss=loss, top1=100 * top1, top5=100 * top5)
+
+
+def _batch_totals(logits_BC: torch.Tensor, labels_B: torch.Tensor) -> torch.Tensor:
+    """Sums over a batch: loss, images right at the first guess, images right within five."""
+    loss = nn.functional.cross_entropy(logits_BC, labels_B, reduction="sum")
+    guesses = logits_BC.topk(min(5, logits_BC.shape[1]), dim=1).indices
+    right = guesses == labels_B[:, None]
+    return torch.stack([loss, right[:, 0].sum(), right.sum()]).double()

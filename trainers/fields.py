@@ -1,0 +1,49 @@
+"""Values of dataclass fields from text, by the fields' own types: for axes and saved configurations. Standard library only."""
+
+from dataclasses import fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from trainers.errors import ConfigError
+
+Value = float | int | str
+
+
+def field_names(cls: type) -> list[str]:
+    """The fields of a dataclass, in order."""
+    return [field.name for field in fields(cls)]
+
+
+def accepts(cls: type, name: str, kind: type) -> bool:
+    """Whether field `name` of dataclass `cls` may hold a `kind`."""
+    return kind in _alternatives(cls, name)
+
+
+def parse_field(cls: type, name: str, text: str) -> Any:
+    """The value of field `name` of dataclass `cls` that `text` writes, of the field's type.
+
+    Raises:
+        ConfigError: `text` is no such value; the message names the field and what it may be.
+    """
+    alternatives = _alternatives(cls, name)
+    literals = [value for hint in alternatives if get_origin(hint) is Literal for value in get_args(hint)]
+    if literals:
+        matching = [value for value in literals if str(value) == text]
+        if not matching:
+            raise ConfigError(f"{name}: {text!r} is not allowed; choose from {', '.join(map(str, literals))}")
+        return matching[0]
+    kind = next(hint for hint in alternatives if hint is not NoneType)
+    if kind is bool and text in ("True", "False"):
+        return text == "True"
+    try:
+        return {int: int, float: float, str: str, Path: Path}[kind](text)
+    except (ValueError, KeyError):
+        words = {int: "a whole number", float: "a number", bool: "true or false"}
+        raise ConfigError(f"{name}: {text!r} is not {words[kind]}") from None
+
+
+def _alternatives(cls: type, name: str) -> tuple[Any, ...]:
+    """The types that a field may hold: `int | None` gives (int, NoneType)."""
+    hint = get_type_hints(cls)[name]
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
