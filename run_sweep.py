@@ -76,7 +76,7 @@ class ListArguments:
 def sweep(argv: Sequence[str]) -> int:
     """Train what is missing of the sweep, report, and say what to look at."""
     config = parse_sweep(argv, SweepConfig)
-    from analysis.published import check_source
+    from analysis.comparison import check_source
     from analysis.report import write_report
     from sweep.plan import make_plan
     from sweep.sweep import run
@@ -153,7 +153,9 @@ def list_registries(argv: Sequence[str]) -> int:
         "search spaces (--space)": {name: space.doc for name, space in SPACES.items()},
         "models (--train.model)": {name: first_line(build) for name, build in MODELS.items()},
         "datasets (--data)": {name: first_line(load) for name, load in DATASETS.items()}
-        | {"PATH": "An image folder: PATH/train/CLASS/IMAGE, with val/ (or validation/) and test/ where there are any."},
+        | {
+            "PATH": "An image folder: PATH/train/CLASS/IMAGE, with val/ (or validation/) and test/ where there are any."
+        },
         "trainers (--trainer)": {name: first_line(train) for name, train in TRAINERS.items()},
         "plots": {name: plot.description for name, plot in PLOTS.items()},
         "published tables (--published)": sources(),
@@ -273,7 +275,9 @@ def print_report(folder: Path, published: str | None) -> None:
         print("no complete point yet, so no frontier")
     for row in written.frontier.itertuples():
         network = f"{row.model}_{row.width_mult:g}_{row.resolution}"
-        print(f"  frontier: {network:<26} {row.macs / 1e6:9.2f} M MACs {row.num_params / 1e6:7.3f} M params {row.top1:6.2f} % top-1")
+        print(
+            f"  frontier: {network:<26} {row.macs / 1e6:9.2f} M MACs {row.num_params / 1e6:7.3f} M params {row.top1:6.2f} % top-1"
+        )
     print(f"chart: {next(iter(written.charts))}\ntable: {written.markdown}")
 
 

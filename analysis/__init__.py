@@ -1,1 +1,1 @@
-"""Results to numbers, tables and figures. Needs pandas and matplotlib only, so it runs on a laptop without Ray or torch."""
+"""Results to numbers, tables and figures, with pandas and matplotlib only: no Ray, no torch."""

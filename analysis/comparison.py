@@ -58,6 +58,12 @@ def compare(table: pd.DataFrame, published: str | None) -> Comparison:
     return Comparison(source=source, cells=cells, same_task=same_task, note=note)
 
 
+def check_source(published: str | None) -> None:
+    """Raise a ConfigError unless `published` is a source, `none` or unset."""
+    if published not in (None, NONE):
+        load_cells(published)
+
+
 def add_published(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     """A copy of a results table with `published_top1`, `published_top5` and `top1_difference` (points minus published).
 

@@ -27,5 +27,5 @@ def add_frontiers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def frontier_points(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `add_frontiers`' table on the MACs frontier, cheapest first (dataset by dataset if there are several)."""
+    """The rows of `add_frontiers`' table on the MACs frontier, dataset by dataset, cheapest first."""
     return table.loc[table["on_frontier"]].sort_values(["dataset", "macs"], kind="stable").reset_index(drop=True)

@@ -11,7 +11,7 @@ def pareto_mask(costs: ArrayLike, values: ArrayLike) -> NDArray[np.bool_]:
     duplicates are all on it or all off it. A point with a NaN cost or value is never on it and beats nobody.
     """
     cost, value = np.asarray(costs, dtype=float), np.asarray(values, dtype=float)
-    assert cost.shape == value.shape and cost.ndim == 1, (cost.shape, value.shape)
+    assert cost.shape == value.shape == (cost.size,), (cost.shape, value.shape)
     mask = np.zeros(len(cost), dtype=bool)
     known = np.flatnonzero(~(np.isnan(cost) | np.isnan(value)))
     if len(known):
@@ -32,7 +32,7 @@ def step_line(costs: ArrayLike, values: ArrayLike) -> tuple[NDArray[np.float64],
 
 
 def _sorted_mask(cost: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """`pareto_mask` of n >= 1 points in order of cost: each must be the best of its cost and better than all cheaper."""
+    """`pareto_mask` of n >= 1 points in order of cost: those best of their cost and better than all cheaper."""
     starts = np.flatnonzero(np.r_[True, cost[1:] != cost[:-1]])
     best_of_cost = np.maximum.reduceat(value, starts)
     best_so_far = np.maximum.accumulate(best_of_cost)

@@ -56,10 +56,15 @@ def write_report(folder: Path, *, published: str | None = None) -> Report:
         path for name, plot in PLOTS.items() for path in write_chart(plot.figure(table, comparison, sweep), out / name)
     ]
     csv, markdown = out / "results.csv", out / "results.md"
-    write_atomically(csv, points.astype(dict.fromkeys(COUNTS, "Int64")).to_csv(index=False).encode())
+    write_atomically(csv, results_csv(points).encode())
     images = {plot.description: f"{name}.png" for name, plot in PLOTS.items()}
     write_atomically(markdown, results_page(points, comparison, sweep=sweep, charts=images).encode())
     return Report(folder=out, charts=tuple(charts), csv=csv, markdown=markdown, frontier=frontier_points(points))
+
+
+def results_csv(points: pd.DataFrame) -> str:
+    """The table as CSV; a count is written as a whole number, also in a column with gaps."""
+    return points.astype(dict.fromkeys(COUNTS, "Int64")).to_csv(index=False)
 
 
 def write_chart(figure: Figure, stem: Path) -> tuple[Path, Path]:

@@ -78,7 +78,7 @@ def _largest_first(points: pd.DataFrame) -> list[Row]:
 
 
 def _columns(points: pd.DataFrame) -> list[Column]:
-    """The columns of the page; those of published figures, of the dataset and of settings only where they say something."""
+    """The columns of the page; published figures, dataset and settings only where they say something."""
     published = [
         _numbers("Published top 1", "published_top1"),
         _numbers("Difference", "top1_difference", sign="+"),

@@ -1,4 +1,4 @@
-"""How charts look: one palette, sizes in points, marker shapes. Every colour is told apart by a shape or a label too."""
+"""How charts look: one palette, sizes in points, marker shapes. Colours are backed by shapes or labels."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType

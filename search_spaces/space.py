@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -106,11 +107,12 @@ def parse_axis(text: str) -> tuple[str, Axis]:
     if not equals or not value.strip():
         raise ConfigError(f"axis {text!r} is not of the form field=a,b,c or field=loguniform(low,high)")
     check_name(name)
-    kind, parenthesis, arguments = value.strip().partition("(")
-    if not parenthesis:
+    distribution = re.fullmatch(r"(\w+)\((.*)\)", value.strip())
+    if not distribution:
         return name, Choice(tuple(parse_field(TrainConfig, name, item.strip()) for item in value.split(",")))
+    kind, arguments = distribution.groups()
     kinds = {"uniform": Uniform, "loguniform": LogUniform}
-    bounds = [parse_field(Uniform, "low", item) for item in arguments.removesuffix(")").split(",")]
+    bounds = [parse_field(Uniform, "low", item) for item in arguments.split(",")]
     if kind not in kinds or len(bounds) != 2:
         raise ConfigError(f"axis {text!r}: a distribution is uniform(low,high) or loguniform(low,high)")
     axis = kinds[kind](*bounds)

@@ -54,7 +54,9 @@ class SweepConfig:
         if self.gpus_per_trial is not None and not (
             0 <= self.gpus_per_trial <= 1 or self.gpus_per_trial == int(self.gpus_per_trial)
         ):
-            raise ConfigError(f"gpus_per_trial is {self.gpus_per_trial}; it must be 0, a fraction of 1, or a whole number")
+            raise ConfigError(
+                f"gpus_per_trial is {self.gpus_per_trial}; it must be 0, a fraction of 1, or a whole number"
+            )
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", self.name):
             raise ConfigError(
                 f"name is {self.name!r}; it must be one folder's name of letters, digits and . _ + -, without a path; "

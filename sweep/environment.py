@@ -10,7 +10,18 @@ from typing import Any
 from trainers.datasets.dataset import Dataset
 from trainers.device import gpu_names
 
-PACKAGES = ("ray", "torch", "torchvision", "optuna", "mlflow", "numpy", "pillow", "pandas", "matplotlib", "scikit-learn")
+PACKAGES = (
+    "ray",
+    "torch",
+    "torchvision",
+    "optuna",
+    "mlflow",
+    "numpy",
+    "pillow",
+    "pandas",
+    "matplotlib",
+    "scikit-learn",
+)
 
 
 def environment(dataset: Dataset) -> dict[str, Any]:
@@ -38,7 +49,9 @@ def git_state(folder: Path) -> dict[str, Any] | None:
     """The commit that `folder` is at and whether tracked files differ from it; None where git does not know."""
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         return {"commit": git("rev-parse", "HEAD"), "dirty": git("status", "--porcelain", "-uno") != ""}

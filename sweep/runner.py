@@ -2,6 +2,9 @@
 
 import logging
 import os
+import shutil
+import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,6 +18,7 @@ for _name, _value in {
     "RAY_DEDUP_LOGS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours says what happens
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own snapshots are never read: the results log is what counts
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }.items():
@@ -28,8 +32,7 @@ from sweep.plan import PlannedPoint  # noqa: E402
 from sweep.recorder import Recorder  # noqa: E402
 from trainers.device import limit_process  # noqa: E402
 from trainers.errors import ConfigError  # noqa: E402
-from trainers.measurement import Measurement, Point  # noqa: E402
-from trainers.registry import TRAINERS  # noqa: E402
+from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
 
 WORKER_RETRIES = 1
 """How often a trial whose process died goes on from its checkpoint."""
@@ -88,18 +91,20 @@ def trial_resources(config: SweepConfig) -> dict[str, float]:
 
 
 def run_trials(
-    points: Sequence[PlannedPoint], recorder: Recorder, *, trainer: str, resources: dict[str, float], folder: Path
+    points: Sequence[PlannedPoint], recorder: Recorder, *, train: Trainer, resources: dict[str, float], folder: Path
 ) -> None:
     """Train `points`, the longest first; returns when all have ended or the user interrupted.
 
     Trials keep their checkpoints in their points' folders; `folder` is for Ray's own files, which nothing reads again.
     """
     trials = [[p.point] for p in sorted(points, key=lambda p: -p.work * p.config.epochs)]
-    trainable = tune.with_parameters(_trial, trials=trials, trainer=trainer, resources=resources)
+    trainable = tune.with_parameters(_trial, trials=trials, train=train, resources=resources)
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in resources.items() if v}])),
         param_space={"trial": tune.grid_search(list(range(len(trials))))},
-        tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_trial_name, trial_name_creator=_trial_name),
+        tune_config=tune.TuneConfig(
+            reuse_actors=True, trial_dirname_creator=_trial_name, trial_name_creator=_trial_name
+        ),
         run_config=tune.RunConfig(
             name="ray",
             storage_path=str(folder.absolute()),
@@ -108,16 +113,36 @@ def run_trials(
             verbose=0,
         ),
     )
-    tuner.fit()
+    with _stop_on_signal():
+        tuner.fit()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def _trial(
-    config: dict[str, Any], *, trials: list[list[Point]], trainer: str, resources: dict[str, float]
-) -> None:
+@contextmanager
+def _stop_on_signal() -> Iterator[None]:
+    """On the first Ctrl-C, say so and let Ray Tune end; the second one ends this process at once."""
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, before)
+        print(
+            "stopping; each running point goes on from its last finished epoch next time", file=sys.stderr, flush=True
+        )
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # Tune, which stops at this signal, does not listen yet
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _trial(config: dict[str, Any], *, trials: list[list[Point]], train: Trainer, resources: dict[str, float]) -> None:
     """What runs in a worker: train the trial's points, report each measurement, or why training failed."""
     limit_process(num_threads=int(resources["CPU"]), gpu_share=resources["GPU"])
     try:
-        for measurement in TRAINERS[trainer](trials[config["trial"]]):
+        for measurement in train(trials[config["trial"]]):
             tune.report({"measurement": asdict(measurement)})
     except Exception as error:  # whatever goes wrong in one trial becomes the reason in its points' rows
         tune.report({"failure": f"{type(error).__name__}: {' '.join(str(error).split())}"})
@@ -143,7 +168,9 @@ class _Report(tune.Callback):
             if point.id in open_ids:
                 self._recorder.started(point.id)
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
         if "measurement" in result:
             self._recorder.measured(Measurement(**result["measurement"]))
         elif "failure" in result:

@@ -23,7 +23,9 @@ def choose(space: SearchSpace, num_samples: int | None, seed: int) -> list[Train
         if num_samples is None:
             return grid
         if num_samples > len(grid):
-            raise ConfigError(f"num_samples is {num_samples}, but the grid has {len(grid)} points; leave it out, or less")
+            raise ConfigError(
+                f"num_samples is {num_samples}, but the grid has {len(grid)} points; leave it out, or less"
+            )
     count = num_samples or space.num_samples
     assert count is not None
     generator = np.random.default_rng(seed)

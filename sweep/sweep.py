@@ -19,6 +19,7 @@ from sweep.progress import Progress, duration
 from sweep.recorder import Listener, Recorder
 from sweep.results import ResultsLog, latest_rows, load_measurements
 from trainers.errors import ConfigError
+from trainers.registry import TRAINERS
 
 CONFIG, ENVIRONMENT, LOCK = "config.json", "environment.json", ".lock"
 RAY_FILES = ".ray"
@@ -106,7 +107,8 @@ def _train(
     history = load_measurements(plan.folder)
     with closing(ResultsLog(plan.folder)) as log, Progress(missing, len(plan.points), console) as progress:
         recorder = Recorder(missing, log, [tracker, progress], history)
-        run_trials(missing, recorder, trainer=config.trainer, resources=resources, folder=plan.folder / RAY_FILES)
+        train = TRAINERS[config.trainer]
+        run_trials(missing, recorder, train=train, resources=resources, folder=plan.folder / RAY_FILES)
         return len(recorder.unfinished)
 
 

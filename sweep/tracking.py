@@ -199,7 +199,8 @@ class Tracker:
                 self._client.update_run(run.info.run_id, "RUNNING")
                 return run.info.run_id
         run = self._client.create_run(self._experiment_id, tags=self._tags, run_name=self._plan.name)
-        params = [Param(name, str(value)) for name, value in self._plan.defining.items()]
+        fixed = {n: v for n, v in self._plan.defining.items() if n.removeprefix("train.") not in self._plan.varied}
+        params = [Param(name, str(value)) for name, value in fixed.items()]
         self._client.log_batch(run.info.run_id, params=params)
         return run.info.run_id
 

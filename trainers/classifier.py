@@ -113,9 +113,8 @@ class Training:
         """One optimiser step over a batch, in `accumulate` parts; the mean loss of the batch."""
         total = torch.zeros((), device=self.device.torch)
         self.optimizer.zero_grad(set_to_none=True)
-        for part, part_labels in zip(
-            images.chunk(self.config.accumulate), labels.chunk(self.config.accumulate), strict=True
-        ):
+        num_parts = min(self.config.accumulate, len(images) // 2)  # batch normalisation needs two images in each
+        for part, part_labels in zip(images.tensor_split(num_parts), labels.tensor_split(num_parts), strict=True):
             with self.device.autocast:
                 loss = self.criterion(self.model(normalise(part)), part_labels) * (len(part) / len(images))
             self.scaler.scale(loss).backward()

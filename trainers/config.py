@@ -4,6 +4,7 @@ Its field names are the axes of a search space and the `--train.*` flags of the 
 once.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,18 +85,22 @@ class TrainConfig:
             self.accumulate,
             f"1 to half of batch_size {self.batch_size}",
         )
-        _require(self.lr > 0, "lr", self.lr, "above 0")
+        _require(0 < self.lr < math.inf, "lr", self.lr, "above 0 and finite")
         _require(0 <= self.momentum < 1, "momentum", self.momentum, "0 or more and below 1")
-        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
+        _require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more and finite")
         _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "0 or more and below 1")
         _require(0 < self.lr_gamma <= 1, "lr_gamma", self.lr_gamma, "above 0 and at most 1")
         _require(self.lr_step_epochs > 0, "lr_step_epochs", self.lr_step_epochs, "above 0")
         _require(
-            0 <= self.warmup_epochs < self.epochs, "warmup_epochs", self.warmup_epochs, f"0 to below epochs {self.epochs}"
+            0 <= self.warmup_epochs < self.epochs,
+            "warmup_epochs",
+            self.warmup_epochs,
+            f"0 to below epochs {self.epochs}",
         )
         _require(0 < self.crop_scale <= 1, "crop_scale", self.crop_scale, "above 0 and at most 1")
         _require(0.1 <= self.crop_share <= 1, "crop_share", self.crop_share, "0.1 to 1")
         _require(0 <= self.hflip <= 1, "hflip", self.hflip, "0 to 1")
+        _require(0 <= self.seed < 2**63, "seed", self.seed, "0 or more and below 2**63")
 
 
 def _require(holds: bool, field: str, value: object, allowed: str) -> None:

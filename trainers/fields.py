@@ -39,7 +39,7 @@ def parse_field(cls: type, name: str, text: str) -> Any:
     try:
         return {int: int, float: float, str: str, Path: Path}[kind](text)
     except (ValueError, KeyError):
-        words = {int: "a whole number", float: "a number", bool: "true or false"}
+        words = {int: "a whole number", float: "a number", bool: "True or False"}
         raise ConfigError(f"{name}: {text!r} is not {words[kind]}") from None
 
 

@@ -10,8 +10,8 @@ SCHEDULES: dict[str, Callable[[float, TrainConfig], float]] = {
     "cosine": lambda progress, config: (1 + math.cos(math.pi * progress)) / 2,
     "linear": lambda progress, config: 1 - progress,
     "exponential": lambda progress, config: config.lr_gamma**progress,
-    "step": lambda progress, config: config.lr_gamma ** math.floor(
-        progress * (config.epochs - config.warmup_epochs) / config.lr_step_epochs + 1e-9
+    "step": lambda progress, config: (
+        config.lr_gamma ** math.floor(progress * (config.epochs - config.warmup_epochs) / config.lr_step_epochs + 1e-9)
     ),
 }
 """Factor of the peak rate by name, from the share of the run after warmup that is done (0 to 1) and the settings."""

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from analysis import style
 from analysis.comparison import Comparison
@@ -71,20 +72,28 @@ def _draw_scales(axes: Axes, x_limits: tuple[float, float], y_limits: tuple[floa
 
 def _draw_texts(figure: Figure, chart: FrontierInfo) -> None:
     texts = (
-        (0.945, chart.title, {"fontsize": style.TITLE, "fontweight": "bold", "color": style.INK}),
-        (0.900, chart.subtitle, {"fontsize": style.SUBTITLE, "color": style.MUTED}),
-        (0.046, chart.caption, {"fontsize": style.LABEL, "color": style.MUTED}),
-        (0.014, chart.note, {"fontsize": style.LABEL, "color": style.MUTED, "style": "italic"}),
+        (0.945, chart.title, FontProperties(family=style.FONT, size=style.TITLE, weight="bold"), style.INK),
+        (0.900, chart.subtitle, FontProperties(family=style.FONT, size=style.SUBTITLE), style.MUTED),
+        (0.046, chart.caption, FontProperties(family=style.FONT, size=style.LABEL), style.MUTED),
+        (0.014, chart.note, FontProperties(family=style.FONT, size=style.LABEL, style="italic"), style.MUTED),
     )
-    for height, text, look in texts:
-        figure.text(MARGIN, height, text, parse_math=False, **look)  # a sweep may have a dollar sign in its name
+    for height, text, font, colour in texts:
+        # parse_math: a sweep may have a dollar sign in its name
+        figure.text(MARGIN, height, text, parse_math=False, fontproperties=font, color=colour)
 
 
 def _draw_published(axes: Axes, published: Series) -> None:
     axes.plot(*step_line(published.costs, published.top1), **style.PUBLISHED_LINE)
     for mask, alpha in ((published.on_frontier, 1.0), (~published.on_frontier, 0.5)):
-        look = {"marker": style.PUBLISHED_MARKER, "s": 25, "color": style.PUBLISHED, "alpha": alpha}
-        axes.scatter(published.costs[mask], published.top1[mask], **look, zorder=2)
+        axes.scatter(
+            published.costs[mask],
+            published.top1[mask],
+            s=25,
+            marker=style.PUBLISHED_MARKER,
+            color=style.PUBLISHED,
+            alpha=alpha,
+            zorder=2,
+        )
 
 
 def _draw_points(axes: Axes, chart: FrontierInfo) -> None:

@@ -11,11 +11,24 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-DIRECTIONS = ((-1, 1), (0, 1), (-1, 0), (1, -1), (1, 0), (0, -1), (1, 1), (-1, -1))
+DIRECTIONS = (
+    (-1, 1),
+    (-0.5, 1),
+    (0, 1),
+    (-1, 0.5),
+    (-1, 0),
+    (1, -1),
+    (1, -0.5),
+    (0.5, -1),
+    (1, 0),
+    (0, -1),
+    (1, 1),
+    (-1, -1),
+)
 """Best first: above and to the left of a frontier there is nothing by definition."""
 DISTANCES = (5.5, 11.0, 19.0, 28.0, 38.0)
 """From an anchor to its label; beyond the first a leader line joins them."""
-LINE_COST, FAINT_COST, DISTANCE_COST, RANK_COST = 2.0, 5.0, 1.2, 0.1
+LINE_COST, FAINT_COST, CROSSING_COST, STRAY_COST, DISTANCE_COST, RANK_COST = 2.0, 5.0, 0.5, 2.5, 1.5, 0.1
 MOST_LABELS = 60
 """No chart holds more."""
 
@@ -26,14 +39,6 @@ class Place:
 
     corner: tuple[float, float]
     leader: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    box: Array
-    leader: Array
-    """(0, 4) or (1, 4): the segment from the anchor to the middle of the box."""
-    cost: float
 
 
 def place_labels(
@@ -53,34 +58,43 @@ def place_labels(
     labels, leaders = np.empty((0, 4)), np.empty((0, 4))
     for i in _ends_first(len(anchors))[:MOST_LABELS]:
         free = [
-            candidate
-            for candidate in _candidates(anchors[i], sizes[i])
-            if _inside(candidate.box, bounds)
-            and not _overlaps(candidate.box, np.vstack([solid, labels]))
-            and not _crossings(candidate.box, leaders)
-            and not any(_crossings(label, candidate.leader) for label in labels)
+            (cost + _disturbance(box, leader, faint, lines) + _stray(box, leader, anchors, i), box, leader)
+            for cost, box, leader in _candidates(anchors[i], sizes[i])
+            if _inside(box, bounds)
+            and not _overlaps(box, solid)
+            and not _overlaps(box, labels)
+            and not _crossings(box[None], leaders)
+            and not _crossings(labels, leader)
         ]
         if free:
-            best = min(
-                free, key=lambda c: c.cost + FAINT_COST * _overlaps(c.box, faint) + LINE_COST * _overlaps(c.box, lines)
-            )
-            places[i] = Place(corner=(float(best.box[0]), float(best.box[1])), leader=len(best.leader) > 0)
-            labels, leaders = np.vstack([labels, best.box]), np.vstack([leaders, best.leader])
+            _, box, leader = min(free, key=lambda candidate: candidate[0])
+            places[i] = Place(corner=(float(box[0]), float(box[1])), leader=len(leader) > 0)
+            labels, leaders = np.vstack([labels, box]), np.vstack([leaders, leader])
     return places
 
 
-def _candidates(anchor: Array, size: Array) -> Iterator[_Candidate]:
+def _candidates(anchor: Array, size: Array) -> Iterator[tuple[float, Array, Array]]:
+    """Boxes around an anchor: cost, box and leader (1, 4) from the anchor to the box's middle, (0, 4) next to it."""
     for ring, distance in enumerate(DISTANCES):
         for rank, direction in enumerate(DIRECTIONS):
             towards = np.array(direction, dtype=float)
             reach = distance * (0.75 if towards.all() else 1.0)
             corner = anchor + towards * reach + (towards - 1) / 2 * size
             leader = np.concatenate([anchor, corner + size / 2])[None]
-            yield _Candidate(
-                box=np.concatenate([corner, corner + size]),
-                leader=leader if ring else np.empty((0, 4)),
-                cost=DISTANCE_COST * ring + RANK_COST * rank,
-            )
+            cost = DISTANCE_COST * ring + RANK_COST * rank
+            yield cost, np.concatenate([corner, corner + size]), leader if ring else np.empty((0, 4))
+
+
+def _disturbance(box: Array, leader: Array, faint: Array, lines: Array) -> float:
+    """The cost of what a label and its leader would cover."""
+    covered = FAINT_COST * _overlaps(box, faint) + LINE_COST * _overlaps(box, lines)
+    return covered + CROSSING_COST * _crossings(lines, leader)
+
+
+def _stray(box: Array, leader: Array, anchors: Array, own: int) -> float:
+    """The cost of a label without a leader that is nearer to another anchor than to its own."""
+    distances = np.hypot(*np.maximum(np.maximum(box[:2] - anchors, anchors - box[2:]), 0).T)
+    return STRAY_COST if not len(leader) and distances.min() < distances[own] - 0.5 else 0.0
 
 
 def _overlaps(box: Array, boxes: Array) -> int:
@@ -88,12 +102,12 @@ def _overlaps(box: Array, boxes: Array) -> int:
     return int(len(boxes) - apart.sum())
 
 
-def _crossings(box: Array, segments: Array) -> int:
-    """How many segments touch a box: those whose part inside its width is also inside its height."""
+def _crossings(boxes: Array, segments: Array) -> int:
+    """How often segments touch boxes: the part of a segment within a box's width is also within its height."""
     start, along = segments[:, :2], segments[:, 2:] - segments[:, :2]
     along = np.where(along == 0, 1e-12, along)
-    near, far = (box[:2] - start) / along, (box[2:] - start) / along
-    enters, leaves = np.minimum(near, far).max(axis=1), np.maximum(near, far).min(axis=1)
+    near, far = (boxes[:, None, :2] - start) / along, (boxes[:, None, 2:] - start) / along
+    enters, leaves = np.minimum(near, far).max(axis=2), np.maximum(near, far).min(axis=2)
     return int(((enters <= leaves) & (enters <= 1) & (leaves >= 0)).sum())
 
 

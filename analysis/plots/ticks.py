@@ -24,7 +24,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def log_limits(values: np.ndarray) -> tuple[float, float]:
-    """Limits around positive `values` (at least one), padded by 7 % of the axis and never narrower than a factor 1.4."""
+    """Limits around positive `values` (at least one), padded by 7 % and never narrower than a factor 1.4."""
     low, high = math.log10(values.min()), math.log10(values.max())
     pad = max(0.07 * (high - low), (math.log10(1.4) - (high - low)) / 2)
     return 10 ** (low - pad), 10 ** (high + pad)

@@ -21,7 +21,7 @@ SIZE = (34.0, 9.0)
         (0.9, 70, [1, 2, 5, 10, 20, 50]),
         (0.3, 2000, [1, 10, 100, 1000]),
         (10, 40, [10, 15, 20, 30, 40]),
-        (45, 62, [45, 47.5, 50, 52.5, 55, 57.5, 60]),
+        (45, 62, [45, 50, 55, 60]),
         (7, 8, [7, 7.2, 7.4, 7.6, 7.8, 8]),
     ],
 )
@@ -29,13 +29,13 @@ def test_log_ticks_are_round_and_enough(low: float, high: float, expected: list[
     assert log_ticks(low, high) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("low", [0.001, 0.7, 3.4, 96, 4321])
+@pytest.mark.parametrize("low", [0.02, 0.7, 3.4, 96, 4321])
 @pytest.mark.parametrize("factor", [1.4, 1.7, 2.5, 4, 9, 40, 3000])
 def test_every_log_axis_has_three_to_twelve_ticks_within_its_limits(low: float, factor: float) -> None:
     ticks = log_ticks(low, low * factor)
 
     assert 3 <= len(ticks) <= 12
-    assert low <= min(ticks) and max(ticks) <= low * factor
+    assert low <= min(ticks) <= max(ticks) <= low * factor
     assert all(len(f"{tick:g}") <= 6 for tick in ticks)
 
 
@@ -43,7 +43,7 @@ def test_every_log_axis_has_three_to_twelve_ticks_within_its_limits(low: float, 
 def test_log_limits_leave_room_around_all_values(values: list[float]) -> None:
     low, high = log_limits(np.array(values))
 
-    assert low < min(values) and max(values) < high
+    assert low < min(values) <= max(values) < high
     assert high / low >= 1.3999
 
 
@@ -52,9 +52,9 @@ def test_percent_axis_has_room_but_no_impossible_tick(values: list[float]) -> No
     low, high = percent_limits(np.array(values))
     ticks = percent_ticks(low, high)
 
-    assert low < min(values) and max(values) < high
+    assert low < min(values) <= max(values) < high
     assert len(ticks) >= 2
-    assert 0 <= min(ticks) and max(ticks) <= 100
+    assert 0 <= min(ticks) <= max(ticks) <= 100
 
 
 def frontier(num: int) -> NDArray[np.float64]:
@@ -85,7 +85,8 @@ def test_a_lone_label_stands_above_and_to_the_left_without_a_leader() -> None:
 
     (place,) = place_labels(anchor, np.array([SIZE]), solid=NO_BOXES, faint=NO_BOXES, lines=NO_BOXES, bounds=BOUNDS)
 
-    assert place is not None and not place.leader
+    assert place is not None
+    assert not place.leader
     assert place.corner[0] + SIZE[0] < 100 < place.corner[1]
 
 
@@ -98,7 +99,8 @@ def test_a_label_moves_off_a_faint_point_and_keeps_to_it_where_nothing_else_is_f
     (kept,) = place_labels(anchor, sizes, solid=NO_BOXES, faint=everywhere, lines=NO_BOXES, bounds=BOUNDS)
     (none,) = place_labels(anchor, sizes, solid=everywhere, faint=NO_BOXES, lines=NO_BOXES, bounds=BOUNDS)
 
-    assert below is not None and below.corner[1] + SIZE[1] <= 100
+    assert below is not None
+    assert below.corner[1] + SIZE[1] <= 100
     assert kept is not None
     assert none is None
 

@@ -157,7 +157,7 @@ PARAMS_RULES: dict[tuple[str, str], Rule] = {
 
 
 def can_be_counted(row: Any) -> bool:
-    return not pd.isna(row.macs) or "minimalistic" in row.notes and row.source == "tf_slim"
+    return not pd.isna(row.macs) or ("minimalistic" in row.notes and row.source == "tf_slim")
 
 
 def broken_rules(row: Any) -> list[str]:
@@ -180,7 +180,8 @@ def printed(source: str, model: str, column: str) -> pd.DataFrame:
 @pytest.mark.parametrize("row", ROWS)
 def test_computed_columns_are_the_counted_costs(row: Any) -> None:
     if pd.isna(row.macs):
-        assert pd.isna(row.num_params) and re.search("not a network of MODELS|tf_slim_mobilenet_v3.csv", row.notes)
+        assert pd.isna(row.num_params)
+        assert "not a network of MODELS" in row.notes
     else:
         net = counted(row)
         assert (row.macs, row.num_params) == (net.macs, net.params)

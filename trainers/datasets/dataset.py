@@ -43,7 +43,7 @@ class Dataset:
 
     @property
     def sizes(self) -> str:
-        """The number of images of each split, such as `1077 train, 360 val, 360 test`."""
+        """The number of images of each split, such as `1078 train, 360 val, 359 test`."""
         return ", ".join(f"{len(split)} {name}" for name, split in self.splits.items())
 
 

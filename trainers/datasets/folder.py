@@ -35,9 +35,7 @@ def image_folder(path: Path) -> Dataset:
         raise ConfigError(f"{path} has no folder train/; lay the images out as {path}/train/CLASS/IMAGE")
     classes = tuple(sorted(entry.name for entry in os.scandir(train) if entry.is_dir()))
     digest = hashlib.sha256()
-    listed = {
-        split: _list_images(folder, classes, digest) for split, folder in folders.items() if folder is not None
-    }
+    listed = {split: _list_images(folder, classes, digest) for split, folder in folders.items() if folder is not None}
     _check(train, classes, listed["train"][1])
     note = "validated on its own folder"
     if "val" not in listed:
@@ -74,13 +72,13 @@ class Decoder:
 
 def decode_image(image: Image.Image, short_side: int) -> Pixels:
     """Any image that Pillow opens as RGB (H, W, 3), its shorter side reduced to `short_side` px, never enlarged."""
+    scale = short_side / min(image.size)
+    width, height = (max(short_side, round(side * scale)) for side in image.size)
     image.draft("RGB", (short_side, short_side))  # lets JPEG decode at a fraction of its size, never below the target
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion clips at 255
         image = Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).clip(0, 255).astype(np.uint8))
     image = image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
-    scale = short_side / min(image.size)
     if scale < 1:
-        width, height = (max(short_side, round(side * scale)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)
 
@@ -89,9 +87,7 @@ def _first_folder(path: Path, names: tuple[str, ...]) -> Path | None:
     return next((path / name for name in names if (path / name).is_dir()), None)
 
 
-def _list_images(
-    folder: Path, classes: tuple[str, ...], digest: "hashlib._Hash"
-) -> tuple[list[str], np.ndarray]:
+def _list_images(folder: Path, classes: tuple[str, ...], digest: "hashlib._Hash") -> tuple[list[str], np.ndarray]:
     """The images below `folder` with their labels, sorted by class and name; each is added to `digest`."""
     unknown = sorted({entry.name for entry in os.scandir(folder) if entry.is_dir()} - set(classes))
     if unknown:
@@ -103,6 +99,8 @@ def _list_images(
             digest.update(os.fsencode(f"{os.path.relpath(path, folder.parent)}\0{size}\n"))
             paths.append(path)
             labels.append(label)
+    if not paths:
+        raise ConfigError(f"{folder} has no images in class folders; lay them out as {folder}/CLASS/IMAGE or rename it")
     return paths, np.array(labels, dtype=np.int64)
 
 
@@ -120,7 +118,9 @@ def _check(train: Path, classes: tuple[str, ...], labels: np.ndarray) -> None:
     counts = np.bincount(labels, minlength=len(classes))
     if counts.min() < 2:
         name, count = classes[int(counts.argmin())], counts.min()
-        raise ConfigError(f"class {name!r} in {train} has {count} images ({', '.join(IMG_EXTENSIONS)}); it needs 2 or more")
+        raise ConfigError(
+            f"class {name!r} in {train} has {count} images ({', '.join(IMG_EXTENSIONS)}); it needs 2 or more"
+        )
 
 
 def _pick(paths: list[str], labels: np.ndarray, mask: np.ndarray) -> tuple[list[str], np.ndarray]:

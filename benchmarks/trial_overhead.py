@@ -1,0 +1,157 @@
+"""What a trial costs beyond its training: start, report, log. This project beside plain Ray Tune with its MLflow callback.
+
+    uv run benchmarks/trial_overhead.py
+
+Trials that train nothing run one at a time in one Ray session, in alternating blocks: ours (reused workers, results log,
+tracker), then Ray Tune as its documentation shows it (`Tuner` with `MLflowLoggerCallback`, all else default). Both report
+the same measurements and write to an SQLite store each. The first trials of a block start the worker and are left
+out. Ours includes the wait until the tracker has written everything.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from its checkout, not installed
+
+from search_spaces.registry import get_space
+from sweep.config import SweepConfig
+from sweep.plan import Plan, PlannedPoint, make_plan
+from sweep.recorder import Recorder
+from sweep.results import ResultsLog
+from sweep.runner import ray_session, run_trials
+from sweep.tracking import EPOCH_METRICS, Tracker, connect
+from trainers.measurement import Measurement, Point
+
+from ray import tune  # after sweep.runner, which sets what Ray reads when it is imported
+from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+CPUS = os.cpu_count() or 1
+WARM_UP = 2
+"""Trials of each block that are not counted."""
+
+
+def empty_training(points: Sequence[Point]) -> Iterator[Measurement]:
+    """A trainer that trains nothing and reports every epoch."""
+    import torch  # as any trial does
+
+    for point in points:
+        for epoch in range(1, point.config.epochs + 1):
+            yield Measurement(
+                point=point.id,
+                epoch=epoch,
+                lr=0.1,
+                train_loss=float(torch.ones(())),
+                val_loss=1.0,
+                top1=50.0,
+                top5=90.0,
+                images_per_second=100.0,
+                train_seconds=1.0,
+                measured_at=time.time(),
+                device="none",
+            )
+
+
+class Clock:
+    """A listener that notes when each point ended, and that none failed."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def started(self, point: PlannedPoint) -> None: ...
+
+    def measured(self, measurement: Measurement) -> None: ...
+
+    def ended(self, row: Mapping[str, Any]) -> None:
+        assert row["state"] == "COMPLETE", row["reason"]
+        self.ends.append(time.monotonic())
+
+
+def plan_of(num_points: int, epochs: int, runs: Path) -> Plan:
+    """Points that differ in nothing but their seed."""
+    train = get_space("mnv2_quick").base
+    axes = ("width_mult=0.25", "resolution=20", f"epochs={epochs}", f"seed={','.join(map(str, range(num_points)))}")
+    return make_plan(SweepConfig(space="mnv2_quick", train=train, axis=axes, runs=runs, name=f"empty{num_points}"))
+
+
+def ours(num_trials: int, epochs: int, folder: Path) -> float:
+    """Seconds per trial after the warm-up."""
+    plan = plan_of(num_trials, epochs, folder)
+    tracker = Tracker(connect(f"sqlite:///{folder / 'ours.db'}", folder), plan, sweep_id=str(time.time()), tags={})
+    clock = Clock()
+    with closing(ResultsLog(plan.folder)) as log:
+        recorder = Recorder(plan.points, log, [tracker, clock], {})
+        resources = {"CPU": float(CPUS), "GPU": 0.0}
+        run_trials(plan.points, recorder, train=empty_training, resources=resources, folder=folder / "ray")
+    last_trial = time.monotonic()
+    error = tracker.finish("FINISHED", None)
+    assert error is None, error
+    assert len(clock.ends) == num_trials
+    flush = time.monotonic() - last_trial
+    return (clock.ends[-1] - clock.ends[WARM_UP - 1] + flush) / (num_trials - WARM_UP)
+
+
+def plain_trial(config: dict[str, Any]) -> None:
+    """The same trial written for plain Ray Tune."""
+    for measurement in empty_training([config["point"]]):
+        tune.report({name: value for name, value in asdict(measurement).items() if name in EPOCH_METRICS})
+
+
+class PlainClock(tune.Callback):
+    """Notes when each trial ended."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self.ends.append(time.monotonic())
+
+
+def plain(num_trials: int, epochs: int, folder: Path) -> float:
+    """Seconds per trial of plain Ray Tune after the warm-up."""
+    points = [planned.point for planned in plan_of(num_trials, epochs, folder).points]
+    callback = MLflowLoggerCallback(tracking_uri=f"sqlite:///{folder / 'plain.db'}", experiment_name="plain")
+    clock = PlainClock()
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "0"  # plain means with Ray's own loggers
+    try:
+        tune.Tuner(
+            tune.with_resources(plain_trial, {"cpu": CPUS}),
+            param_space={"point": tune.grid_search(points)},
+            run_config=tune.RunConfig(storage_path=str(folder), name="plain", callbacks=[callback, clock], verbose=0),
+        ).fit()
+    finally:
+        os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    assert len(clock.ends) == num_trials
+    return (clock.ends[-1] - clock.ends[WARM_UP - 1]) / (num_trials - WARM_UP)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--blocks", type=int, default=5, help="alternations (5)")
+    parser.add_argument("--ours", type=int, default=52, help="trials of ours per block (52)")
+    parser.add_argument("--plain", type=int, default=6, help="trials of plain Ray Tune per block (6)")
+    parser.add_argument("--epochs", type=int, default=5, help="measurements per trial (5)")
+    arguments = parser.parse_args()
+    ours_s: list[float] = []
+    plain_s: list[float] = []
+    with ray_session(SweepConfig(space="mnv2_quick")):
+        for block in range(arguments.blocks):
+            with tempfile.TemporaryDirectory() as folder:
+                ours_s.append(ours(arguments.ours, arguments.epochs, Path(folder)))
+                plain_s.append(plain(arguments.plain, arguments.epochs, Path(folder)))
+            print(f"block {block + 1}: ours {ours_s[-1]:.3f} s, plain {plain_s[-1]:.3f} s per trial", flush=True)
+    ratios = [p / o for p, o in zip(plain_s, ours_s, strict=True)]
+    for name, values, unit in (("ours", ours_s, "s"), ("plain Ray Tune", plain_s, "s"), ("plain / ours", ratios, "x")):
+        print(f"{name:<15} median {statistics.median(values):.3f} {unit} ({min(values):.3f} to {max(values):.3f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""Batches against brute force and torchvision's own transforms."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import ks_2samp
+from torchvision.transforms import v2
+
+from tests.trainers.conftest import MakeFolder
+from trainers.config import TrainConfig
+from trainers.datasets.batches import (
+    MEAN,
+    STD,
+    Batches,
+    batches,
+    centre_crop,
+    eval_resize,
+    normalise,
+    random_resized_crop,
+)
+from trainers.datasets.dataset import Pixels
+from trainers.datasets.digits import digits
+from trainers.datasets.folder import image_folder
+
+PLAIN = {"crop_scale": 1.0, "crop_share": 1.0, "hflip": 0.0}
+
+
+def config(**given: Any) -> TrainConfig:
+    return TrainConfig(**({"resolution": 8, "batch_size": 16} | given))
+
+
+def numbered(num_images: int, *, train: bool, num_workers: int = 0, **given: Any) -> Batches:
+    """Batches of images whose pixels and labels are all the image's number."""
+
+    def image(i: int) -> Pixels:
+        return np.full((8, 8, 3), i, dtype=np.uint8)
+
+    return Batches(image, torch.arange(num_images), config(**(PLAIN | given)), train=train, num_workers=num_workers)
+
+
+def order(split: Batches, epoch: int = 1) -> list[list[int]]:
+    """The image numbers of each batch, after a check that pixels and labels belong together."""
+    split.set_epoch(epoch)
+    read = []
+    for images, labels in split:
+        assert images.dtype == torch.uint8
+        assert images.shape == (len(labels), 3, 8, 8)
+        assert (images == labels.view(-1, 1, 1, 1)).all()
+        read.append(labels.tolist())
+    return read
+
+
+def flat(read: Sequence[Sequence[int]]) -> list[int]:
+    return [i for batch in read for i in batch]
+
+
+@pytest.mark.parametrize("num_images", [1, 15, 16, 17, 100])
+@pytest.mark.parametrize("batch_size", [2, 16, 1000])
+def test_evaluation_visits_every_image_once_in_order(num_images: int, batch_size: int) -> None:
+    split = numbered(num_images, train=False, batch_size=batch_size)
+
+    assert flat(order(split)) == list(range(num_images))
+    assert len(split) == len(order(split)) == math.ceil(num_images / batch_size)
+
+
+@pytest.mark.parametrize("num_images", [16, 17, 31, 100])
+def test_training_leaves_out_the_last_partial_batch_only(num_images: int) -> None:
+    split = numbered(num_images, train=True)
+    read = order(split)
+
+    assert [len(batch) for batch in read] == [16] * (num_images // 16)
+    assert len(split) == len(read)
+    assert len(set(flat(read))) == len(flat(read))
+    assert set(flat(read)) <= set(range(num_images))
+
+
+@pytest.mark.parametrize("num_images", [2, 15])
+def test_split_smaller_than_a_batch_still_trains(num_images: int) -> None:
+    split = numbered(num_images, train=True)
+
+    assert len(split) == 1
+    assert [sorted(batch) for batch in order(split)] == [list(range(num_images))]
+
+
+def test_training_order_is_a_permutation() -> None:
+    read = flat(order(numbered(96, train=True)))
+
+    assert sorted(read) == list(range(96))
+    assert read != sorted(read)
+
+
+@pytest.mark.parametrize(("seed", "epoch", "equal"), [(0, 1, True), (0, 2, False), (1, 1, False), (1, 0, False)])
+def test_training_order_follows_seed_and_epoch(seed: int, epoch: int, equal: bool) -> None:
+    reference = order(numbered(96, train=True), epoch=1)
+
+    assert (order(numbered(96, train=True, seed=seed), epoch) == reference) is equal
+
+
+def test_left_out_images_differ_by_epoch() -> None:
+    split = numbered(17, train=True)
+
+    assert len({(set(range(17)) - set(flat(order(split, epoch)))).pop() for epoch in range(1, 30)}) > 5
+
+
+def test_every_position_is_equally_likely_in_training() -> None:
+    split = numbered(32, train=True, batch_size=32)
+    positions = [flat(order(split, epoch)).index(0) for epoch in range(1, 401)]
+
+    assert np.mean(positions) == pytest.approx(15.5, abs=3 * 9.23 / 20)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize("source", ["digits", "folder"])
+def test_workers_change_nothing(make_folder: MakeFolder, source: str, split: Literal["train", "val"]) -> None:
+    folder = {f"{name}/{label}": 20 for name in ("train", "val") for label in "ab"}
+    dataset = digits() if source == "digits" else image_folder(make_folder(folder))
+    settings = config(resolution=12, batch_size=8, crop_scale=0.2)
+    alone, helped = (batches(dataset, split, settings, num_workers=n) for n in (0, 2))
+    for epoch in (1, 2):
+        alone.set_epoch(epoch)
+        helped.set_epoch(epoch)
+        for (images, labels), (expected_images, expected_labels) in zip(helped, alone, strict=True):
+            assert torch.equal(images, expected_images)
+            assert torch.equal(labels, expected_labels)
+
+
+def test_equal_seed_and_epoch_give_equal_crops_and_others_do_not() -> None:
+    def pixels(seed: int, epoch: int) -> torch.Tensor:
+        split = batches(digits(), "train", config(resolution=12, crop_scale=0.2, seed=seed), num_workers=0)
+        split.set_epoch(epoch)
+        images, labels = next(iter(split))
+        return images[labels.argsort()]
+
+    reference = pixels(0, 1)
+
+    assert torch.equal(pixels(0, 1), reference)
+    assert not torch.equal(pixels(0, 2), reference)
+    assert not torch.equal(pixels(1, 1), reference)
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_plain_batches_are_the_centre_crops_of_the_images(split: Literal["train", "val", "test"]) -> None:
+    settings = config(resolution=20, **PLAIN)
+    dataset = digits()
+    read = batches(dataset, split, settings, num_workers=0)
+    images = torch.from_numpy(np.stack([dataset.splits[split].decode(i, 256) for i in range(len(dataset.splits[split]))]))
+    expected = {c.numpy().tobytes() for c in centre_crop(images.permute(0, 3, 1, 2), settings)}
+    seen = [image.numpy().tobytes() for batch, _ in read for image in batch]
+
+    assert set(seen) <= expected
+    assert len(seen) == (len(images) // 16 * 16 if split == "train" else len(images))
+
+
+@pytest.mark.parametrize("hflip", [0.0, 0.3, 1.0])
+def test_training_images_are_mirrored_as_often_as_asked(hflip: float) -> None:
+    def image(i: int) -> Pixels:
+        return np.repeat(np.arange(8, dtype=np.uint8)[None, :, None], 8, axis=0).repeat(3, axis=2)
+
+    settings = config(**(PLAIN | {"hflip": hflip, "batch_size": 1000}))
+    train = Batches(image, torch.zeros(1000), settings, train=True, num_workers=0)
+    val = Batches(image, torch.zeros(1000), settings, train=False, num_workers=0)
+    (images, _), (unmirrored, _) = next(iter(train)), next(iter(val))
+    mirrored = (images == images[:, :, :, :]).all() and (images[:, 0, 0, 0] == 7)
+
+    assert mirrored.float().mean().item() == pytest.approx(hflip, abs=0.05)
+    assert torch.equal(torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images), unmirrored)
+
+
+def scene(height: int, width: int) -> torch.Tensor:
+    """Column and row numbers as fp32 channels, so that a crop shows where it was cut."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([columns, rows, torch.zeros_like(rows)]).float()
+
+
+def recovered_box(crop: torch.Tensor) -> tuple[float, float, float, float]:
+    """(left, top, width, height) of a crop of `scene`, px, from the even spacing of its inner pixels."""
+    size = crop.shape[-1]
+    columns, rows = crop[0, size // 2], crop[1, :, size // 2]
+    (left, width), (top, height) = ((edge_and_extent(line, size)) for line in (columns, rows))
+    return left, top, width, height
+
+
+def edge_and_extent(line: torch.Tensor, size: int) -> tuple[float, float]:
+    first, last = size // 4, size - 1 - size // 4
+    spacing = (line[last] - line[first]).item() / (last - first)
+    return line[first].item() + 0.5 - (first + 0.5) * spacing, spacing * size
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (96, 128), (150, 100)])
+@pytest.mark.parametrize("crop_scale", [0.08, 0.35])
+def test_random_crops_are_distributed_like_torchvisions(height: int, width: int, crop_scale: float) -> None:
+    num_crops, settings, generator = 1500, config(resolution=32, crop_scale=crop_scale), random.Random(0)
+    image = scene(height, width)
+    ours = np.array([recovered_box(random_resized_crop(image, settings, generator)) for _ in range(num_crops)])
+    torch.manual_seed(0)
+    reference = v2.RandomResizedCrop(32, scale=(crop_scale, 1.0))
+    params = [reference.make_params([image]) for _ in range(num_crops)]
+    theirs = np.array([[p[name] for name in ("left", "top", "width", "height")] for p in params])
+
+    for measure in (
+        lambda boxes: boxes[:, 2] * boxes[:, 3] / (height * width),
+        lambda boxes: np.log(boxes[:, 2] / boxes[:, 3]),
+        lambda boxes: boxes[:, 0].round(),
+        lambda boxes: boxes[:, 1].round(),
+    ):
+        assert ks_2samp(measure(ours), measure(theirs)).pvalue > 1e-3
+    assert (ours[:, :2] > -1).all()
+    assert (ours[:, 0] + ours[:, 2] < width + 1).all()
+    assert (ours[:, 1] + ours[:, 3] < height + 1).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 400), (400, 20)])
+def test_image_too_long_for_any_crop_gets_the_centre(height: int, width: int) -> None:
+    image = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
+    settings = config(resolution=16, crop_scale=0.9)
+
+    assert torch.equal(random_resized_crop(image, settings, random.Random(0)), centre_crop(image, settings))
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (40, 60), (61, 33), (300, 200)])
+@pytest.mark.parametrize(("resolution", "crop_share"), [(32, 0.875), (33, 0.9), (64, 1.0), (20, 0.5)])
+def test_centre_crop_is_torchvisions_resize_and_crop(
+    height: int, width: int, resolution: int, crop_share: float
+) -> None:
+    image = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
+    reference = v2.Compose([v2.Resize(int(resolution / crop_share), antialias=True), v2.CenterCrop(resolution)])
+
+    crop = centre_crop(image, config(resolution=resolution, crop_share=crop_share))
+
+    assert crop.shape == (3, resolution, resolution)
+    assert torch.equal(crop, reference(image))
+
+
+@pytest.mark.parametrize(
+    ("resolution", "crop_share", "expected"),
+    [(224, 0.875, 256), (192, 0.875, 219), (160, 0.875, 182), (128, 0.875, 146), (96, 0.875, 109), (28, 1.0, 28)],
+)
+def test_evaluation_resizes_as_published(resolution: int, crop_share: float, expected: int) -> None:
+    assert eval_resize(config(resolution=resolution, crop_share=crop_share)) == expected
+
+
+def test_normalise_is_torchvisions() -> None:
+    images = torch.arange(256, dtype=torch.uint8).repeat(3).view(1, 3, 16, 16).repeat(2, 1, 1, 1)
+    reference = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+
+    normal = normalise(images)
+
+    torch.testing.assert_close(normal, reference(images), rtol=1e-5, atol=1e-6)
+    assert normal.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("resolution", "crop_share"), [(16, 0.5), (300, 1.0), (300, 0.5)])
+def test_images_are_decoded_large_enough_for_the_resolution(
+    make_folder: MakeFolder, resolution: int, crop_share: float
+) -> None:
+    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "val/a": 2}))
+    asked: list[int] = []
+    val = dataset.splits["val"]
+
+    def decode(i: int, short_side: int) -> Pixels:
+        asked.append(short_side)
+        return val.decode(i, short_side)
+
+    spied = replace(dataset, splits={**dataset.splits, "val": replace(val, decode=decode)})
+    batches(spied, "val", config(resolution=resolution, crop_share=crop_share), num_workers=0)
+
+    assert set(asked) == {max(256, int(resolution / crop_share))}

@@ -1,0 +1,97 @@
+"""Text becomes the value that the field's type says, or an error that names the field."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.fields import accepts, field_names, parse_field
+
+
+@dataclass
+class Every:
+    """One field of every type that a configuration may have."""
+
+    whole: int = 1
+    real: float = 1.0
+    word: str = ""
+    flag: bool = False
+    place: Path = Path()
+    unset: int | None = None
+    rate: float | None = None
+    kind: Literal["a", "b"] = "a"
+    size: Literal[4, 8] = 4
+    maybe: Literal["x"] | None = None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("whole", "12", 12),
+        ("whole", "-3", -3),
+        ("real", "0.5", 0.5),
+        ("real", "5e-3", 0.005),
+        ("real", "2", 2.0),
+        ("word", "a b", "a b"),
+        ("word", "12", "12"),
+        ("flag", "True", True),
+        ("flag", "False", False),
+        ("place", "/data/x", Path("/data/x")),
+        ("unset", "7", 7),
+        ("rate", "0.1", 0.1),
+        ("kind", "b", "b"),
+        ("size", "8", 8),
+        ("maybe", "x", "x"),
+    ],
+)
+def test_text_becomes_the_fields_type(name: str, text: str, value: Any) -> None:
+    parsed = parse_field(Every, name, text)
+
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("whole", "1.5", "whole: '1.5' is not a whole number"),
+        ("whole", "", "whole: '' is not a whole number"),
+        ("real", "fast", "real: 'fast' is not a number"),
+        ("unset", "None", "unset: 'None' is not a whole number"),
+        ("rate", "x", "rate: 'x' is not a number"),
+        ("flag", "yes", "flag: 'yes' is not True or False"),
+        ("flag", "1", "flag: '1' is not True or False"),
+        ("kind", "c", "kind: 'c' is not allowed; choose from a, b"),
+        ("kind", "A", "kind: 'A' is not allowed; choose from a, b"),
+        ("size", "5", "size: '5' is not allowed; choose from 4, 8"),
+        ("size", "8.0", "size: '8.0' is not allowed; choose from 4, 8"),
+    ],
+)
+def test_text_of_another_type_is_refused(name: str, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_field(Every, name, text)
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", [name for name in field_names(TrainConfig) if name != "num_classes"])
+def test_default_of_every_training_field_survives_its_text(name: str) -> None:
+    default = getattr(TrainConfig(), name)
+
+    assert parse_field(TrainConfig, name, str(default)) == default
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [("real", float, True), ("rate", float, True), ("whole", float, False), ("unset", int, True), ("word", float, False),
+     ("kind", str, False)],
+)  # fmt: skip
+def test_accepts_looks_at_the_fields_type(name: str, kind: type, expected: bool) -> None:
+    assert accepts(Every, name, kind) is expected
+
+
+def test_field_names_keep_their_order() -> None:
+    assert field_names(Every)[:3] == ["whole", "real", "word"]

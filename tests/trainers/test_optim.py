@@ -1,0 +1,82 @@
+"""Optimisers: which algorithm with which settings, and which parameters decay."""
+
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import torch
+from torch import nn
+
+from trainers.config import TrainConfig
+from trainers.models.registry import MODELS, build_model
+from trainers.optim import build_optimizer
+
+OPTIMIZERS = get_args(get_type_hints(TrainConfig)["optimizer"])
+
+
+def small(**given: Any) -> TrainConfig:
+    return TrainConfig(num_classes=10, width_mult=0.1, resolution=32, **given)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("decay", ["all", "weights"])
+def test_groups_hold_every_parameter_once(model: str, optimizer: str, decay: str) -> None:
+    config = small(model=model, optimizer=optimizer, decay=decay)
+    network = build_model(config)
+    held = [id(p) for group in build_optimizer(network, config).param_groups for p in group["params"]]
+
+    assert sorted(held) == sorted(map(id, network.parameters()))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_decay_of_weights_spares_biases_and_normalisation(model: str) -> None:
+    config = small(model=model, decay="weights", weight_decay=0.01)
+    network = build_model(config)
+    decays = {
+        id(p): group["weight_decay"] for group in build_optimizer(network, config).param_groups for p in group["params"]
+    }
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            is_weight = isinstance(module, (nn.Conv2d, nn.Linear)) and name == "weight"
+            assert decays[id(parameter)] == (0.01 if is_weight else 0.0)
+
+
+def test_decay_of_all_is_one_group() -> None:
+    config = small(weight_decay=0.01)
+    (group,) = build_optimizer(build_model(config), config).param_groups
+
+    assert group["weight_decay"] == 0.01
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kind", "expected"),
+    [
+        ("sgd", torch.optim.SGD, {"momentum": 0.8, "nesterov": False, "dampening": 0}),
+        ("rmsprop", torch.optim.RMSprop, {"momentum": 0.8, "alpha": 0.9, "eps": 1e-3, "centered": False}),
+        ("adamw", torch.optim.AdamW, {"betas": (0.8, 0.999)}),
+    ],
+)
+def test_optimizer_takes_rate_momentum_and_decay(optimizer: str, kind: type, expected: dict[str, Any]) -> None:
+    config = small(optimizer=optimizer, lr=0.3, momentum=0.8, weight_decay=0.02)
+    built = build_optimizer(build_model(config), config)
+    (group,) = built.param_groups
+
+    assert type(built) is kind
+    assert group.items() >= (expected | {"lr": 0.3, "weight_decay": 0.02}).items()
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+def test_decay_acts_on_the_decayed_group_alone(optimizer: str) -> None:
+    """With zero gradients a step moves a parameter only by its decay."""
+    config = small(optimizer=optimizer, decay="weights", weight_decay=0.1, lr=0.5)
+    network = nn.Linear(3, 2)
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+
+    build_optimizer(network, config).step()
+
+    assert torch.equal(network.bias, before["bias"])
+    assert not torch.equal(network.weight, before["weight"])
+    if optimizer == "sgd":
+        torch.testing.assert_close(network.weight, before["weight"] * (1 - 0.5 * 0.1))

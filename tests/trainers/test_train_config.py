@@ -1,0 +1,101 @@
+"""Every rule of TrainConfig refuses what it should and names the field."""
+
+from dataclasses import FrozenInstanceError, fields, replace
+from math import nan
+from typing import Any, get_type_hints
+
+import pytest
+
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+
+INF = float("inf")
+REFUSED: dict[str, list[Any]] = {
+    "width_mult": [0, -1.0, 8.01, INF, nan],
+    "resolution": [7, 0, -224, 2049],
+    "num_classes": [1, 0, -1],
+    "dropout": [-0.01, 1.0, nan],
+    "round_nearest": [0, -8, 65],
+    "epochs": [0, -1],
+    "batch_size": [1, 0, -4],
+    "accumulate": [0, -1, 129, 256],
+    "lr": [0, -0.1, INF, nan],
+    "momentum": [-0.1, 1, nan],
+    "weight_decay": [-1e-9, INF, nan],
+    "label_smoothing": [-0.1, 1, nan],
+    "lr_gamma": [0, -0.1, 1.01, nan],
+    "lr_step_epochs": [0, -1, nan],
+    "warmup_epochs": [-1, 150, 151, nan],
+    "crop_scale": [0, -0.1, 1.01, nan],
+    "crop_share": [0.09, 0, 1.01, nan],
+    "hflip": [-0.01, 1.01, nan],
+    "seed": [-1, 2**63],
+}
+ALLOWED: dict[str, list[Any]] = {
+    "width_mult": [0.01, 8],
+    "resolution": [8, 2048],
+    "num_classes": [None, 2],
+    "dropout": [0, 0.99],
+    "round_nearest": [1, 64],
+    "epochs": [1],
+    "batch_size": [2],
+    "accumulate": [1, 128],
+    "lr": [1e-9, 10],
+    "momentum": [0, 0.999],
+    "weight_decay": [0, 1],
+    "label_smoothing": [0, 0.99],
+    "lr_gamma": [1e-9, 1],
+    "lr_step_epochs": [0.1, 1000],
+    "warmup_epochs": [0, 149.9],
+    "crop_scale": [1e-9, 1],
+    "crop_share": [0.1, 1],
+    "hflip": [0, 1],
+    "seed": [0, 2**63 - 1],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in REFUSED.items() for value in values])
+def test_value_out_of_range_is_refused_with_field_and_value(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        replace(TrainConfig(), **{name: value})
+
+    assert str(caught.value).startswith(f"{name} is {value}; it must be ")
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in ALLOWED.items() for value in values])
+def test_boundary_of_a_range_is_allowed(name: str, value: Any) -> None:
+    assert getattr(replace(TrainConfig(), **{name: value}), name) == value
+
+
+def test_every_number_has_a_rule() -> None:
+    hints = get_type_hints(TrainConfig)
+    numbers = {f.name for f in fields(TrainConfig) if hints[f.name] in (int, float, int | None)}
+
+    assert numbers == set(REFUSED) == set(ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate", "holds"), [(8, 4, True), (8, 5, False), (9, 4, True), (2, 1, True)]
+)
+def test_every_part_of_a_batch_needs_two_images(batch_size: int, accumulate: int, holds: bool) -> None:
+    if holds:
+        assert TrainConfig(batch_size=batch_size, accumulate=accumulate).accumulate == accumulate
+    else:
+        with pytest.raises(ConfigError, match=f"accumulate is {accumulate}; .*half of batch_size {batch_size}"):
+            TrainConfig(batch_size=batch_size, accumulate=accumulate)
+
+
+def test_warmup_ends_before_the_run_does() -> None:
+    with pytest.raises(ConfigError, match="warmup_epochs is 3; .*below epochs 3"):
+        TrainConfig(epochs=3, warmup_epochs=3)
+
+
+def test_config_is_frozen_and_keyword_only() -> None:
+    with pytest.raises(FrozenInstanceError):
+        TrainConfig().lr = 1.0  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        TrainConfig("digits")  # type: ignore[misc]
+
+
+def test_equal_settings_are_one_key() -> None:
+    assert len({TrainConfig(lr=0.1), TrainConfig(lr=0.1), TrainConfig(lr=0.2)}) == 2
