@@ -6,7 +6,6 @@ Exit codes: 0 all well, 1 a trial failed, 2 a mistake in what was asked, 130 int
 
 import contextlib
 import io
-import json
 import os
 import re
 import shlex
@@ -36,6 +35,7 @@ The same command again trains only what is missing.
 """
 
 T = TypeVar("T")
+S = TypeVar("S", bound=SweepConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def plan(argv: Sequence[str]) -> int:
     shown = ["model", "width_mult", "resolution", *planned.varied]
     costs = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
     readable = table.assign(**{name: table[column] / 1e6 for name, column in costs.items()})
-    print(readable[[*dict.fromkeys(shown), *costs]].to_string(index=False, float_format=lambda value: f"{value:.6g}"))
+    print(readable[[*dict.fromkeys(shown), *costs]].map(number).to_string(index=False))
     print(f"{len(table)} points on {planned.dataset.name} ({planned.dataset.sizes}); would be kept in {planned.folder}")
     return 0
 
@@ -160,7 +160,7 @@ def list_registries(argv: Sequence[str]) -> int:
         "plots": {name: plot.description for name, plot in PLOTS.items()},
         "published tables (--published)": sources(),
         "cells that upstream printed wrong": {
-            f"{row.source} {row.variant}": f"printed {row.printed}: {row.misprint}" for row in misprints().itertuples()
+            f"{row['source']} {row['variant']}": row["misprint"] for row in misprints().to_dict("records")
         },
     }
     for title, entries in sections.items():
@@ -179,7 +179,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 }
 
 
-def parse_sweep(argv: Sequence[str], cls: type[T]) -> T:
+def parse_sweep(argv: Sequence[str], cls: type[S]) -> S:
     """The configuration that `argv` asks for: a saved one or the space's own base, and the flags on top."""
     arguments = [re.sub(r"^--data(?==|$)", "--train.data", argument) for argument in argv]
     arguments, saved = take_option(arguments, "--config")
@@ -260,6 +260,9 @@ def parser_message(box: str) -> str:
     lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
     rules = [i for i, line in enumerate(lines) if set(line) == {"─"}]
     statement = " ".join(lines[: rules[0] if rules else None])
+    own = re.fullmatch(r"Error parsing \w+(Config|Arguments): (.*)", statement)  # ours, raised while it was built
+    if own:
+        return own[2]
     if "Perhaps you meant:" not in lines:
         return f"{statement}; --help lists the options"
     suggested = [line.split()[0] for line in lines if line.startswith("--")]
@@ -273,11 +276,10 @@ def print_report(folder: Path, published: str | None) -> None:
     written = write_report(folder, published=published)
     if written.frontier.empty:
         print("no complete point yet, so no frontier")
-    for row in written.frontier.itertuples():
-        network = f"{row.model}_{row.width_mult:g}_{row.resolution}"
-        print(
-            f"  frontier: {network:<26} {row.macs / 1e6:9.2f} M MACs {row.num_params / 1e6:7.3f} M params {row.top1:6.2f} % top-1"
-        )
+    for row in written.frontier.to_dict("records"):
+        network = f"{row['model']}_{row['width_mult']:g}_{row['resolution']}"
+        size = f"{row['macs'] / 1e6:9.2f} M MACs {row['num_params'] / 1e6:7.3f} M params"
+        print(f"  frontier: {network:<26} {size} {row['top1']:6.2f} % top-1")
     print(f"chart: {next(iter(written.charts))}\ntable: {written.markdown}")
 
 
@@ -295,6 +297,11 @@ def ui_command(config: SweepConfig) -> str:
 def command(*arguments: str) -> str:
     """The command line that runs this program with `arguments`, as the user started it."""
     return shlex.join([*(["uv", "run"] if "UV" in os.environ else ["python"]), "run_sweep.py", *arguments])
+
+
+def number(value: object) -> str:
+    """A table's cell: floats with six significant digits."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def first_line(function: Callable[..., object]) -> str:

@@ -1,11 +1,11 @@
-"""What a trial costs beyond its training: start, report, log. This project beside plain Ray Tune with its MLflow callback.
+"""What a trial costs beyond its training: start, report, log. Ours beside plain Ray Tune with its MLflow callback.
 
     uv run benchmarks/trial_overhead.py
 
-Trials that train nothing run one at a time in one Ray session, in alternating blocks: ours (reused workers, results log,
-tracker), then Ray Tune as its documentation shows it (`Tuner` with `MLflowLoggerCallback`, all else default). Both report
-the same measurements and write to an SQLite store each. The first trials of a block start the worker and are left
-out. Ours includes the wait until the tracker has written everything.
+Trials that train nothing run one at a time in one Ray session, in alternating blocks: ours (reused workers, results
+log, tracker), then Ray Tune as its documentation shows it (`Tuner` with `MLflowLoggerCallback`, all else default).
+Both report the same measurements and write to an SQLite store each. The first trials of a block start the worker and
+are left out. Ours includes the wait until the tracker has written everything.
 """
 
 import argparse

@@ -74,7 +74,7 @@ class SearchSpace:
         return {name: axis for name, axis in self.axes.items() if not isinstance(axis, Choice)}
 
     def grid(self) -> list[TrainConfig]:
-        """Every combination of the choices that keeps the constraints, the last axis fastest, distributions at the base.
+        """Every combination of the choices that keeps the constraints, the last axis fastest; distributions stay out.
 
         Raises:
             ConfigError: no combination keeps the constraints; the message says which one dropped how many.
@@ -83,9 +83,11 @@ class SearchSpace:
         configs = [replace(self.base, **dict(zip(self.choices, values, strict=True))) for values in combinations]
         kept = [config for config in configs if all(c.holds(config) for c in self.constraints)]
         if not kept:
-            dropped = "; ".join(f"{sum(not c.holds(config) for config in configs)} of {len(configs)} dropped because {c.text}"
-                                for c in self.constraints)  # fmt: skip
-            raise ConfigError(f"the space is empty: {dropped}; change the axes with --axis")
+            dropped = [f"{sum(not c.holds(config) for config in configs)} because {c.text}" for c in self.constraints]
+            raise ConfigError(
+                f"the space is empty: of {len(configs)} combinations are dropped {'; '.join(dropped)}; "
+                "change the axes with --axis"
+            )
         return kept
 
     def with_axes(self, axes: Mapping[str, Axis]) -> "SearchSpace":

@@ -89,9 +89,9 @@ class Progress:
     def _running_table(self) -> Table:
         table = Table("running", "epoch", "top-1 %", "images/s", box=None, pad_edge=False)
         for id_, latest in list(self._latest.items())[:RUNNING_SHOWN]:
-            of = self._points[id_].config.epochs
-            cells = [f"{latest.epoch}/{of}", f"{latest.top1:.2f}", f"{latest.images_per_second:.0f}"] if latest else [f"0/{of}"]  # fmt: skip
-            table.add_row(id_, *cells)
+            epochs = f"{latest.epoch if latest else 0}/{self._points[id_].config.epochs}"
+            cells = (f"{latest.top1:.2f}", f"{latest.images_per_second:.0f}") if latest else ("", "")
+            table.add_row(id_, epochs, *cells)
         return table
 
     def _best_table(self) -> Table:

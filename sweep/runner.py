@@ -4,8 +4,9 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -39,7 +40,7 @@ WORKER_RETRIES = 1
 
 
 @contextmanager
-def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Iterator[None]:
+def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Generator[None]:
     """Ray on this machine, or a connection to the cluster at `config.address`, to which the code is shipped.
 
     Raises:
@@ -50,6 +51,7 @@ def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Iterat
         os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment; nothing to ship
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
     else:
+        _reach(config.address)
         root = Path(__file__).parents[1]
         shipped = {"working_dir": str(root), "excludes": [".git", ".venv", *_below(root, excludes)]}
         try:
@@ -63,6 +65,19 @@ def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Iterat
         yield
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise a ConfigError unless something listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if address == "auto":
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"no Ray cluster at {address!r} ({error}); give auto or HOST:PORT of one that `ray start --head` started"
+        ) from error
 
 
 def _below(root: Path, paths: Sequence[Path]) -> list[str]:
@@ -119,7 +134,7 @@ def run_trials(
 
 
 @contextmanager
-def _stop_on_signal() -> Iterator[None]:
+def _stop_on_signal() -> Generator[None]:
     """On the first Ctrl-C, say so and let Ray Tune end; the second one ends this process at once."""
 
     def stop(number: int, _: object) -> None:

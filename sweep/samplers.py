@@ -46,7 +46,7 @@ def _draw(space: SearchSpace, cells: list[TrainConfig], seed: int) -> list[Train
     return [replace(cell, **study.ask(distributions).params) for cell in cells]
 
 
-def _to_optuna(axis: "Uniform | LogUniform"):  # noqa: ANN202 - optuna is imported late
+def _to_optuna(axis: "Uniform | LogUniform"):
     from optuna.distributions import FloatDistribution
 
     return FloatDistribution(axis.low, axis.high, log=isinstance(axis, LogUniform))

@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +113,7 @@ def _train(
 
 
 @contextmanager
-def _workers(config: SweepConfig) -> Iterator[dict[str, float]]:
+def _workers(config: SweepConfig) -> Generator[dict[str, float]]:
     """A Ray session; the resources of each trial in it."""
     from sweep.runner import ray_session, trial_resources
 
@@ -123,7 +123,7 @@ def _workers(config: SweepConfig) -> Iterator[dict[str, float]]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Generator[None]:
     """Hold the folder against a second driver; the lock of a dead one is free."""
     folder.mkdir(parents=True, exist_ok=True)
     try:

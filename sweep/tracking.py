@@ -16,16 +16,16 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
-import logging  # noqa: E402 - MLflow reads the variables above when it is imported
+import logging
 
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 
-from sweep.plan import Plan, PlannedPoint  # noqa: E402
-from sweep.results import SETTINGS  # noqa: E402
-from trainers.errors import ConfigError  # noqa: E402
-from trainers.measurement import Measurement  # noqa: E402
+from sweep.plan import Plan, PlannedPoint
+from sweep.results import SETTINGS
+from trainers.errors import ConfigError
+from trainers.measurement import Measurement
 
 EXPERIMENT = "mobilenet-sweep"
 STORE = "mlflow.db"
@@ -232,10 +232,11 @@ class Tracker:
             run_id = self._run_ids[point_id] = run.info.run_id
         elif pending.params and pending.status == "RUNNING":
             self._client.update_run(run_id, "RUNNING")
-        chunks = [pending.metrics[i : i + METRICS_PER_CALL] for i in range(0, len(pending.metrics), METRICS_PER_CALL)]
-        for i, chunk in enumerate(chunks or [[]]):
-            extras = {"params": pending.params, "tags": pending.tags} if i == 0 else {}
-            self._client.log_batch(run_id, chunk, **extras)
+        self._client.log_batch(
+            run_id, params=pending.params, tags=pending.tags, metrics=pending.metrics[:METRICS_PER_CALL]
+        )
+        for i in range(METRICS_PER_CALL, len(pending.metrics), METRICS_PER_CALL):
+            self._client.log_batch(run_id, pending.metrics[i : i + METRICS_PER_CALL])
         if pending.status != "RUNNING":
             self._client.set_terminated(run_id, pending.status)
 

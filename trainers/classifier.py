@@ -43,10 +43,10 @@ class Training:
         self.device = Device.of(config)
         torch.backends.cudnn.deterministic = True
         torch.manual_seed(config.seed)
-        self.model = build_model(config).to(self.device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = build_model(config).to(self.device.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
         self.optimizer = build_optimizer(self.model, config)
-        self.scaler = torch.amp.GradScaler(self.device.torch.type, enabled=self.device.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(self.device.place.type, enabled=self.device.precision == "fp16")
         self.history: list[Measurement] = []
         self.dataset = load_dataset(config.data)
 
@@ -88,7 +88,7 @@ class Training:
             yield self.history[-1]
 
     def _batches(self, split: SplitName) -> Batches:
-        num_workers = torch.get_num_threads() if self.device.torch.type == "cuda" else 0
+        num_workers = torch.get_num_threads() if self.device.place.type == "cuda" else 0
         return batches(self.dataset, split, self.config, num_workers=num_workers)
 
     def _images_per_epoch(self, train: Batches) -> int:
@@ -98,20 +98,20 @@ class Training:
         """Train one epoch; the mean loss of its steps."""
         torch.manual_seed(hash((self.config.seed, epoch)))  # decides dropout
         train.set_epoch(epoch)
-        losses = torch.zeros(len(train), device=self.device.torch)
+        losses = torch.zeros(len(train), device=self.device.place)
         self.model.train()
         for i, (images, labels) in enumerate(train):
             lr = learning_rate(self.config, (epoch - 1) * len(train) + i, len(train))
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
-            losses[i] = self._step(images.to(self.device.torch, non_blocking=True), labels.to(self.device.torch))
+            losses[i] = self._step(images.to(self.device.place, non_blocking=True), labels.to(self.device.place))
             if (i + 1) % CHECK_LOSS_EVERY == 0 or i + 1 == len(train):
                 _raise_if_diverged(losses[: i + 1], epoch)
         return losses.mean().item()
 
     def _step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """One optimiser step over a batch, in `accumulate` parts; the mean loss of the batch."""
-        total = torch.zeros((), device=self.device.torch)
+        total = torch.zeros((), device=self.device.place)
         self.optimizer.zero_grad(set_to_none=True)
         num_parts = min(self.config.accumulate, len(images) // 2)  # batch normalisation needs two images in each
         for part, part_labels in zip(images.tensor_split(num_parts), labels.tensor_split(num_parts), strict=True):
@@ -127,9 +127,9 @@ class Training:
         """Score the best checkpoint on the test split, where there is one."""
         if "test" not in self.dataset.splits:
             return None
-        best = checkpoint.load(self.point.folder / checkpoint.BEST, self.device.torch)
+        best = checkpoint.load(self.point.folder / checkpoint.BEST, self.device.place)
         assert best is not None
-        model = build_model(self.config).to(self.device.torch, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = build_model(self.config).to(self.device.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         model.load_state_dict(best["model"])
         return evaluate(model, self._batches("test"), self.device.autocast)
 
@@ -157,7 +157,7 @@ class Training:
         }
 
     def _resume(self) -> None:
-        state = checkpoint.load(self.point.folder / checkpoint.LAST, self.device.torch)
+        state = checkpoint.load(self.point.folder / checkpoint.LAST, self.device.place)
         if state is None:
             return
         self.model.load_state_dict(state["model"])

@@ -52,8 +52,8 @@ class TrainConfig:
     label_smoothing: float = 0.0
     """Probability mass spread evenly over all classes."""
     lr_schedule: Literal["cosine", "linear", "step", "exponential", "constant"] = "cosine"
-    """Shape of the learning rate after warmup, updated every iteration. `cosine` and `linear` end at 0; `step` multiplies by
-    `lr_gamma` every `lr_step_epochs`; `exponential` falls smoothly by `lr_gamma` over the run."""
+    """Shape of the learning rate after warmup, updated every step. `cosine` and `linear` end at 0; `step` multiplies
+    by `lr_gamma` every `lr_step_epochs`; `exponential` falls smoothly by `lr_gamma` over the run."""
     lr_gamma: float = 0.1
     """Factor of the `step` and `exponential` schedules."""
     lr_step_epochs: float = 30.0

@@ -11,7 +11,7 @@ from trainers.config import TrainConfig
 class Device:
     """Where a training runs and in which arithmetic."""
 
-    torch: torch.device
+    place: torch.device
     precision: str
     """fp32, bf16 or fp16."""
 
@@ -27,10 +27,10 @@ class Device:
     def autocast(self) -> torch.autocast:
         """The context of a forward pass in this arithmetic."""
         dtype = torch.float16 if self.precision == "fp16" else torch.bfloat16
-        return torch.autocast(self.torch.type, dtype, enabled=self.precision != "fp32")
+        return torch.autocast(self.place.type, dtype, enabled=self.precision != "fp32")
 
     def __str__(self) -> str:
-        name = torch.cuda.get_device_name() if self.torch.type == "cuda" else "cpu"
+        name = torch.cuda.get_device_name() if self.place.type == "cuda" else "cpu"
         return f"{name} {self.precision}"
 
 

@@ -1,4 +1,4 @@
-"""Values of dataclass fields from text, by the fields' own types: for axes and saved configurations. Standard library only."""
+"""Values of dataclass fields from text, by the fields' own types: for axes and saved configurations. Stdlib only."""
 
 from dataclasses import fields
 from pathlib import Path

@@ -1,5 +1,7 @@
 """The optimiser of a training: which algorithm, and which parameters decay."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -18,7 +20,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
             return torch.optim.AdamW(groups, lr=config.lr, betas=(config.momentum, 0.999), fused=True)
 
 
-def _decay_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, object]]:
+def _decay_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
     """Parameter groups by weight decay: with `decay="weights"`, vectors (biases, normalisation) do not decay."""
     params = list(model.parameters())
     spared = [p for p in params if p.ndim <= 1] if config.decay == "weights" else []

@@ -1,4 +1,4 @@
-"""The learning rate at any step, in closed form, so that a resumed run needs no scheduler state. Standard library only."""
+"""The learning rate at any step, in closed form, so that a resumed run needs no state of it. Stdlib only."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Costs against golden numbers, against torch's own counter on a real forward pass, and against the published tables."""
+"""Costs against golden numbers, torch's own counter on a real forward pass, and the published tables."""
 
 import json
 from pathlib import Path

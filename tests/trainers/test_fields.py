@@ -86,9 +86,15 @@ def test_default_of_every_training_field_survives_its_text(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind", "expected"),
-    [("real", float, True), ("rate", float, True), ("whole", float, False), ("unset", int, True), ("word", float, False),
-     ("kind", str, False)],
-)  # fmt: skip
+    [
+        ("real", float, True),
+        ("rate", float, True),
+        ("whole", float, False),
+        ("unset", int, True),
+        ("word", float, False),
+        ("kind", str, False),
+    ],
+)
 def test_accepts_looks_at_the_fields_type(name: str, kind: type, expected: bool) -> None:
     assert accepts(Every, name, kind) is expected
 

@@ -3,18 +3,19 @@
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.trainers.conftest import MakeFolder
 from trainers.datasets.dataset import Dataset, is_imagenet
 from trainers.datasets.folder import Decoder, image_folder
 from trainers.datasets.registry import load_dataset
 from trainers.errors import ConfigError
+
+MakeFolder = Callable[[Mapping[str, int]], Path]
 
 IMAGENET = ("n01440764", *(f"n{i:08}" for i in range(2_000_000, 2_000_998)), "n15075141")
 RED, WIDTH, HEIGHT = (200, 40, 10), 40, 24

@@ -1,6 +1,7 @@
 """Learning rates against the closed forms of their sources."""
 
 import math
+from itertools import pairwise
 from typing import get_args, get_type_hints
 
 import pytest
@@ -83,7 +84,7 @@ def test_every_schedule_stays_between_zero_and_the_peak_and_falls_after_warmup(s
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "exponential"])
 def test_smooth_schedules_have_no_jump(schedule: str) -> None:
     rates = [learning_rate(config(schedule, warmup_epochs=3), step, STEPS) for step in range(100 * STEPS)]
-    largest = max(abs(a - b) for a, b in zip(rates, rates[1:], strict=False))
+    largest = max(abs(a - b) for a, b in pairwise(rates))
 
     assert largest <= 0.4 / (3 * STEPS) + 1e-12  # the slope of the warmup
 

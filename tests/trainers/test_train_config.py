@@ -86,7 +86,7 @@ def test_every_part_of_a_batch_needs_two_images(batch_size: int, accumulate: int
 
 
 def test_warmup_ends_before_the_run_does() -> None:
-    with pytest.raises(ConfigError, match="warmup_epochs is 3; .*below epochs 3"):
+    with pytest.raises(ConfigError, match=r"warmup_epochs is 3; .*below epochs 3"):
         TrainConfig(epochs=3, warmup_epochs=3)
 
 

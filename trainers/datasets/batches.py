@@ -1,4 +1,4 @@
-"""Batches of a split: which images, in which order, cropped how. Everything random follows from (seed, epoch, batch)."""
+"""Batches of a split: which images, in which order, cropped how. All that is random follows from (seed, epoch)."""
 
 import math
 import random
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset as TorchDataset
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms.v2 import functional as transforms
 
 from trainers.config import TrainConfig
@@ -31,7 +32,7 @@ class BatchKey:
 
 
 def batches(dataset: Dataset, split: SplitName, config: TrainConfig, *, num_workers: int) -> "Batches":
-    """The batches of `split` for `config`: shuffled and cropped at random for `train`, in order and centred otherwise."""
+    """The batches of `split` for `config`: shuffled and cropped at random for `train`, else in order and centred."""
     resized = eval_resize(config)
     images = open_images(dataset, split, max(DECODED_PX, resized))
     labels = torch.from_numpy(dataset.splits[split].labels)

@@ -1,21 +1,22 @@
 """The embedded default: scikit-learn's copy of the UCI handwritten digits, 1797 real grey images of 8 x 8 px."""
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from trainers.datasets.dataset import Dataset, Pixels, Split, stratified_part
+from trainers.datasets.dataset import Dataset, Pixels, Split, SplitName, stratified_part
 
 
 def digits() -> Dataset:
     """Ten digits, 60 % to train on, 20 % to validate and 20 % to test; the parts are fixed and stratified."""
-    bunch = load_digits()
-    labels = bunch.target.astype(np.int64)
-    grey = (bunch.images * (255 / 16)).round().astype(np.uint8)
-    images = np.repeat(grey[..., None], 3, axis=-1)  # (N, 8, 8, 3)
+    pixels, targets = load_digits(return_X_y=True)  # (N, 64) of 0..16, and (N,)
+    labels = np.asarray(targets, dtype=np.int64)
+    grey = (np.asarray(pixels) * (255 / 16)).round().astype(np.uint8).reshape(-1, 8, 8, 1)
+    images = np.repeat(grey, 3, axis=-1)
     held_out = stratified_part(labels, 0.4, seed=0)
     test = held_out.copy()
     test[held_out] = stratified_part(labels[held_out], 0.5, seed=1)
-    masks = {"train": ~held_out, "val": held_out & ~test, "test": test}
+    masks: dict[SplitName, NDArray[np.bool_]] = {"train": ~held_out, "val": held_out & ~test, "test": test}
     return Dataset(
         name="digits",
         classes=tuple(map(str, range(10))),

@@ -34,8 +34,8 @@ def image_folder(path: Path) -> Dataset:
     if train is None:
         raise ConfigError(f"{path} has no folder train/; lay the images out as {path}/train/CLASS/IMAGE")
     classes = tuple(sorted(entry.name for entry in os.scandir(train) if entry.is_dir()))
-    digest = hashlib.sha256()
-    listed = {split: _list_images(folder, classes, digest) for split, folder in folders.items() if folder is not None}
+    entries: list[str] = []
+    listed = {split: _list_images(folder, classes, entries) for split, folder in folders.items() if folder is not None}
     _check(train, classes, listed["train"][1])
     note = "validated on its own folder"
     if "val" not in listed:
@@ -51,7 +51,7 @@ def image_folder(path: Path) -> Dataset:
             for split in SPLIT_FOLDERS
             if split in listed
         },
-        fingerprint=digest.hexdigest()[:16],
+        fingerprint=hashlib.sha256(os.fsencode("\n".join(entries))).hexdigest()[:16],
         note=note,
     )
 
@@ -87,8 +87,8 @@ def _first_folder(path: Path, names: tuple[str, ...]) -> Path | None:
     return next((path / name for name in names if (path / name).is_dir()), None)
 
 
-def _list_images(folder: Path, classes: tuple[str, ...], digest: "hashlib._Hash") -> tuple[list[str], np.ndarray]:
-    """The images below `folder` with their labels, sorted by class and name; each is added to `digest`."""
+def _list_images(folder: Path, classes: tuple[str, ...], entries: list[str]) -> tuple[list[str], np.ndarray]:
+    """The images below `folder` with their labels, by class and name; adds the name and size of each to `entries`."""
     unknown = sorted({entry.name for entry in os.scandir(folder) if entry.is_dir()} - set(classes))
     if unknown:
         raise ConfigError(f"{folder} has classes that train/ lacks: {', '.join(unknown[:5])}; remove or rename them")
@@ -96,7 +96,7 @@ def _list_images(folder: Path, classes: tuple[str, ...], digest: "hashlib._Hash"
     labels: list[int] = []
     for label, name in enumerate(classes):
         for path, size in sorted(_images_below(folder / name)):
-            digest.update(os.fsencode(f"{os.path.relpath(path, folder.parent)}\0{size}\n"))
+            entries.append(f"{os.path.relpath(path, folder.parent)}\0{size}")
             paths.append(path)
             labels.append(label)
     if not paths:

@@ -1,7 +1,7 @@
 """MobileNetV3 (arXiv:1905.02244, tables 1 and 2), at width below 1 as TensorFlow published it.
 
-torchvision's own constructors scale the last layers below width 1 and round each expansion from the table; the published
-networks keep the tail at full width and expand by the table's *ratio*. At width 1 both are the same network.
+torchvision's own constructors scale the last layers below width 1 and round each expansion from the table; the
+published networks keep the tail at full width and expand by the table's *ratio*. At width 1 both are the same.
 """
 
 from collections.abc import Sequence

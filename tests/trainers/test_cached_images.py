@@ -1,0 +1,48 @@
+"""Decoded images of real datasets are the same however they are kept."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainers.datasets import cache
+from trainers.datasets.cache import cache_folder, open_images
+from trainers.datasets.digits import digits
+from trainers.datasets.folder import image_folder
+
+MakeFolder = Callable[[Mapping[str, int]], Path]
+
+
+@pytest.mark.parametrize("short_side", [8, 16, 256])
+def test_pixels_are_the_same_built_mapped_and_streamed(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, short_side: int
+) -> None:
+    dataset = image_folder(make_folder({"train/a": 9, "train/b": 7, "val/a": 5}))
+    built, mapped = (open_images(dataset, "train", short_side) for _ in range(2))
+    monkeypatch.setenv("MOBILENET_SWEEP_CACHE", str(cache_folder() / "other"))
+    monkeypatch.setattr(cache, "_fits", lambda *_: False)
+    streamed = open_images(dataset, "train", short_side)
+
+    assert not [path for path in cache_folder().iterdir() if path.is_dir()]
+    for i in range(16):
+        expected = dataset.splits["train"].decode(i, short_side)
+        for images in (built, mapped, streamed):
+            assert images(i).dtype == np.uint8
+            assert np.array_equal(images(i), expected)
+
+
+def test_images_in_memory_are_not_cached(own_cache: Path) -> None:
+    images = open_images(digits(), "val", 256)
+
+    assert images(0).shape == (8, 8, 3)
+    assert not own_cache.exists()
+
+
+def test_splits_sizes_and_datasets_have_caches_of_their_own(make_folder: MakeFolder, own_cache: Path) -> None:
+    dataset = image_folder(make_folder({"train/a": 3, "train/b": 3, "val/a": 2}))
+    for split, short_side in (("train", 8), ("train", 9), ("val", 8)):
+        open_images(dataset, split, short_side)  # type: ignore[arg-type]
+
+    folders = {path.name for path in own_cache.iterdir() if path.is_dir()}
+    assert folders == {f"{dataset.fingerprint}-{suffix}" for suffix in ("train-8", "train-9", "val-8")}

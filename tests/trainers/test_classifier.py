@@ -1,0 +1,255 @@
+"""The training loop: reproducible, resumable bit for bit, and honest about its best epoch."""
+
+import math
+import pickle
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from trainers import checkpoint
+from trainers.classifier import train
+from trainers.datasets.batches import batches
+from trainers.datasets.registry import load_dataset
+from trainers.device import Device
+from trainers.errors import TrainingDivergedError
+from trainers.evaluate import Scores, evaluate
+from trainers.measurement import Measurement, Point
+from trainers.models.registry import build_model
+
+MakeFolder = Callable[[Mapping[str, int]], Path]
+MakePoint = Callable[..., Point]
+CLOCKS = {"images_per_second", "train_seconds", "measured_at"}
+"""What differs between two equal runs."""
+
+
+def results(measurements: list[Measurement]) -> list[dict[str, Any]]:
+    """Measurements without their clocks and their point's name."""
+    return [{k: v for k, v in asdict(m).items() if k not in CLOCKS | {"point"}} for m in measurements]
+
+
+def load(point: Point, name: str) -> dict[str, Any]:
+    state = checkpoint.load(point.folder / name)
+    assert state is not None
+    return state
+
+
+def assert_equal_weights(point: Point, other: Point, name: str) -> None:
+    ours, theirs = load(point, name)["model"], load(other, name)["model"]
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def scores_of_best(point: Point, split: Any) -> Scores:
+    """The best checkpoint's scores on a split, evaluated anew."""
+    device = Device.of(point.config)
+    model = build_model(point.config).to(device.place)
+    model.load_state_dict(load(point, checkpoint.BEST)["model"])
+    return evaluate(model, batches(load_dataset("digits"), split, point.config, num_workers=0), device.autocast)
+
+
+@pytest.mark.parametrize("model", ["mobilenet_v1", "mobilenet_v3_small"])
+def test_two_runs_of_one_seed_are_equal(make_point: MakePoint, model: str) -> None:
+    first, second = (make_point(name, model=model, dropout=0.5, epochs=2) for name in ("first", "second"))
+
+    assert results(list(train([first]))) == results(list(train([second])))
+    assert_equal_weights(first, second, checkpoint.LAST)
+    assert_equal_weights(first, second, checkpoint.BEST)
+
+
+def test_seed_changes_the_run(make_point: MakePoint, linear_model: str) -> None:
+    losses = {next(train([make_point(f"p{seed}", model=linear_model, seed=seed)])).train_loss for seed in range(3)}
+
+    assert len(losses) == 3
+
+
+def test_dropout_differs_by_epoch(make_point: MakePoint) -> None:
+    """With the rate at almost 0 and no crops, only the order and dropout can change an epoch's loss."""
+    point = make_point(epochs=2, lr=1e-12, crop_scale=1.0, hflip=0.0, batch_size=1078, dropout=0.5, weight_decay=0.0)
+    without = make_point("q", epochs=2, lr=1e-12, crop_scale=1.0, hflip=0.0, batch_size=1078, dropout=0.0)
+    first, second = (m.train_loss for m in train([point]))
+    first_without, second_without = (m.train_loss for m in train([without]))
+
+    assert abs(first - second) > 1e-5
+    assert first_without == pytest.approx(second_without, abs=1e-5)
+
+
+@pytest.mark.parametrize("finished", [1, 2])
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
+def test_resumed_run_equals_the_uninterrupted_one(make_point: MakePoint, optimizer: str, finished: int) -> None:
+    settings = {"optimizer": optimizer, "dropout": 0.3, "lr": 0.01, "warmup_epochs": 0.5, "label_smoothing": 0.1}
+    whole, parted = make_point("whole", **settings), make_point("parted", **settings)
+    expected = list(train([whole]))
+    interrupted = train([parted])
+    before = [next(interrupted) for _ in range(finished)]
+    interrupted.close()  # type: ignore[attr-defined] # a generator
+
+    resumed = list(train([parted]))
+
+    assert resumed[:finished] == before
+    assert results(resumed) == results(expected)
+    assert_equal_weights(parted, whole, checkpoint.LAST)
+    assert_equal_weights(parted, whole, checkpoint.BEST)
+    assert all(later.train_seconds > earlier.train_seconds for earlier, later in pairwise(resumed))
+
+
+def test_run_killed_between_its_two_checkpoints_equals_the_uninterrupted_one(make_point: MakePoint) -> None:
+    """best.pt is then of an epoch that last.pt does not know."""
+    whole, killed = make_point("whole"), make_point("killed")
+    expected = list(train([whole]))
+    running = train([killed])
+    next(running)
+    shutil.copy(killed.folder / checkpoint.LAST, killed.folder / "first.pt")
+    next(running)
+    shutil.move(killed.folder / "first.pt", killed.folder / checkpoint.LAST)
+
+    assert results(list(train([killed]))) == results(expected)
+    assert_equal_weights(killed, whole, checkpoint.BEST)
+
+
+def test_finished_point_yields_its_history_without_training(make_point: MakePoint, linear_model: str) -> None:
+    point = make_point(model=linear_model)
+    first = list(train([point]))
+    written = {path: path.stat().st_mtime_ns for path in point.folder.iterdir()}
+
+    assert list(train([point])) == first  # the clocks too
+    assert {path: path.stat().st_mtime_ns for path in point.folder.iterdir()} == written
+
+
+def test_interrupted_sweep_of_points_goes_on_with_the_next(make_point: MakePoint, linear_model: str) -> None:
+    points = [make_point(name, model=linear_model, epochs=2, lr=lr) for name, lr in (("a", 0.1), ("b", 0.2))]
+    running = train(points)
+    before = [next(running) for _ in range(3)]
+
+    after = list(train(points))
+
+    assert after[:3] == before
+    assert [(m.point, m.epoch) for m in after] == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 7, 50])
+def test_accumulated_parts_add_up_to_the_whole_batch(make_point: MakePoint, linear_model: str, accumulate: int) -> None:
+    """On a network without normalisation, whose loss is a mean over images; the parts differ in size."""
+    settings = {"model": linear_model, "batch_size": 101, "epochs": 1, "lr": 0.5, "crop_scale": 1.0}
+    whole, parted = make_point("whole", **settings), make_point("parted", accumulate=accumulate, **settings)
+    (expected,), (measured,) = list(train([whole])), list(train([parted]))
+    initial = make_point("initial", **(settings | {"lr": 1e-12}))
+    list(train([initial]))
+
+    weights, reference, start = (load(p, checkpoint.LAST)["model"]["2.weight"] for p in (parted, whole, initial))
+    torch.testing.assert_close(weights, reference, rtol=1e-3, atol=1e-5)
+    assert (reference - start).abs().max() > 0.01
+    assert measured.train_loss == pytest.approx(expected.train_loss, rel=1e-4)
+
+
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(7, 3), (10, 4), (21, 10), (100, 50)])
+def test_no_part_of_a_batch_is_too_small_for_batch_normalisation(
+    make_point: MakePoint, make_folder: MakeFolder, batch_size: int, accumulate: int
+) -> None:
+    """At a last feature map of 1 x 1 px a part of one image has no variance."""
+    folder = make_folder({"train/a": 11, "train/b": 10, "val/a": 2})
+    settings = {"data": str(folder), "num_classes": 2, "total_stride": 32, "epochs": 1, "lr": 1e-6}
+    point = make_point(batch_size=batch_size, accumulate=accumulate, **settings)
+
+    (measurement,) = train([point])
+
+    assert math.isfinite(measurement.train_loss)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_diverging_training_says_where(make_point: MakePoint, optimizer: str) -> None:
+    point = make_point(optimizer=optimizer, lr=1e36, batch_size=200, warmup_epochs=1.4, weight_decay=0.0)
+
+    with pytest.raises(TrainingDivergedError) as caught:
+        list(train([point]))
+
+    where = re.fullmatch(r"diverged at epoch (\d), step (\d+), loss (nan|inf)", str(caught.value))
+    assert where is not None
+    assert (int(where[1]), int(where[2])) >= (1, 2)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_test_scores_come_once_and_are_those_of_the_best_checkpoint(make_point: MakePoint) -> None:
+    point = make_point(lr=0.2)
+    *earlier, last = train([point])
+    expected = scores_of_best(point, "test")
+
+    assert all((m.test_top1, m.test_top5, m.test_loss) == (None, None, None) for m in earlier)
+    assert (last.test_top1, last.test_top5) == (expected.top1, expected.top5)
+    assert last.test_loss == pytest.approx(expected.loss, rel=1e-5)
+    assert expected.top1 != last.top1
+
+
+@pytest.mark.parametrize("lr", [2.0, 0.05, 1e-12])
+def test_best_checkpoint_is_the_first_epoch_of_the_highest_top1(
+    make_point: MakePoint, linear_model: str, lr: float
+) -> None:
+    """A rate of almost 0 makes every epoch a tie."""
+    point = make_point(model=linear_model, lr=lr, epochs=5, lr_schedule="constant")
+    history = list(train([point]))
+    best = load(point, checkpoint.BEST)
+    top1s = [m.top1 for m in history]
+
+    assert best["epoch"] == top1s.index(max(top1s)) + 1
+    assert best["scores"]["top1"] == max(top1s) == scores_of_best(point, "val").top1
+
+
+def test_checkpoint_says_what_it_is(make_point: MakePoint, linear_model: str) -> None:
+    point = make_point(model=linear_model, epochs=1)
+    list(train([point]))
+
+    for name in (checkpoint.BEST, checkpoint.LAST):
+        state = load(point, name)
+        assert state["point"] == "p"
+        assert state["config"] == asdict(point.config)
+        assert state["classes"] == list("0123456789")
+        assert state["fingerprint"] == load_dataset("digits").fingerprint
+
+
+def test_label_smoothing_raises_the_floor_of_the_training_loss(make_point: MakePoint, linear_model: str) -> None:
+    """No prediction beats the entropy of the smoothed label."""
+    settings = {"model": linear_model, "optimizer": "adamw", "lr": 0.02, "epochs": 6, "batch_size": 32}
+    plain, smooth = (
+        list(
+            train([make_point(f"s{mass}", crop_scale=1.0, hflip=0.0, label_smoothing=mass, crop_share=1.0, **settings)])
+        )
+        for mass in (0.0, 0.3)
+    )
+    right, wrong = 0.7 + 0.3 / 10, 0.3 / 10
+    floor = -right * math.log(right) - 9 * wrong * math.log(wrong)
+
+    assert plain[-1].train_loss < 0.3 < floor
+    assert floor < smooth[-1].train_loss < floor + 0.3
+    assert smooth[-1].top1 > 90
+
+
+def test_measurement_reports_the_rate_of_the_last_step(make_point: MakePoint, linear_model: str) -> None:
+    point = make_point(model=linear_model, lr=0.8, lr_schedule="linear", epochs=2, batch_size=269)  # 4 steps an epoch
+
+    assert [m.lr for m in train([point])] == pytest.approx([0.8 * (1 - 3 / 8), 0.8 * (1 - 7 / 8)])
+
+
+def test_training_learns_the_digits(make_point: MakePoint) -> None:
+    point = make_point(
+        width_mult=0.25,
+        resolution=20,
+        optimizer="adamw",
+        lr=0.005,
+        batch_size=32,
+        crop_scale=1.0,
+        crop_share=1.0,
+        hflip=0.0,
+        epochs=3,
+    )
+    history = list(train([point]))
+
+    assert history[-1].top1 > 80
+    assert history[-1].test_top1 is not None
+    assert history[-1].test_top1 > 80
+    assert history[-1].train_loss < history[0].train_loss
