@@ -256,17 +256,19 @@ def parse(argv: Sequence[str], cls: type[T], name: str, default: T | None = None
 
 
 def parser_message(box: str) -> str:
-    """The first statement in the box that the parser draws around its errors, and the flags it suggests."""
-    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    rules = [i for i, line in enumerate(lines) if set(line) == {"─"}]
-    statement = " ".join(lines[: rules[0] if rules else None])
-    own = re.fullmatch(r"Error parsing \w+(Config|Arguments): (.*)", statement)  # ours, raised while it was built
+    """The statement in the box that the parser draws around its errors, and the flags that it suggests.
+
+    The box is of lines, or of dashes where the terminal has no Unicode; its first part is the title, and the next one,
+    up to a rule, the statement.
+    """
+    parts = [" ".join(part.replace("│", " ").split()) for part in re.split(r"[╭╮╰╯\s]*[─-]{2,}(?!\w)[╭╮╰╯\s]*", box)]
+    statement, *others = [part for part in parts if part][1:]
+    own = re.fullmatch(r"Error parsing (?:train|\w+Config|\w+Arguments): (.*)", statement)  # ours, raised while it was built
     if own:
-        return own[2]
-    if "Perhaps you meant:" not in lines:
-        return f"{statement}; --help lists the options"
-    suggested = [line.split()[0] for line in lines if line.startswith("--")]
-    return f"{statement}; perhaps you meant {' or '.join(dict.fromkeys(suggested))}"
+        return own[1]
+    suggested = dict.fromkeys(re.findall(r"--[\w.-]+", " ".join(p for p in others if p.startswith("Perhaps you meant"))))
+    hint = f"perhaps you meant {' or '.join(suggested)}" if suggested else "see --help"
+    return f"{statement.removesuffix('.')}; {hint}"
 
 
 def print_report(folder: Path, published: str | None) -> None:

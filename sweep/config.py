@@ -51,12 +51,9 @@ class SweepConfig:
             raise ConfigError(f"num_samples is {self.num_samples}; it must be 1 or more")
         if self.cpus_per_trial < 1:
             raise ConfigError(f"cpus_per_trial is {self.cpus_per_trial}; it must be 1 or more")
-        if self.gpus_per_trial is not None and not (
-            0 <= self.gpus_per_trial <= 1 or self.gpus_per_trial == int(self.gpus_per_trial)
-        ):
-            raise ConfigError(
-                f"gpus_per_trial is {self.gpus_per_trial}; it must be 0, a fraction of 1, or a whole number"
-            )
+        gpus = self.gpus_per_trial
+        if gpus is not None and not (0 <= gpus <= 1 or (gpus > 1 and float(gpus).is_integer())):
+            raise ConfigError(f"gpus_per_trial is {gpus}; it must be 0, a fraction of 1, or a whole number")
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", self.name):
             raise ConfigError(
                 f"name is {self.name!r}; it must be one folder's name of letters, digits and . _ + -, without a path; "

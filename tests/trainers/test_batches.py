@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import ks_2samp
+from torchvision.models import MobileNet_V2_Weights
 from torchvision.transforms import v2
 
 from trainers.config import TrainConfig
 from trainers.datasets.batches import (
-    MEAN,
-    STD,
     Batches,
     batches,
     centre_crop,
@@ -132,18 +131,21 @@ def test_workers_change_nothing(make_folder: MakeFolder, source: str, split: Lit
             assert torch.equal(labels, expected_labels)
 
 
-def test_equal_seed_and_epoch_give_equal_crops_and_others_do_not() -> None:
-    def pixels(seed: int, epoch: int) -> torch.Tensor:
-        split = batches(digits(), "train", config(resolution=12, crop_scale=0.2, seed=seed), num_workers=0)
+def test_crops_follow_seed_epoch_and_batch() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (30, 30, 3), dtype=np.uint8)
+
+    def crops(seed: int, epoch: int) -> list[torch.Tensor]:
+        settings = config(crop_scale=0.2, seed=seed)
+        split = Batches(lambda i: picture, torch.arange(32), settings, train=True, num_workers=0)
         split.set_epoch(epoch)
-        images, labels = next(iter(split))
-        return images[labels.argsort()]
+        return [images for images, _ in split]
 
-    reference = pixels(0, 1)
+    reference = crops(0, 1)
 
-    assert torch.equal(pixels(0, 1), reference)
-    assert not torch.equal(pixels(0, 2), reference)
-    assert not torch.equal(pixels(1, 1), reference)
+    assert all(torch.equal(again, first) for again, first in zip(crops(0, 1), reference, strict=True))
+    others = [reference[1], crops(0, 2)[0], crops(1, 1)[0]]
+    assert not any(torch.equal(other, reference[0]) for other in others)
+    assert len({image.numpy().tobytes() for batch in reference for image in batch}) == 32
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
@@ -214,6 +216,9 @@ def test_random_crops_are_distributed_like_torchvisions(height: int, width: int,
         lambda boxes: boxes[:, 1].round(),
     ):
         assert ks_2samp(measure(ours), measure(theirs)).pvalue > 1e-3
+    shares = [boxes[:, 2] * boxes[:, 3] / (height * width) for boxes in (ours, theirs)]
+    assert shares[0].min() == pytest.approx(shares[1].min(), abs=0.02)
+    assert shares[0].max() == pytest.approx(shares[1].max(), abs=0.03)
     assert (ours[:, :2] > -1).all()
     assert (ours[:, 0] + ours[:, 2] < width + 1).all()
     assert (ours[:, 1] + ours[:, 3] < height + 1).all()
@@ -251,7 +256,8 @@ def test_evaluation_resizes_as_published(resolution: int, crop_share: float, exp
 
 def test_normalise_is_torchvisions() -> None:
     images = torch.arange(256, dtype=torch.uint8).repeat(3).view(1, 3, 16, 16).repeat(2, 1, 1, 1)
-    reference = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+    published = MobileNet_V2_Weights.IMAGENET1K_V1.transforms()
+    reference = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(published.mean, published.std)])
 
     normal = normalise(images)
 

@@ -238,6 +238,17 @@ def test_fingerprint_changes_with_the_images(make_folder: MakeFolder, change: Ca
     assert image_folder(folder).fingerprint != before
 
 
+def test_fingerprint_changes_with_the_split_alone(make_folder: MakeFolder) -> None:
+    """Images in the same order, parted elsewhere."""
+    folder = make_folder({"train/a": 2, "train/b": 4, "val/b": 1})
+    (folder / "val/b/000.png").rename(folder / "val/b/004.png")
+    before = image_folder(folder).fingerprint
+
+    (folder / "train/b/003.png").rename(folder / "val/b/003.png")
+
+    assert image_folder(folder).fingerprint != before
+
+
 def test_fingerprint_ignores_where_the_folder_lies_and_when_it_was_written(
     make_folder: MakeFolder, tmp_path: Path
 ) -> None:
@@ -269,6 +280,7 @@ def cut_in_half(path: Path) -> None:
     path.write_bytes(content[: len(content) // 2])
 
 
+@pytest.mark.filterwarnings("ignore:Truncated File Read")  # Pillow warns, then raises
 @pytest.mark.parametrize("spoil", [truncated, text, empty, cut_in_half, Path.unlink])
 @pytest.mark.parametrize("kind", ["png", "jpg", "gif", "bmp", "tiff", "webp"])
 def test_unreadable_image_is_named(tmp_path: Path, kind: str, spoil: Callable[[Path], None]) -> None:

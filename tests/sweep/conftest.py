@@ -1,0 +1,81 @@
+"""Plans, measurements and one real sweep that the tests of the package share."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import run_sweep
+from search_spaces.registry import get_space
+from sweep.config import SweepConfig
+from sweep.plan import Plan, PlannedPoint, make_plan
+from trainers.measurement import Measurement
+
+ARGUMENTS = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis", "lr=0.005,1e30",
+             "--axis", "dropout=0,0.2", "--train.epochs", "2"]  # fmt: skip
+"""Four points of seconds each; those with a learning rate of 1e30 diverge."""
+
+
+def quick_config(runs: Path, *axes: str, **train: Any) -> SweepConfig:
+    """A sweep of `mnv2_quick` with these axes and training settings."""
+    base = replace(get_space("mnv2_quick").base, **train)
+    return SweepConfig(space="mnv2_quick", train=base, axis=axes, runs=runs)
+
+
+def quick_plan(runs: Path, num_points: int, **train: Any) -> Plan:
+    """A plan of one cell with `num_points` seeds."""
+    seeds = ",".join(map(str, range(num_points)))
+    return make_plan(quick_config(runs, "width_mult=0.25", "resolution=16", f"seed={seeds}", **train))
+
+
+def measurement(point: PlannedPoint | str, epoch: int, top1: float = 50.0, **fields: Any) -> Measurement:
+    """A measurement with every field set."""
+    id_ = point if isinstance(point, str) else point.id
+    values: dict[str, Any] = {
+        "lr": 0.1, "train_loss": 1.0, "val_loss": 2.0, "top5": 90.0, "images_per_second": 100.0 * epoch,
+        "train_seconds": 3.0 * epoch, "measured_at": 1e9 + epoch, "device": "cpu fp32",
+    }  # fmt: skip
+    return Measurement(point=id_, epoch=epoch, top1=top1, **(values | fields))
+
+
+class Follower:
+    """A listener that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.rows: list[Mapping[str, Any]] = []
+
+    def started(self, point: PlannedPoint) -> None:
+        self.told.append(("started", point.id))
+
+    def measured(self, measurement: Measurement) -> None:
+        self.told.append((f"epoch {measurement.epoch}", measurement.point))
+
+    def ended(self, row: Mapping[str, Any]) -> None:
+        self.told.append((row["state"], row["point"]))
+        self.rows.append(row)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that the command line ran."""
+
+    arguments: list[str]
+    exit_code: int
+    printed: str
+    runs: Path
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def real_sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+    """Four points under a real Ray with a real MLflow store: two train, two diverge."""
+    runs = tmp_path_factory.mktemp("runs")
+    arguments = [*ARGUMENTS, "--runs", str(runs)]
+    printed = StringIO()
+    with redirect_stdout(printed):
+        exit_code = run_sweep.main(arguments)
+    yield Sweep(arguments, exit_code, printed.getvalue(), runs, runs / "mnv2_quick-digits")

@@ -1,0 +1,94 @@
+"""Sweep configurations: refused when wrong, saved and read back as they were."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sweep.config import SweepConfig, from_json, to_json
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", ["a/b", "../a", "", ".hidden", "a b", "a" * 101, "/abs", "-flag", "a\n"])
+def test_names_that_are_no_folder_name_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="name is"):
+        SweepConfig(space="mnv2_quick", name=name)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"cpus_per_trial": 0}, {"gpus_per_trial": -1}, {"gpus_per_trial": 1.5}, {"num_samples": 0},
+     {"gpus_per_trial": float("nan")}, {"gpus_per_trial": float("inf")}],
+)  # fmt: skip
+def test_resources_that_cannot_be_had_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(fields))):
+        SweepConfig(space="mnv2_quick", **fields)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SweepConfig(space="mnv2_grid"),
+        SweepConfig(
+            space="mnv1_grid",
+            train=TrainConfig(num_classes=7, lr=0.3, optimizer="adamw"),
+            axis=("dropout=0,0.2", "lr=loguniform(0.1,1)"),
+            num_samples=3,
+            name="n",
+            runs=Path("/elsewhere"),
+            gpus_per_trial=0.5,
+            quiet=True,
+        ),
+    ],
+)
+def test_a_saved_configuration_is_read_back_as_it_was(config: SweepConfig) -> None:
+    assert from_json(json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_a_saved_configuration_holds_no_password() -> None:
+    config = SweepConfig(space="mnv2_grid", tracking_uri="http://user:secret@host")
+
+    assert "secret" not in json.dumps(to_json(config))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "names no space"),
+        ({"space": "mnv2_quick", "colour": 1}, "unknown field 'colour'"),
+        ({"space": "mnv2_quick", "train": {"epoch": 1}}, "unknown field 'epoch'"),
+        ({"space": "mnv2_quick", "train": {"epochs": "many"}}, "epochs: 'many' is not a whole number"),
+        ({"space": "mnv2_quick", "train": {"optimizer": "adam"}}, "optimizer: 'adam' is not allowed; choose from sgd"),
+        ({"space": "mnv2_quick", "train": [1]}, "train must hold fields"),
+        ({"space": "mnv2_quick", "axis": "lr=1"}, "axis a list of texts"),
+        ({"space": "mnv2_quick", "cpus_per_trial": 1.5}, "cpus_per_trial: '1.5' is not a whole number"),
+        ({"space": "mnv2_quick", "quiet": "maybe"}, "quiet: 'maybe' is not True or False"),
+    ],
+)
+def test_a_wrong_saved_configuration_is_refused_by_field(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        from_json(settings)
+
+
+def test_a_whole_number_in_a_saved_configuration_is_the_float_it_stands_for() -> None:
+    config = from_json({"space": "mnv2_quick", "train": {"width_mult": 1}})
+
+    assert isinstance(config.train.width_mult, float)
+
+
+@pytest.mark.parametrize("changed", [{"space": "mnv1_grid"}, {"axis": ("lr=1",)}, {"train": TrainConfig(epochs=2)}])
+def test_what_decides_the_points_is_defining(changed: dict[str, Any]) -> None:
+    config = SweepConfig(space="mnv2_quick")
+
+    assert replace(config, **changed).defining != config.defining
+
+
+@pytest.mark.parametrize(
+    "changed", [{"cpus_per_trial": 2}, {"published": "none"}, {"address": "auto"}, {"quiet": True}]
+)
+def test_how_a_sweep_runs_is_not_defining(changed: dict[str, Any]) -> None:
+    config = SweepConfig(space="mnv2_quick")
+
+    assert replace(config, **changed).defining == config.defining

@@ -1,0 +1,92 @@
+"""Plans: which points, under which ids, at which cost."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from search_spaces.registry import SPACES, get_space
+from sweep.config import SweepConfig
+from sweep.plan import make_plan, point_id
+from trainers.config import TrainConfig
+from trainers.cost import cost
+from trainers.errors import ConfigError
+
+from tests.sweep.conftest import quick_config
+
+OTHER_VALUES = {
+    "model": "mobilenet_v1", "width_mult": 0.5, "resolution": 96, "num_classes": 7, "dropout": 0.3, "round_nearest": 4,
+    "total_stride": 16, "epochs": 3, "batch_size": 64, "accumulate": 2, "optimizer": "adamw", "lr": 0.1, "momentum": 0.8,
+    "weight_decay": 1e-3, "decay": "weights", "label_smoothing": 0.1, "lr_schedule": "step", "lr_gamma": 0.2,
+    "lr_step_epochs": 7.0, "warmup_epochs": 1.0, "crop_scale": 0.3, "crop_share": 0.9, "hflip": 0.0, "precision": "fp32",
+    "seed": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", [f.name for f in fields(TrainConfig) if f.name != "data"])
+def test_every_setting_changes_the_point_id(field: str) -> None:
+    config = TrainConfig(num_classes=10)
+
+    changed = replace(config, **{field: OTHER_VALUES[field]})
+
+    assert point_id(changed, "data", "classifier") != point_id(config, "data", "classifier")
+
+
+def test_the_data_changes_the_point_id_and_its_place_does_not() -> None:
+    here, there = TrainConfig(data="/here"), TrainConfig(data="/there")
+
+    assert point_id(here, "same", "classifier") == point_id(there, "same", "classifier")
+    assert point_id(here, "same", "classifier") != point_id(here, "other", "classifier")
+    assert point_id(here, "same", "classifier") != point_id(here, "same", "other")
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_space_plans_distinct_points_with_their_cost(name: str, tmp_path: Path) -> None:
+    plan = make_plan(SweepConfig(space=name, train=get_space(name).base, num_samples=None, runs=tmp_path))
+
+    ids = [point.id for point in plan.points]
+    assert len(set(ids)) == len(ids) > 0
+    assert all(point.cost == cost(point.config) for point in plan.points)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_classes_come_from_the_data_unless_given(tmp_path: Path) -> None:
+    assert make_plan(quick_config(tmp_path)).points[0].config.num_classes == 10
+    assert make_plan(quick_config(tmp_path, num_classes=1000)).points[0].config.num_classes == 1000
+    with pytest.raises(ConfigError, match="num_classes is 9, but digits has 10 classes"):
+        make_plan(quick_config(tmp_path, num_classes=9))
+
+
+def test_axes_from_the_command_line_replace_and_add(tmp_path: Path) -> None:
+    plan = make_plan(quick_config(tmp_path, "width_mult=0.25,0.3", "dropout=0,0.2"))
+
+    cells = [(p.config.width_mult, p.config.resolution, p.config.dropout) for p in plan.points]
+    assert cells == [(w, r, d) for w in (0.25, 0.3) for r in (28, 24, 20) for d in (0.0, 0.2)]
+    assert plan.varied == ["width_mult", "resolution", "dropout"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        (("dropout=0,0.2", "dropout=0.3"), "an axis is given twice"),
+        (("width_mult=0",), "width_mult is 0.0; it must be above 0"),
+        (("model=mobilenet_v9",), "unknown model 'mobilenet_v9'; choose from mobilenet_v1"),
+        (("widths=1",), "unknown axis 'widths'"),
+    ],
+)
+def test_wrong_axes_fail_before_anything_runs(tmp_path: Path, axes: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_plan(quick_config(tmp_path, *axes))
+
+
+def test_unknown_trainers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown trainer 'magic'; choose from classifier"):
+        make_plan(replace(quick_config(tmp_path), trainer="magic"))
+
+
+def test_the_table_holds_one_row_a_point_with_exact_costs(tmp_path: Path) -> None:
+    plan = make_plan(SweepConfig(space="mnv2_grid", train=TrainConfig(num_classes=1000), runs=tmp_path))
+
+    table = plan.table()
+
+    cell = table[(table.width_mult == 1.0) & (table.resolution == 224)].iloc[0]
+    assert (len(table), cell.macs, cell.num_params) == (22, 300_774_272, 3_504_872)

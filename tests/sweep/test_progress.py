@@ -1,0 +1,93 @@
+"""The live view counts right, estimates from the work left, and prints plain lines without a terminal."""
+
+import time
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sweep.plan import Plan
+from sweep.progress import Progress, duration
+from sweep.recorder import Recorder
+from sweep.results import ResultsLog
+
+from tests.sweep.conftest import measurement, quick_plan
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return quick_plan(tmp_path, 3, epochs=2)
+
+
+def report(plan: Plan, progress: Progress, tell: Callable[[Recorder], None]) -> None:
+    log = ResultsLog(plan.folder)
+    tell(Recorder(plan.points, log, [progress], {}))
+    log.close()
+
+
+def test_lines_without_a_terminal_count_and_say_why(plan: Plan) -> None:
+    written = StringIO()
+    complete, failed, _ = (point.id for point in plan.points)
+
+    def tell(recorder: Recorder) -> None:
+        for point in (complete, failed):
+            recorder.started(point)
+        for epoch in (1, 2):
+            recorder.measured(measurement(complete, epoch, 12.5, measured_at=time.time() + 1))
+        recorder.ended(failed, "FAILED", "diverged at epoch 1")
+
+    with Progress(plan.points, 5, Console(file=written)) as progress:
+        report(plan, progress, tell)
+
+    first, second = written.getvalue().splitlines()
+    assert first.startswith("3/5 done, 1 running, 0 failed, about ")
+    assert f"COMPLETE {complete}: top-1 12.50 % at {plan.points[0].cost.macs / 1e6:.2f} M MACs" in first
+    assert second.startswith("3/5 done, 0 running, 1 failed")
+    assert f"FAILED {failed}: diverged at epoch 1" in second
+
+
+def test_a_terminal_shows_running_and_best_points_within_80_columns(plan: Plan) -> None:
+    console = Console(file=StringIO(), force_terminal=True, width=80, record=True)
+    progress = Progress(plan.points, 3, console)
+
+    def tell(recorder: Recorder) -> None:
+        recorder.started(plan.points[0].id)
+        recorder.started(plan.points[1].id)
+        for epoch in (1, 2):
+            recorder.measured(measurement(plan.points[0], epoch, 98.76))
+        recorder.measured(measurement(plan.points[1], 1, 12.34))
+
+    report(plan, progress, tell)
+    console.print(progress._render())
+
+    shown = console.export_text()
+    assert all(text in shown for text in ("1/3 done, 1 running", "98.76", "12.34", "1/2", plan.points[1].id))
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_nothing_is_estimated_before_the_first_epoch(plan: Plan) -> None:
+    progress = Progress(plan.points, 3, Console(file=StringIO()))
+
+    report(plan, progress, lambda recorder: recorder.started(plan.points[0].id))
+
+    assert progress.seconds_left() is None
+
+
+def test_epochs_of_an_earlier_start_take_no_time_in_the_estimate(plan: Plan) -> None:
+    progress = Progress(plan.points, 3, Console(file=StringIO()))
+
+    def tell(recorder: Recorder) -> None:
+        recorder.started(plan.points[0].id)
+        recorder.measured(measurement(plan.points[0], 1, measured_at=time.time() - 1000))
+
+    report(plan, progress, tell)
+
+    assert progress.seconds_left() is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (11_100, "3 h 05 min")]
+)
+def test_durations_read_as_a_person_says_them(seconds: float, expected: str) -> None:
+    assert duration(seconds) == expected

@@ -1,0 +1,118 @@
+"""The results log survives what kills its writer, and says of every point what was measured."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sweep.plan import make_plan
+from sweep.recorder import Recorder
+from sweep.results import COLUMNS, ResultsLog, latest_rows, load_measurements, load_table, outcome
+from trainers.errors import ConfigError
+
+from tests.sweep.conftest import measurement, quick_config
+
+
+def write_rows(folder: Path, *points: str, state: str = "COMPLETE") -> None:
+    log = ResultsLog(folder)
+    for point in points:
+        log.append_result(dict.fromkeys(COLUMNS) | {"point": point, "state": state})
+    log.close()
+
+
+def test_rows_are_read_back_in_order_with_every_column(tmp_path: Path) -> None:
+    write_rows(tmp_path, "b", "a")
+
+    table = load_table(tmp_path)
+
+    assert list(table.columns) == list(COLUMNS)
+    assert list(table["point"]) == ["b", "a"]
+
+
+def test_pandas_reads_the_log_in_one_call(tmp_path: Path) -> None:
+    write_rows(tmp_path, "a", "b")
+
+    assert list(pd.read_json(tmp_path / "results.jsonl", lines=True)["point"]) == ["a", "b"]
+
+
+def test_a_point_counts_with_its_last_row(tmp_path: Path) -> None:
+    write_rows(tmp_path, "a", state="FAILED")
+    write_rows(tmp_path, "a")
+
+    assert [row["state"] for row in latest_rows(tmp_path).values()] == ["COMPLETE"]
+
+
+@pytest.mark.parametrize("torn", ['{"point": "b"', '{"point": "b"}', '{"poi', "\x00\x00"])
+def test_a_torn_last_line_is_left_out_and_cut_off_by_the_next_writer(tmp_path: Path, torn: str) -> None:
+    write_rows(tmp_path, "a")
+    with open(tmp_path / "results.jsonl", "a") as file:
+        file.write(torn)
+
+    assert list(latest_rows(tmp_path)) == ["a"]
+    write_rows(tmp_path, "c")
+    assert list(latest_rows(tmp_path)) == ["a", "c"]
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_text('{"point": "a"}\nnonsense\n{"point": "b"}\n')
+
+    with pytest.raises(ConfigError, match=r"results.jsonl, line 2 is not JSON"):
+        latest_rows(tmp_path)
+
+
+def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no sweep at"):
+        load_table(tmp_path)
+
+
+def test_an_epoch_trained_twice_counts_once_with_its_last_measurement(tmp_path: Path) -> None:
+    log = ResultsLog(tmp_path)
+    for epoch, top1 in [(1, 10.0), (2, 20.0), (2, 21.0), (3, 30.0)]:
+        log.append_measurement(measurement("a", epoch, top1))
+    log.close()
+
+    assert [(m.epoch, m.top1) for m in load_measurements(tmp_path)["a"]] == [(1, 10.0), (2, 21.0), (3, 30.0)]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "best_epoch"), [([10.0, 30.0, 20.0], 2), ([10.0, 30.0, 30.0], 2), ([5.0], 1), ([0.0, 0.0], 1)]
+)
+def test_the_outcome_is_of_the_first_best_epoch_and_of_the_last(accuracies: list[float], best_epoch: int) -> None:
+    history = [measurement("a", i, top1, top5=top1 + 1) for i, top1 in enumerate(accuracies, start=1)]
+
+    found = outcome(history)
+
+    assert found["best_epoch"] == best_epoch
+    assert (found["top1"], found["top5"]) == (max(accuracies), max(accuracies) + 1)
+    assert (found["final_top1"], found["epochs_trained"]) == (accuracies[-1], len(accuracies))
+    assert found["train_seconds"] == history[-1].train_seconds
+
+
+def test_the_outcome_of_nothing_has_no_numbers() -> None:
+    found = outcome([])
+
+    assert found.pop("epochs_trained") == 0
+    assert set(found.values()) == {None}
+
+
+def test_a_number_that_is_none_stays_out_of_the_log(tmp_path: Path) -> None:
+    log = ResultsLog(tmp_path)
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        log.append_measurement(measurement("a", 1, top1=float("nan")))
+    log.close()
+
+
+def test_a_row_says_everything_about_its_point(tmp_path: Path) -> None:
+    plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16", epochs=2))
+    log = ResultsLog(plan.folder)
+    recorder = Recorder(plan.points, log, [], {})
+    for epoch in (1, 2):
+        recorder.measured(measurement(plan.points[0], epoch))
+    log.close()
+
+    [row] = [json.loads(line) for line in (plan.folder / "results.jsonl").read_text().splitlines()]
+    assert list(row) == list(COLUMNS)
+    told = ("state", "reason", "model", "width_mult", "total_stride", "num_classes", "dataset", "epochs", "top1")
+    assert [row[name] for name in told] == ["COMPLETE", "", "mobilenet_v2", 0.25, 8, 10, "digits", 2, 50.0]
+    assert row["macs"] == plan.points[0].cost.macs

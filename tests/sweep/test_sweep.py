@@ -1,0 +1,181 @@
+"""A whole sweep with a real Ray, a real MLflow store and real training: what it leaves, and what a second start does."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import run_sweep
+import torch
+from mlflow import MlflowClient
+from sweep.results import load_measurements
+
+from tests.sweep.conftest import ARGUMENTS, Sweep
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(arguments: list[str]) -> tuple[int, str]:
+    printed = StringIO()
+    with redirect_stdout(printed):
+        return run_sweep.main(arguments), printed.getvalue()
+
+
+def test_every_point_ends_as_a_row_with_its_state_and_reason(real_sweep: Sweep) -> None:
+    table = pd.read_json(real_sweep.folder / "results.jsonl", lines=True).sort_values(["lr", "dropout"])
+
+    assert list(table.lr) == [0.005, 0.005, 1e30, 1e30]
+    assert list(table.state) == ["COMPLETE", "COMPLETE", "FAILED", "FAILED"]
+    assert list(table.epochs_trained) == [2, 2, 0, 0]
+    assert table.reason.str.startswith("TrainingDivergedError: diverged at epoch 1, step").sum() == 2
+    assert table.top1.notna().sum() == 2
+    assert real_sweep.exit_code == 1  # a trial failed
+
+
+def test_a_point_keeps_its_best_and_last_checkpoint(real_sweep: Sweep) -> None:
+    for point, history in load_measurements(real_sweep.folder).items():
+        best = torch.load(real_sweep.folder / "points" / point / "best.pt", weights_only=True)
+        last = torch.load(real_sweep.folder / "points" / point / "last.pt", weights_only=True)
+        assert best["scores"]["top1"] == max(m.top1 for m in history)
+        assert len(last["history"]) == len(history) == 2
+        assert history[-1].test_top1 is not None
+
+
+def test_the_folder_tells_how_it_was_made(real_sweep: Sweep) -> None:
+    config = json.loads((real_sweep.folder / "config.json").read_text())
+    environment = json.loads((real_sweep.folder / "environment.json").read_text())
+
+    assert config["axis"] == ["width_mult=0.25", "resolution=16", "lr=0.005,1e30", "dropout=0,0.2"]
+    assert environment["versions"]["torch"] == torch.__version__.partition("+")[0]
+    assert environment["dataset"]["fingerprint"] == "digits-60-20-20"
+    assert set(environment) >= {"git", "python", "platform", "cpu", "gpus", "host", "sweep_id", "command"}
+    assert {path.name for path in real_sweep.folder.iterdir()} == {
+        ".lock", "config.json", "environment.json", "measurements.jsonl", "points", "report", "results.jsonl"}  # fmt: skip
+
+
+def test_mlflow_shows_what_the_log_says(real_sweep: Sweep) -> None:
+    client = MlflowClient(f"sqlite:///{real_sweep.runs / 'mlflow.db'}")
+    [experiment] = [e for e in client.search_experiments() if e.name == "mobilenet-sweep"]
+    runs = client.search_runs([experiment.experiment_id])
+    children = {run.data.tags["point"]: run for run in runs if "point" in run.data.tags}
+    [parent] = [run for run in runs if "point" not in run.data.tags]
+    table = pd.read_json(real_sweep.folder / "results.jsonl", lines=True)
+
+    assert {point: run.data.tags["state"] for point, run in children.items()} == dict(
+        zip(table.point, table.state, strict=True)
+    )
+    complete = table[table.state == "COMPLETE"]
+    assert {p: children[p].data.metrics["best_top1"] for p in complete.point} == dict(
+        zip(complete.point, complete.top1, strict=True)
+    )
+    artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"macs_top1.png", "params_top1.svg", "results.csv", "results.md"} <= artifacts
+    assert parent.info.status == "FINISHED"
+
+
+def test_the_report_marks_the_frontier(real_sweep: Sweep) -> None:
+    table = pd.read_csv(real_sweep.folder / "report" / "results.csv")
+
+    complete = table[table.state == "COMPLETE"]
+    assert set(complete[complete.on_frontier].top1) == {complete.top1.max()}
+    assert not table[table.state == "FAILED"].on_frontier.any()
+
+
+def test_the_last_lines_name_frontier_chart_and_ui(real_sweep: Sweep) -> None:
+    lines = real_sweep.printed.splitlines()
+
+    assert any(line.startswith("  frontier: mobilenet_v2_0.25_16") for line in lines)
+    assert f"chart: {real_sweep.folder}/report/macs_top1.png" in lines
+    assert lines[-1].endswith(f"run_sweep.py ui --runs {real_sweep.runs}")
+
+
+def test_a_second_start_trains_only_what_failed(real_sweep: Sweep, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(real_sweep.runs, runs)
+    folder = runs / "mnv2_quick-digits"
+    before = (folder / "measurements.jsonl").read_bytes()
+    rows = [line for line in (folder / "results.jsonl").read_text().splitlines() if '"COMPLETE"' in line]
+    (folder / "results.jsonl").write_text("\n".join(rows) + "\n")
+
+    exit_code, printed = start([*ARGUMENTS, "--runs", str(runs)])
+
+    assert "4 points ended, 2 of them already done, 2 failed" in printed
+    assert exit_code == 1
+    assert (folder / "measurements.jsonl").read_bytes() == before
+
+
+def test_a_finished_sweep_starts_no_ray_and_reports_again(real_sweep: Sweep, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(real_sweep.runs, runs)
+    log = runs / "mnv2_quick-digits" / "results.jsonl"
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    log.write_text("".join(json.dumps(row | {"state": "COMPLETE"}) + "\n" for row in rows if row["top1"] is not None))
+    shutil.rmtree(runs / "mnv2_quick-digits" / "report")
+    arguments = [argument.replace("lr=0.005,1e30", "lr=0.005") for argument in ARGUMENTS]
+    config = runs / "mnv2_quick-digits" / "config.json"
+    config.write_text(config.read_text().replace("lr=0.005,1e30", "lr=0.005"))
+    script = "import sys, run_sweep; code = run_sweep.main(sys.argv[1:]); print('ray' in sys.modules); sys.exit(code)"
+
+    done = subprocess.run([sys.executable, "-c", script, *arguments, "--runs", str(runs)], cwd=ROOT, capture_output=True,
+                          text=True, check=False)  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "2 points ended, 2 of them already done, 0 failed" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False"
+    assert (runs / "mnv2_quick-digits" / "report" / "macs_top1.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("flags", "difference"),
+    [
+        (["--train.batch-size", "64"], "train.batch_size was 32, is 64"),
+        (["--axis", "momentum=0.8"], "axis was "),
+        (["--num-samples", "2"], "num_samples was None, is 2"),
+    ],
+)
+def test_another_configuration_under_the_same_name_is_refused_with_the_difference(
+    real_sweep: Sweep, capsys: pytest.CaptureFixture[str], flags: list[str], difference: str
+) -> None:
+    before = {path: path.read_bytes() for path in real_sweep.folder.glob("*.json*")}
+
+    assert run_sweep.main([*real_sweep.arguments, *flags]) == 2
+
+    error = capsys.readouterr().err
+    assert difference in error
+    assert "choose another --name" in error
+    assert {path: path.read_bytes() for path in real_sweep.folder.glob("*.json*")} == before
+
+
+def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--train.epochs", "200",
+                 "--runs", str(tmp_path)]  # fmt: skip
+    command = [sys.executable, str(ROOT / "run_sweep.py"), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "mnv2_quick-digits" / "measurements.jsonl"
+    deadline = time.monotonic() + 120
+    while not (log.is_file() and log.read_bytes().count(b"\n") >= 2):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+    os.kill(process.pid, signal.SIGINT)
+    printed, complained = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "stopping; each running point goes on from its last finished epoch next time" in complained
+    assert "Traceback" not in complained
+    assert f"continue with: python run_sweep.py {' '.join(arguments)}" in printed.replace("uv run", "python")
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    assert {run.info.status for run in client.search_runs(experiments)} == {"KILLED"}
+    [history] = load_measurements(log.parent).values()
+    point = next((log.parent / "points").iterdir())
+    assert len(torch.load(point / "last.pt", weights_only=True)["history"]) >= len(history) >= 2

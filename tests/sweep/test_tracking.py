@@ -1,0 +1,188 @@
+"""The tracker mirrors a sweep into a real MLflow store: complete, once, and again after a restart."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from sweep.plan import Plan
+from sweep.recorder import Recorder
+from sweep.results import ResultsLog, latest_rows, load_measurements
+from sweep.tracking import COSTS, EPOCH_METRICS, Tracker, connect, tracking_uri, without_credentials
+from trainers.errors import ConfigError
+
+from tests.sweep.conftest import measurement, quick_plan
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """One SQLite store for the module: creating one takes seconds."""
+    runs = tmp_path_factory.mktemp("store")
+    uri = tracking_uri(runs, None)
+    connect(uri, runs)
+    return uri, runs
+
+
+@pytest.fixture
+def start(store: tuple[str, Path], tmp_path: Path) -> Callable[..., tuple[Tracker, Plan]]:
+    """Starts a tracker of a two-point plan with three epochs each."""
+
+    def start_tracker(sweep_id: str = tmp_path.name) -> tuple[Tracker, Plan]:
+        plan = quick_plan(tmp_path, 2, epochs=3)
+        return Tracker(connect(*store), plan, sweep_id=sweep_id, tags={"git_dirty": "False"}), plan
+
+    return start_tracker
+
+
+def find_runs(store: tuple[str, Path], sweep_id: str) -> tuple[Run, dict[str, Run]]:
+    """The parent run and the runs of the points."""
+    client = MlflowClient(store[0])
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments, f"tags.sweep_id = '{sweep_id}'")
+    [parent] = [run for run in runs if "point" not in run.data.tags]
+    return parent, {run.data.tags["point"]: run for run in runs if run is not parent}
+
+
+def record(plan: Plan, tracker: Tracker, epochs: dict[int, int]) -> None:
+    """Report the first `epochs[i]` epochs of point i."""
+    log = ResultsLog(plan.folder)
+    recorder = Recorder(plan.points, log, [tracker], load_measurements(plan.folder))
+    for i, count in epochs.items():
+        recorder.started(plan.points[i].id)
+        for epoch in range(1, count + 1):
+            recorder.measured(measurement(plan.points[i], epoch, top1=10.0 * epoch))
+    log.close()
+
+
+def test_a_complete_point_is_one_finished_child_with_all_its_figures(
+    store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
+) -> None:
+    tracker, plan = start()
+    record(plan, tracker, {0: 3})
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / "results.csv").write_text("point\n")
+
+    assert tracker.finish("FINISHED", report) is None
+
+    parent, children = find_runs(store, tmp_path.name)
+    point = plan.points[0]
+    child = children[point.id]
+    assert (parent.info.status, child.info.status, len(children)) == ("FINISHED", "FINISHED", 1)
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert child.data.tags["state"] == "COMPLETE"
+    assert {name: child.data.params[name] for name in ("width_mult", "lr", "seed")} == {
+        "width_mult": "0.25", "lr": "0.005", "seed": "0"}  # fmt: skip
+    assert {name: child.data.metrics[name] for name in COSTS} == {name: getattr(point.cost, name) for name in COSTS}
+    assert (child.data.metrics["best_top1"], child.data.metrics["final_top1"]) == (30.0, 30.0)
+    client = MlflowClient(store[0])
+    for name in EPOCH_METRICS:
+        assert [m.step for m in client.get_metric_history(child.info.run_id, name)] == [1, 2, 3]
+    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["results.csv"]
+
+
+def test_a_restart_goes_on_with_the_same_runs_and_doubles_nothing(
+    store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
+) -> None:
+    tracker, plan = start()
+    record(plan, tracker, {0: 3, 1: 2})
+    tracker.finish("KILLED", None)
+    parent, children = find_runs(store, tmp_path.name)
+    assert children[plan.points[1].id].info.status == "KILLED"
+
+    again, _ = start()
+    record(plan, again, {1: 3})  # a resumed trial tells its first epochs again
+    again.finish("FINISHED", None)
+
+    parent_after, children_after = find_runs(store, tmp_path.name)
+    assert parent_after.info.run_id == parent.info.run_id
+    assert {p: run.info.run_id for p, run in children_after.items()} == {
+        p: run.info.run_id for p, run in children.items()
+    }
+    assert {run.info.status for run in children_after.values()} == {"FINISHED"}
+    history = MlflowClient(store[0]).get_metric_history(children_after[plan.points[1].id].info.run_id, "top1")
+    assert [(m.step, m.value) for m in history] == [(1, 10.0), (2, 20.0), (3, 30.0)]
+
+
+def test_points_that_ended_while_nobody_tracked_are_caught_up_once(
+    store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
+) -> None:
+    silent, plan = start("nobody")
+    silent.finish("FINISHED", None)
+    record(plan, silent, {0: 3, 1: 3})  # its writer has ended: the log has the rows, the store does not
+
+    for _ in range(2):
+        tracker, _ = start()
+        tracker.catch_up(list(latest_rows(plan.folder).values()), load_measurements(plan.folder))
+        assert tracker.finish("FINISHED", None) is None
+
+    _, children = find_runs(store, tmp_path.name)
+    assert set(children) == {point.id for point in plan.points}
+    for child in children.values():
+        assert child.info.status == "FINISHED"
+        assert len(MlflowClient(store[0]).get_metric_history(child.info.run_id, "top1")) == 3
+
+
+def test_a_failed_point_is_a_failed_run_with_its_reason(
+    store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
+) -> None:
+    tracker, plan = start()
+    log = ResultsLog(plan.folder)
+    Recorder(plan.points, log, [tracker], {}).ended(plan.points[0].id, "FAILED", "diverged at epoch 1")
+    log.close()
+    tracker.finish("FINISHED", None)
+
+    child = find_runs(store, tmp_path.name)[1][plan.points[0].id]
+    assert (child.info.status, child.data.tags["reason"]) == ("FAILED", "diverged at epoch 1")
+    assert "best_top1" not in child.data.metrics
+
+
+def test_what_fails_to_be_written_is_written_later(
+    store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, plan = start()
+    log_batch = MlflowClient.log_batch
+    outages = iter([True, True])
+
+    def sometimes(client: MlflowClient, *args: Any, **kwargs: Any) -> Any:
+        if next(outages, False):
+            raise MlflowException("the store is away")
+        return log_batch(client, *args, **kwargs)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", sometimes)
+    monkeypatch.setattr("sweep.tracking.RETRY_SECONDS", 0.01)
+    record(plan, tracker, {0: 3, 1: 3})
+
+    while next(outages, None) is not None:
+        pass
+    assert tracker.finish("FINISHED", None) is None
+    _, children = find_runs(store, tmp_path.name)
+    for child in children.values():
+        assert [m.step for m in MlflowClient(store[0]).get_metric_history(child.info.run_id, "top1")] == [1, 2, 3]
+
+
+def test_a_store_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="MLflow cannot be reached at http://127.0.0.1:1: "):
+        connect("http://user:secret@127.0.0.1:1", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("http://user:secret@host:5000", "http://host:5000"),
+        ("postgresql://u:p@ss@db/mlflow", "postgresql://db/mlflow"),
+        ("sqlite:////tmp/a.db", "sqlite:////tmp/a.db"),
+    ],
+)
+def test_credentials_are_not_shown(uri: str, expected: str) -> None:
+    assert without_credentials(uri) == expected
+
+
+def test_the_environment_names_the_store_unless_the_user_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tracking_uri(tmp_path, None) == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://env")
+    assert tracking_uri(tmp_path, None) == "http://env"
+    assert tracking_uri(tmp_path, "http://flag") == "http://flag"

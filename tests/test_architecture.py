@@ -1,0 +1,94 @@
+"""Who imports whom: one way, one owner per library, no cycle."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("trainers", "search_spaces", "sweep", "analysis")
+MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+FREE = {"trainers.config", "trainers.measurement", "trainers.errors", "trainers.fields"}
+"""Free to all, and standard library only."""
+ALLOWED = {
+    "trainers": {"trainers"},
+    "search_spaces": {"search_spaces"},
+    "sweep": {"sweep", "search_spaces", "trainers"},
+    "analysis": {"analysis", "sweep.results"},
+}
+OWNERS = {
+    "torch": "trainers", "torchvision": "trainers", "sklearn": "trainers", "PIL": "trainers",
+    "ray": "sweep", "optuna": "sweep", "mlflow": "sweep", "rich": "sweep", "matplotlib": "analysis",
+    "tyro": "run_sweep", "yaml": "run_sweep",
+}  # fmt: skip
+
+
+def imports(path: Path) -> set[str]:
+    """The dotted names that a module imports, also inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return found
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def within(name: str, prefixes: set[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_packages_import_one_way(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    own = {name for name in imports(path) if within(name, {*PACKAGES, "run_sweep"}) and "." in name}
+
+    wrong = {name for name in own if not within(name, ALLOWED[package] | FREE)}
+    assert {name for name in wrong if not any(other.startswith(f"{name}.") for other in own)} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_a_library_has_one_owner(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+
+    foreign = {name for name in imports(path) if OWNERS.get(name.partition(".")[0], package) != package}
+
+    assert foreign == set()
+
+
+@pytest.mark.parametrize("name", sorted(FREE))
+def test_what_is_free_to_all_needs_the_standard_library_only(name: str) -> None:
+    import sys
+
+    found = {imported.partition(".")[0] for imported in imports(ROOT / f"{name.replace('.', '/')}.py")}
+
+    assert found <= set(sys.stdlib_module_names) | {"trainers"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_costs_nothing(package: str) -> None:
+    for path in (ROOT / package).rglob("__init__.py"):
+        [only] = ast.parse(path.read_text()).body
+        assert isinstance(only, ast.Expr)
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    names = {module_name(path): {n for n in imports(path) if within(n, set(PACKAGES))} for path in MODULES}
+    state: dict[str, str] = {}
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert state.get(name) != "open", f"cycle: {' -> '.join((*trail, name))}"
+        if name not in names or state.get(name) == "done":
+            return
+        state[name] = "open"
+        for imported in names[name]:
+            visit(imported, (*trail, name))
+        state[name] = "done"
+
+    for name in names:
+        visit(name, ())

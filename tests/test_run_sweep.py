@@ -1,0 +1,166 @@
+"""The command line: mistakes cost one line and exit 2, and start nothing; what it prints can be used."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import run_sweep
+from PIL import Image
+from search_spaces.registry import SPACES
+from sweep.plan import make_plan
+
+QUICK = ["--space", "mnv2_quick"]
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "which search space? Give --space, one of mnv2_quick, "),
+        (["--space", "mnv4"], "unknown search space 'mnv4'; choose from mnv1_grid, "),
+        (["--space"], "--space needs a value"),
+        (["frobnicate"], "which search space?"),
+        (
+            [*QUICK, "--axis", "depth=1"],
+            "unknown axis 'depth': an axis is a field of TrainConfig; choose from data, model",
+        ),
+        ([*QUICK, "--axis", "lr"], "axis 'lr' is not of the form field=a,b,c"),
+        ([*QUICK, "--axis", "width_mult=0"], "width_mult is 0.0; it must be above 0"),
+        ([*QUICK, "--train.epoch", "3"], "Unrecognized options: --train.epoch, 3; perhaps you meant --train.epochs"),
+        ([*QUICK, "--train.epochs", "few"], "Error parsing --train.epochs: invalid literal"),
+        ([*QUICK, "--train.epochs", "0"], "epochs is 0; it must be 1 or more"),
+        ([*QUICK, "--train.lr", "nan"], "lr is nan; it must be above 0"),
+        ([*QUICK, "--train.optimizer", "adam"], "invalid choice 'adam' for argument '--train.optimizer'"),
+        ([*QUICK, "--train.width-mult", "0.5"], "width_mult is an axis of mnv2_quick; choose its values with --axis"),
+        ([*QUICK, "--train.width_mult=0.5"], "width_mult is an axis of mnv2_quick; choose its values with --axis"),
+        ([*QUICK, "--num-samples", "10"], "num_samples is 10, but the grid has 9 points"),
+        ([*QUICK, "--data", "nowhere"], "no dataset 'nowhere': give the path of an image folder, or one of digits"),
+        ([*QUICK, "--name", "../up"], "name is '../up'; it must be one folder's name"),
+        ([*QUICK, "--name", "a/b"], "name is 'a/b'; it must be one folder's name"),
+        ([*QUICK, "--trainer", "magic"], "unknown trainer 'magic'; choose from classifier"),
+        ([*QUICK, "--published", "imagenet"], "unknown published source 'imagenet'; choose from dli14"),
+        ([*QUICK, "--gpus-per-trial", "-1"], "gpus_per_trial is -1.0; it must be 0, a fraction of 1"),
+        ([*QUICK, "--address", "127.0.0.1:1"], "no Ray cluster at '127.0.0.1:1'"),
+        ([*QUICK, "--tracking-uri", "http://127.0.0.1:1", "--cpus-per-trial", "4096"], "a trial is to have 4096 CPUs"),
+        (["--config", "missing.json"], "cannot read the configuration missing.json"),
+        (["plan", *QUICK, "--csv"], "Missing value for argument '--csv'"),
+        (["report", "nowhere"], "no sweep at nowhere: nowhere/results.jsonl does not exist"),
+        (["report"], "Missing from run_sweep.py report"),
+        (["ui"], "no MLflow store at "),
+        (["list", "--all"], "Unrecognized options: --all"),
+    ],
+)
+def test_a_mistake_is_one_line_and_starts_nothing(
+    in_folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert run_sweep.main(arguments) == 2
+
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {said}")
+    assert error.count("\n") == 1
+    assert list(in_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ({}, "has no folder train/"),
+        ({"train": 0}, "has no images in class folders"),
+        ({"train/cat": 3}, "has 1 class folders; a classifier needs 2 or more"),
+        ({"train/cat": 3, "train/dog": 0}, "class 'dog' in"),
+    ],
+)
+def test_a_folder_that_is_no_dataset_is_one_line(
+    in_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: dict[str, int], said: str
+) -> None:
+    for name, count in classes.items():
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(np.zeros((9, 9, 3), dtype=np.uint8)).save(tmp_path / "data" / name / f"{i}.png")
+    (tmp_path / "data").mkdir(exist_ok=True)
+
+    assert run_sweep.main([*QUICK, "--data", str(tmp_path / "data")]) == 2
+
+    assert said in capsys.readouterr().err
+    assert list(in_folder.iterdir()) == []
+
+
+def test_plan_prints_every_cell_and_writes_exact_costs(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_sweep.main(["plan", "--space", "mnv2_grid", "--train.num-classes", "1000", "--csv", "plan.csv"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "22 points on digits" in printed
+    assert "300.774" in printed
+    table = pd.read_csv("plan.csv")
+    full = table[(table.width_mult == 1.4) & (table.resolution == 224)].iloc[0]
+    assert (len(table), full.model, full.macs, full.num_params) == (22, "mobilenet_v2", 582_195_824, 6_108_776)
+    assert [path.name for path in in_folder.iterdir()] == ["plan.csv"]
+
+
+def test_list_names_every_registered_thing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_sweep.main(["list"]) == 0
+
+    printed = capsys.readouterr().out
+    for name in (
+        *SPACES,
+        "mobilenet_v1",
+        "mobilenet_v3_small",
+        "digits",
+        "classifier",
+        "macs_top1",
+        "tf_slim",
+        "dli14",
+    ):
+        assert f"\n  {name} " in printed
+    assert "34 M MACs is a typo; 30.21 M MACs" in printed
+
+
+@pytest.mark.parametrize("command", [[], ["plan"], ["report"], ["ui"], ["list"], ["sweep"]])
+def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run_sweep.main([*command, "--help"])
+
+    assert stop.value.code == 0
+    assert "usage: run_sweep.py" in capsys.readouterr().out
+
+
+def test_flags_go_on_top_of_the_base_of_the_space() -> None:
+    config = run_sweep.parse_sweep(["--space", "mnv2_quick", "--train.epochs", "9"], run_sweep.SweepConfig)
+
+    assert (config.train.epochs, config.train.batch_size) == (9, SPACES["mnv2_quick"].base.batch_size)
+
+
+@pytest.mark.parametrize("flag", [["--data", "x"], ["--data=x"], ["--train.data", "x"]])
+def test_data_has_a_short_spelling(flag: list[str]) -> None:
+    assert run_sweep.parse_sweep([*QUICK, *flag], run_sweep.SweepConfig).train.data == "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", '{"space": "mnv2_grid", "axis": ["dropout=0,0.2"], "train": {"epochs": 7, "width_mult": 1}}'),
+        ("config.yaml", "space: mnv2_grid\naxis: ['dropout=0,0.2']\ntrain:\n  epochs: 7\n"),
+    ],
+)
+def test_a_saved_configuration_is_the_base_and_flags_go_on_top(in_folder: Path, name: str, text: str) -> None:
+    Path(name).write_text(text)
+
+    config = run_sweep.parse_sweep(["--config", name, "--train.lr", "0.3"], run_sweep.SweepConfig)
+
+    assert (config.space, config.train.epochs, config.train.lr) == ("mnv2_grid", 7, 0.3)
+    assert len(make_plan(config).points) == 44
+
+
+def test_an_axis_is_repeated_and_replaces_those_of_a_saved_configuration(in_folder: Path) -> None:
+    config = run_sweep.parse_sweep([*QUICK, "--axis", "dropout=0,0.2", "--axis", "lr=0.1"], run_sweep.SweepConfig)
+
+    assert config.axis == ("dropout=0,0.2", "lr=0.1")
