@@ -21,6 +21,7 @@ from rich.console import Console
 
 from search_spaces.registry import SPACES, get_space
 from sweep.config import SweepConfig, from_json
+from sweep.progress import counted
 from trainers.errors import ConfigError
 
 DESCRIPTION = """Train every network of a search space, log each to MLflow, draw accuracy against cost.
@@ -83,8 +84,12 @@ def sweep(argv: Sequence[str]) -> int:
 
     check_source(config.published)
     plan = make_plan(config)
-    console = Console(stderr=False, soft_wrap=True, highlight=False)
-    print(f"{plan.name}: {len(plan.points)} points on {plan.dataset.name} ({plan.dataset.sizes}; {plan.dataset.note})")
+    console = Console(quiet=config.quiet, highlight=False)
+    console.print(
+        f"{plan.name}: {counted(len(plan.points), 'point')} on {plan.dataset.name} "
+        f"({plan.dataset.sizes}; {plan.dataset.note})",
+        soft_wrap=True,
+    )
     outcome = run(
         config, plan, console=console, report=lambda folder: write_report(folder, published=config.published).folder
     )
@@ -94,7 +99,7 @@ def sweep(argv: Sequence[str]) -> int:
     if outcome.tracking_error:
         print(f"MLflow lacks part of this sweep ({outcome.tracking_error}); the same command again sends it")
     if outcome.num_missing:
-        print(f"interrupted with {outcome.num_missing} points to go; continue with: {command(*argv)}")
+        print(f"interrupted with {counted(outcome.num_missing, 'point')} to go; continue with: {command(*argv)}")
         return 130
     print(f"MLflow UI: {ui_command(config)}")
     return 1 if outcome.num_failed else 0
@@ -113,7 +118,7 @@ def plan(argv: Sequence[str]) -> int:
     costs = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
     readable = table.assign(**{name: table[column] / 1e6 for name, column in costs.items()})
     print(readable[[*dict.fromkeys(shown), *costs]].map(number).to_string(index=False))
-    print(f"{len(table)} points on {planned.dataset.name} ({planned.dataset.sizes}); would be kept in {planned.folder}")
+    print(f"{counted(len(table), 'point')} on {planned.dataset.name} ({planned.dataset.sizes}), for {planned.folder}")
     return 0
 
 
@@ -263,10 +268,14 @@ def parser_message(box: str) -> str:
     """
     parts = [" ".join(part.replace("│", " ").split()) for part in re.split(r"[╭╮╰╯\s]*[─-]{2,}(?!\w)[╭╮╰╯\s]*", box)]
     statement, *others = [part for part in parts if part][1:]
-    own = re.fullmatch(r"Error parsing (?:train|\w+Config|\w+Arguments): (.*)", statement)  # ours, raised while it was built
+    own = re.fullmatch(
+        r"Error parsing (?:train|\w+Config|\w+Arguments): (.*)", statement
+    )  # ours, raised while it was built
     if own:
         return own[1]
-    suggested = dict.fromkeys(re.findall(r"--[\w.-]+", " ".join(p for p in others if p.startswith("Perhaps you meant"))))
+    suggested = dict.fromkeys(
+        re.findall(r"--[\w.-]+", " ".join(p for p in others if p.startswith("Perhaps you meant")))
+    )
     hint = f"perhaps you meant {' or '.join(suggested)}" if suggested else "see --help"
     return f"{statement.removesuffix('.')}; {hint}"
 

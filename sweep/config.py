@@ -62,10 +62,10 @@ class SweepConfig:
 
     @property
     def defining(self) -> dict[str, Any]:
-        """The settings that decide which points there are; a sweep's folder holds one set of them."""
+        """The settings that decide which points there are, not where data lies; a folder holds one set of them."""
         settings = asdict(self)
         return {name: settings[name] for name in ("space", "axis", "num_samples", "sample_seed", "trainer")} | {
-            f"train.{name}": value for name, value in settings["train"].items()
+            f"train.{name}": value for name, value in settings["train"].items() if name != "data"
         }
 
 

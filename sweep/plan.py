@@ -17,7 +17,7 @@ from sweep.samplers import choose
 from trainers.config import TrainConfig
 from trainers.cost import Cost, cost
 from trainers.datasets.dataset import Dataset
-from trainers.datasets.registry import load_dataset
+from trainers.datasets.registry import DATASETS, load_dataset
 from trainers.errors import ConfigError, unknown_choice
 from trainers.measurement import Point
 from trainers.registry import TRAINERS
@@ -106,7 +106,8 @@ def _planned(config: TrainConfig, dataset: Dataset, trainer: str, folder: Path) 
     num_classes = config.num_classes or len(dataset.classes)
     if num_classes < len(dataset.classes):
         raise ConfigError(f"num_classes is {num_classes}, but {dataset.name} has {len(dataset.classes)} classes")
-    config = replace(config, num_classes=num_classes)
+    data = config.data if config.data in DATASETS else str(Path(config.data).expanduser().absolute())
+    config = replace(config, num_classes=num_classes, data=data)
     name = point_id(config, dataset.fingerprint, trainer)
     point = Point(id=name, config=config, folder=folder.absolute() / "points" / name)
     return PlannedPoint(point=point, cost=cost(config), dataset=dataset)

@@ -16,6 +16,8 @@ from trainers.measurement import Measurement
 
 BEST_SHOWN = 3
 RUNNING_SHOWN = 8
+SECONDS_BETWEEN_LINES = 30.0
+"""Without a terminal, a line at least this often while epochs end."""
 
 
 class Progress:
@@ -29,6 +31,7 @@ class Progress:
         self._latest: dict[str, Measurement | None] = {}
         self._epochs_work: dict[tuple[str, int], float] = {}
         self._first_start = 0.0
+        self._printed_at = time.monotonic()
         self._console = console
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
 
@@ -53,13 +56,29 @@ class Progress:
         self._latest[measurement.point] = measurement
         work = 0.0 if trained_before else self._points[measurement.point].work
         self._epochs_work.setdefault((measurement.point, measurement.epoch), work)
+        if time.monotonic() - self._printed_at > SECONDS_BETWEEN_LINES:
+            top1 = f"top-1 {measurement.top1:.2f} %"
+            self._print_line(f"{measurement.point}: epoch {measurement.epoch}, {top1}")
 
     def ended(self, row: Mapping[str, Any]) -> None:
         """Count the point; without a terminal, print a line."""
         self._latest.pop(row["point"], None)
         self._rows.append(row)
+        self._print_line(f"{_describe(row)}{self._best()}")
+
+    def _print_line(self, news: str) -> None:
+        """Where there is no terminal to refresh, a line of its own."""
         if not self._console.is_terminal:
-            self._console.print(f"{self._counts()}  {_describe(row)}", soft_wrap=True, highlight=False)
+            self._printed_at = time.monotonic()
+            self._console.print(f"{self._counts()}  {news}", soft_wrap=True, highlight=False)
+
+    def _best(self) -> str:
+        best = self._best_rows()[:1]
+        return f"  (best: {best[0]['point']}, {best[0]['top1']:.2f} %)" if best else ""
+
+    def _best_rows(self) -> list[Mapping[str, Any]]:
+        """The complete points, the most accurate first."""
+        return sorted((row for row in self._rows if row["state"] == "COMPLETE"), key=lambda row: -row["top1"])
 
     def seconds_left(self) -> float | None:
         """Estimated from the work (activations x images) per second of this start; None before the first epoch."""
@@ -96,8 +115,7 @@ class Progress:
 
     def _best_table(self) -> Table:
         table = Table("best so far", "top-1 %", "M MACs", box=None, pad_edge=False)
-        measured = [row for row in self._rows if row["state"] == "COMPLETE"]
-        for row in sorted(measured, key=lambda row: -row["top1"])[:BEST_SHOWN]:
+        for row in self._best_rows()[:BEST_SHOWN]:
             table.add_row(row["point"], f"{row['top1']:.2f}", f"{row['macs'] / 1e6:.2f}")
         return table
 
@@ -113,3 +131,8 @@ def duration(seconds: float) -> str:
 def _describe(row: Mapping[str, Any]) -> str:
     outcome = f"top-1 {row['top1']:.2f} %" if row["state"] == "COMPLETE" else row["reason"]
     return f"{row['state']} {row['point']}: {outcome} at {row['macs'] / 1e6:.2f} M MACs"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 point`, `2 points`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

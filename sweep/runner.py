@@ -49,7 +49,7 @@ def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Genera
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     if config.address is None:
         os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment; nothing to ship
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+        ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
     else:
         _reach(config.address)
         root = Path(__file__).parents[1]

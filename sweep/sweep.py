@@ -15,7 +15,7 @@ from rich.console import Console
 from sweep.config import SweepConfig, from_json, to_json
 from sweep.environment import environment
 from sweep.plan import Plan, PlannedPoint
-from sweep.progress import Progress, duration
+from sweep.progress import Progress, counted, duration
 from sweep.recorder import Listener, Recorder
 from sweep.results import ResultsLog, latest_rows, load_measurements
 from trainers.errors import ConfigError
@@ -49,7 +49,7 @@ class Outcome:
         """One line."""
         reused = len(self.rows) - self.num_trained
         again = f", {reused} of them already done" if reused else ""
-        return f"{len(self.rows)} points ended{again}, {self.num_failed} failed, in {duration(self.seconds)}"
+        return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed, in {duration(self.seconds)}"
 
 
 def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[Path], Path]) -> Outcome:

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import run_sweep
 from PIL import Image
+
+import run_sweep
 from search_spaces.registry import SPACES
 from sweep.plan import make_plan
 

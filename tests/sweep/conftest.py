@@ -1,6 +1,6 @@
 """Plans, measurements and one real sweep that the tests of the package share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from io import StringIO
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import run_sweep
 from search_spaces.registry import get_space
 from sweep.config import SweepConfig
@@ -71,11 +72,11 @@ class Sweep:
 
 
 @pytest.fixture(scope="session")
-def real_sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+def real_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """Four points under a real Ray with a real MLflow store: two train, two diverge."""
     runs = tmp_path_factory.mktemp("runs")
     arguments = [*ARGUMENTS, "--runs", str(runs)]
     printed = StringIO()
     with redirect_stdout(printed):
         exit_code = run_sweep.main(arguments)
-    yield Sweep(arguments, exit_code, printed.getvalue(), runs, runs / "mnv2_quick-digits")
+    return Sweep(arguments, exit_code, printed.getvalue(), runs, runs / "mnv2_quick-digits")

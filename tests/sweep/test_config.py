@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sweep.config import SweepConfig, from_json, to_json
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError

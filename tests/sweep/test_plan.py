@@ -4,21 +4,21 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+
 from search_spaces.registry import SPACES, get_space
 from sweep.config import SweepConfig
 from sweep.plan import make_plan, point_id
+from tests.sweep.conftest import quick_config
 from trainers.config import TrainConfig
 from trainers.cost import cost
 from trainers.errors import ConfigError
 
-from tests.sweep.conftest import quick_config
-
 OTHER_VALUES = {
     "model": "mobilenet_v1", "width_mult": 0.5, "resolution": 96, "num_classes": 7, "dropout": 0.3, "round_nearest": 4,
-    "total_stride": 16, "epochs": 3, "batch_size": 64, "accumulate": 2, "optimizer": "adamw", "lr": 0.1, "momentum": 0.8,
-    "weight_decay": 1e-3, "decay": "weights", "label_smoothing": 0.1, "lr_schedule": "step", "lr_gamma": 0.2,
-    "lr_step_epochs": 7.0, "warmup_epochs": 1.0, "crop_scale": 0.3, "crop_share": 0.9, "hflip": 0.0, "precision": "fp32",
-    "seed": 1,
+    "total_stride": 16, "epochs": 3, "batch_size": 64, "accumulate": 2, "optimizer": "adamw", "lr": 0.1,
+    "momentum": 0.8, "weight_decay": 1e-3, "decay": "weights", "label_smoothing": 0.1, "lr_schedule": "step", "lr_gamma": 0.2,
+    "lr_step_epochs": 7.0, "warmup_epochs": 1.0, "crop_scale": 0.3, "crop_share": 0.9, "hflip": 0.0,
+    "precision": "fp32", "seed": 1,
 }  # fmt: skip
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+
 from sweep.plan import Plan
 from sweep.progress import Progress, duration
 from sweep.recorder import Recorder
 from sweep.results import ResultsLog
-
 from tests.sweep.conftest import measurement, quick_plan
 
 

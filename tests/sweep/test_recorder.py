@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from sweep.plan import Plan
 from sweep.recorder import Recorder
 from sweep.results import ResultsLog, latest_rows, load_measurements
-
 from tests.sweep.conftest import Follower, measurement, quick_plan
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from sweep.plan import make_plan
 from sweep.recorder import Recorder
 from sweep.results import COLUMNS, ResultsLog, latest_rows, load_measurements, load_table, outcome
-from trainers.errors import ConfigError
-
 from tests.sweep.conftest import measurement, quick_config
+from trainers.errors import ConfigError
 
 
 def write_rows(folder: Path, *points: str, state: str = "COMPLETE") -> None:

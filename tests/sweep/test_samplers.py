@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import asdict
 
 import pytest
+
 from search_spaces.registry import get_space
 from search_spaces.space import Choice, LogUniform, SearchSpace, Uniform
 from sweep.samplers import choose

@@ -1,4 +1,4 @@
-"""A whole sweep with a real Ray, a real MLflow store and real training: what it leaves, and what a second start does."""
+"""A whole sweep with a real Ray, a real MLflow store and real training: what it leaves, and a second start."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import run_sweep
 import torch
 from mlflow import MlflowClient
-from sweep.results import load_measurements
 
+import run_sweep
+from sweep.results import load_measurements
 from tests.sweep.conftest import ARGUMENTS, Sweep
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,8 @@ def test_the_folder_tells_how_it_was_made(real_sweep: Sweep) -> None:
     assert environment["dataset"]["fingerprint"] == "digits-60-20-20"
     assert set(environment) >= {"git", "python", "platform", "cpu", "gpus", "host", "sweep_id", "command"}
     assert {path.name for path in real_sweep.folder.iterdir()} == {
-        ".lock", "config.json", "environment.json", "measurements.jsonl", "points", "report", "results.jsonl"}  # fmt: skip
+        ".lock", "config.json", "environment.json", "measurements.jsonl", "points", "report",
+        "results.jsonl"}  # fmt: skip
 
 
 def test_mlflow_shows_what_the_log_says(real_sweep: Sweep) -> None:
@@ -124,8 +125,8 @@ def test_a_finished_sweep_starts_no_ray_and_reports_again(real_sweep: Sweep, tmp
     config.write_text(config.read_text().replace("lr=0.005,1e30", "lr=0.005"))
     script = "import sys, run_sweep; code = run_sweep.main(sys.argv[1:]); print('ray' in sys.modules); sys.exit(code)"
 
-    done = subprocess.run([sys.executable, "-c", script, *arguments, "--runs", str(runs)], cwd=ROOT, capture_output=True,
-                          text=True, check=False)  # fmt: skip
+    command = [sys.executable, "-c", script, *arguments, "--runs", str(runs)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     assert "2 points ended, 2 of them already done, 0 failed" in done.stdout
@@ -155,8 +156,8 @@ def test_another_configuration_under_the_same_name_is_refused_with_the_differenc
 
 
 def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--train.epochs", "200",
-                 "--runs", str(tmp_path)]  # fmt: skip
+    arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16",
+                 "--train.epochs", "200", "--runs", str(tmp_path)]  # fmt: skip
     command = [sys.executable, str(ROOT / "run_sweep.py"), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "mnv2_quick-digits" / "measurements.jsonl"

@@ -8,13 +8,13 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+
 from sweep.plan import Plan
 from sweep.recorder import Recorder
 from sweep.results import ResultsLog, latest_rows, load_measurements
 from sweep.tracking import COSTS, EPOCH_METRICS, Tracker, connect, tracking_uri, without_credentials
-from trainers.errors import ConfigError
-
 from tests.sweep.conftest import measurement, quick_plan
+from trainers.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_what_fails_to_be_written_is_written_later(
 
 
 def test_a_store_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="MLflow cannot be reached at http://127.0.0.1:1: "):
+    with pytest.raises(ConfigError, match=r"MLflow cannot be reached at http://127\.0\.0\.1:1: "):
         connect("http://user:secret@127.0.0.1:1", tmp_path)
 
 

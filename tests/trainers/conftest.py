@@ -1,5 +1,6 @@
 """Small settings, small networks and real image folders for the tests of `trainers`."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,10 @@ MakeFolder = Callable[[Mapping[str, int]], Path]
 MakePoint = Callable[..., Point]
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Decoded images go below the test's folder, never into the user's cache."""
-    monkeypatch.setenv("MOBILENET_SWEEP_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+@pytest.fixture
+def own_cache() -> Path:
+    """Where decoded images go in a test."""
+    return Path(os.environ["MOBILENET_SWEEP_CACHE"])
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -46,9 +46,17 @@ def test_rate_at_an_epoch_without_warmup(schedule: str, epoch: float, expected: 
 
 @pytest.mark.parametrize(
     ("schedule", "epoch", "expected"),
-    [("cosine", 52.5, 0.2), ("linear", 52.5, 0.2), ("exponential", 52.5, 0.4 * math.sqrt(0.1)), ("step", 35, 0.04),
-     ("constant", 52.5, 0.4)],
-)  # fmt: skip
+    [
+        ("cosine", 52.5, 0.2),
+        ("linear", 52.5, 0.2),
+        ("exponential", 52.5, 0.4 * math.sqrt(0.1)),
+        ("step", 34.9, 0.4),
+        ("step", 35, 0.04),
+        ("step", 94.9, 0.004),
+        ("step", 95, 0.0004),
+        ("constant", 52.5, 0.4),
+    ],
+)
 def test_schedule_runs_over_what_the_warmup_leaves(schedule: str, epoch: float, expected: float) -> None:
     rate = learning_rate(config(schedule, warmup_epochs=5), round(epoch * STEPS), STEPS)
 
