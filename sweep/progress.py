@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -103,7 +104,8 @@ class Progress:
     def _render(self) -> RenderableType:
         total_work = sum(point.work * point.config.epochs for point in self._points.values())
         bar = ProgressBar(total=total_work, completed=sum(self._epochs_work.values()), width=40)
-        return Group(Text(self._counts()), bar, self._running_table(), self._best_table())
+        tables = [table for table in (self._running_table(), self._best_table()) if table.row_count]
+        return Group(Text(self._counts()), Padding(bar, (0, 0, 0, 0)), *tables)
 
     def _running_table(self) -> Table:
         table = Table("running", "epoch", "top-1 %", "images/s", box=None, pad_edge=False)

@@ -16,8 +16,8 @@ from trainers.errors import ConfigError
 OTHER_VALUES = {
     "model": "mobilenet_v1", "width_mult": 0.5, "resolution": 96, "num_classes": 7, "dropout": 0.3, "round_nearest": 4,
     "total_stride": 16, "epochs": 3, "batch_size": 64, "accumulate": 2, "optimizer": "adamw", "lr": 0.1,
-    "momentum": 0.8, "weight_decay": 1e-3, "decay": "weights", "label_smoothing": 0.1, "lr_schedule": "step", "lr_gamma": 0.2,
-    "lr_step_epochs": 7.0, "warmup_epochs": 1.0, "crop_scale": 0.3, "crop_share": 0.9, "hflip": 0.0,
+    "momentum": 0.8, "weight_decay": 1e-3, "decay": "weights", "label_smoothing": 0.1, "lr_schedule": "step",
+    "lr_gamma": 0.2, "lr_step_epochs": 7.0, "warmup_epochs": 1.0, "crop_scale": 0.3, "crop_share": 0.9, "hflip": 0.0,
     "precision": "fp32", "seed": 1,
 }  # fmt: skip
 
