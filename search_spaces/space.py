@@ -56,12 +56,11 @@ class SearchSpace:
     base: TrainConfig = field(default_factory=TrainConfig)
     constraints: tuple[Constraint, ...] = ()
     num_samples: int | None = None
-    """Points drawn by default where an axis is a distribution."""
+    """Points drawn by default where an axis is a distribution; unset: as many as the choices have combinations."""
 
     def __post_init__(self) -> None:
         for name, axis in self.axes.items():
             check_axis(name, axis)
-        assert self.num_samples or all(isinstance(axis, Choice) for axis in self.axes.values())
 
     @property
     def choices(self) -> dict[str, Choice]:
@@ -92,10 +91,7 @@ class SearchSpace:
 
     def with_axes(self, axes: Mapping[str, Axis]) -> "SearchSpace":
         """The same space with `axes` added, or put in the place of those of the same name."""
-        num_samples = self.num_samples
-        if num_samples is None and any(not isinstance(axis, Choice) for axis in axes.values()):
-            num_samples = len(self.grid())
-        return replace(self, axes={**self.axes, **axes}, num_samples=num_samples)
+        return replace(self, axes={**self.axes, **axes})
 
 
 def parse_axis(text: str) -> tuple[str, Axis]:

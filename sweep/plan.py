@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -79,7 +80,7 @@ def make_plan(config: SweepConfig) -> Plan:
         raise unknown_choice("trainer", config.trainer, TRAINERS)
     space = effective_space(config)
     dataset = load_dataset(config.train.data)
-    name = config.name or f"{config.space}-{dataset.name}"
+    name = config.name or f"{config.space}-{re.sub(r'[^A-Za-z0-9._+-]+', '_', dataset.name)}"
     folder = config.runs / name
     configs = choose(space, config.num_samples, config.sample_seed)
     points = [_planned(c, load_dataset(c.data), config.trainer, folder) for c in configs]

@@ -26,8 +26,7 @@ def choose(space: SearchSpace, num_samples: int | None, seed: int) -> list[Train
             raise ConfigError(
                 f"num_samples is {num_samples}, but the grid has {len(grid)} points; leave it out, or less"
             )
-    count = num_samples or space.num_samples
-    assert count is not None
+    count = num_samples or space.num_samples or len(grid)
     generator = np.random.default_rng(seed)
     rounds = -(-count // len(grid))
     cells = [grid[i] for _ in range(rounds) for i in generator.permutation(len(grid))][:count]

@@ -44,7 +44,7 @@ def cost(config: TrainConfig) -> Cost:
     """The cost of the network of `config`, whose `num_classes` must be set.
 
     Raises:
-        ConfigError: the network has a layer that cannot be counted (named), or the resolution is too small for it.
+        ConfigError: the network has a layer that cannot be counted; the message names it.
     """
     shape_only = {f: getattr(config, f) for f in SHAPE_FIELDS}
     return _cost(replace(TrainConfig(), **shape_only))
@@ -63,7 +63,9 @@ def _cost(config: TrainConfig) -> Cost:
 
 def count(model: nn.Module, resolution: int) -> Cost:
     """Count `model` by one forward pass of an image (1, 3, resolution, resolution) on the model's own device."""
-    layers = [(name, module) for name, module in model.named_modules() if not list(module.children())]
+    layers = [
+        (name, m) for name, m in model.named_modules() if not list(m.children()) or list(m.parameters(recurse=False))
+    ]
     unknown = [f"{name} ({type(m).__name__})" for name, m in layers if not isinstance(m, (nn.Conv2d, nn.Linear, *FREE))]
     if unknown:
         raise ConfigError(f"cannot count the layers {', '.join(unknown)}; teach trainers/cost.py their cost")

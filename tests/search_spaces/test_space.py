@@ -91,22 +91,6 @@ def test_with_axes_replaces_in_place_and_adds_at_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "added", "expected"),
-    [
-        (None, {"dropout": Choice((0.1, 0.2))}, None),
-        (None, {"lr": LogUniform(0.1, 1)}, 6),
-        (50, {"dropout": Uniform(0, 0.1)}, 50),
-    ],
-)
-def test_first_distribution_brings_as_many_samples_as_the_grid_has_points(
-    given: int | None, added: dict[str, Axis], expected: int | None
-) -> None:
-    axes: dict[str, Axis] = {"width_mult": WIDTHS, "resolution": RESOLUTIONS}
-
-    assert space(axes, num_samples=given).with_axes(added).num_samples == expected
-
-
-@pytest.mark.parametrize(
     ("text", "name", "axis"),
     [
         ("width_mult=1.0,0.5", "width_mult", Choice((1.0, 0.5))),

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -60,8 +60,11 @@ def test_cells_are_covered_evenly(num_samples: int) -> None:
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
-def test_a_space_with_distributions_has_a_default_number_of_samples() -> None:
-    assert len(choose(MIXED, None, seed=0)) == 4
+@pytest.mark.parametrize(("default", "given", "expected"), [(4, None, 4), (4, 7, 7), (None, None, 2), (None, 5, 5)])
+def test_without_a_number_of_samples_the_space_says_how_many_or_each_cell_is_drawn_once(
+    default: int | None, given: int | None, expected: int
+) -> None:
+    assert len(choose(replace(MIXED, num_samples=default), given, seed=0)) == expected
 
 
 def test_only_the_axes_differ_from_the_base() -> None:

@@ -161,8 +161,15 @@ def test_without_validation_folder_a_stratified_tenth_of_train_validates(
     assert np.bincount(dataset.splits["val"].labels).tolist() == [4, 2, 1]
     assert np.bincount(dataset.splits["train"].labels).tolist() == [36, 18, 1]
     assert len({*files(dataset, "train"), *files(dataset, "val")}) == 62
-    assert dataset.note == "no validation folder: a stratified 10% of train/ is held out for validation"
+    assert dataset.note == "validated on a stratified 10% of train/"
     assert len(dataset.splits.get("test", ())) == (3 if with_test else 0)  # type: ignore[call-overload]
+
+
+def test_unlabelled_test_images_are_left_out_and_that_is_said(make_folder: MakeFolder) -> None:
+    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "test": 2}))
+
+    assert dataset.sizes == "4 train, 1 val"
+    assert dataset.note == "validated on its own folder; test/ has no class folders and is left out"
 
 
 def test_held_out_part_is_the_same_each_time(make_folder: MakeFolder) -> None:
@@ -192,7 +199,7 @@ def test_only_images_count_in_any_case_and_depth(make_folder: MakeFolder) -> Non
         ({"train/a": 2, "train/b": 2, "val/a": 1, "val/x": 1, "val/y": 1}, "val has classes that train/ lacks: x, y"),
         ({"train/a": 2, "train/b": 2, "test/z": 1}, "test has classes that train/ lacks: z"),
         ({"train/a": 2, "train/b": 2, "val/a": 0}, "val has no images"),
-        ({"train/a": 2, "train/b": 2, "val/a": 1, "test": 2}, "test has no images"),
+        ({"train/a": 2, "train/b": 2, "val/a": 1, "test/a": 0}, "test has no images"),
     ],
 )
 def test_unusable_folder_says_what_is_wrong(make_folder: MakeFolder, counts: dict[str, int], message: str) -> None:

@@ -140,7 +140,10 @@ def random_resized_crop(image_CHW: torch.Tensor, config: TrainConfig, generator:
             top, left = generator.randint(0, height - crop_h), generator.randint(0, width - crop_w)
             size = [config.resolution] * 2
             return transforms.resized_crop(image_CHW, top, left, crop_h, crop_w, size, antialias=True)
-    return centre_crop(image_CHW, config)
+    crop_w, crop_h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))  # the largest of such aspects
+    return transforms.resize(
+        transforms.center_crop(image_CHW, [crop_h, crop_w]), [config.resolution] * 2, antialias=True
+    )
 
 
 def normalise(images_uint8: torch.Tensor) -> torch.Tensor:

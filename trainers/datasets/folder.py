@@ -24,7 +24,8 @@ HELD_OUT = 0.1
 def image_folder(path: Path) -> Dataset:
     """The tree at `path`: `train/` with `val/` (or `validation/`) and `test/`, one folder per class in each.
 
-    Without a validation folder a fixed, stratified tenth of `train/` validates, and the note says so.
+    Without a validation folder a fixed, stratified tenth of `train/` validates, and the note says so; a `test/` without
+    class folders is left out.
 
     Raises:
         ConfigError: no such folder, no `train/`, no images, a single class, or a class that `train/` does not have.
@@ -34,15 +35,17 @@ def image_folder(path: Path) -> Dataset:
     if train is None:
         raise ConfigError(f"{path} has no folder train/; lay the images out as {path}/train/CLASS/IMAGE")
     classes = tuple(sorted(entry.name for entry in os.scandir(train) if entry.is_dir()))
+    notes = ["validated on its own folder" if folders["val"] else f"validated on a stratified {HELD_OUT:.0%} of train/"]
+    if folders["test"] is not None and not any(entry.is_dir() for entry in os.scandir(folders["test"])):
+        folders["test"] = None  # as ImageNet's is handed out: unlabelled
+        notes.append("test/ has no class folders and is left out")
     entries: list[str] = []
     listed = {split: _list_images(folder, classes, entries) for split, folder in folders.items() if folder is not None}
     _check(train, classes, listed["train"][1])
-    note = "validated on its own folder"
     if "val" not in listed:
         paths, labels = listed["train"]
         held_out = stratified_part(labels, HELD_OUT, seed=0)
         listed["train"], listed["val"] = _pick(paths, labels, ~held_out), _pick(paths, labels, held_out)
-        note = f"no validation folder: a stratified {HELD_OUT:.0%} of train/ is held out for validation"
     return Dataset(
         name="imagenet" if is_imagenet(classes) else path.resolve().name,
         classes=classes,
@@ -52,7 +55,7 @@ def image_folder(path: Path) -> Dataset:
             if split in listed
         },
         fingerprint=hashlib.sha256(os.fsencode("\n".join(entries))).hexdigest()[:16],
-        note=note,
+        note="; ".join(notes),
     )
 
 

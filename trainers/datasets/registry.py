@@ -26,4 +26,7 @@ def load_dataset(data: str) -> Dataset:
     path = Path(data).expanduser()
     if not path.is_dir():
         raise ConfigError(f"no dataset {data!r}: give the path of an image folder, or one of {', '.join(DATASETS)}")
-    return image_folder(path)
+    try:
+        return image_folder(path)
+    except OSError as error:
+        raise ConfigError(f"cannot list {path}: {error}") from error
