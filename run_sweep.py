@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tyro
 import yaml
@@ -23,6 +23,9 @@ from search_spaces.registry import SPACES, get_space
 from sweep.config import SweepConfig, from_json
 from sweep.progress import counted
 from trainers.errors import ConfigError
+
+if TYPE_CHECKING:
+    from analysis.report import Report
 
 DESCRIPTION = """Train every network of a search space, log each to MLflow, draw accuracy against cost.
 
@@ -78,7 +81,7 @@ def sweep(argv: Sequence[str]) -> int:
     """Train what is missing of the sweep, report, and say what to look at."""
     config = parse_sweep(argv, SweepConfig)
     from analysis.comparison import check_source
-    from analysis.report import write_report
+    from analysis.report import Report, write_report
     from sweep.plan import make_plan
     from sweep.sweep import run
 
@@ -90,12 +93,16 @@ def sweep(argv: Sequence[str]) -> int:
         f"({plan.dataset.sizes}; {plan.dataset.note})",
         soft_wrap=True,
     )
-    outcome = run(
-        config, plan, console=console, report=lambda folder: write_report(folder, published=config.published).folder
-    )
+    written: list[Report] = []
+
+    def report_folder(folder: Path) -> Path:
+        written.append(write_report(folder, published=config.published))
+        return written[-1].folder
+
+    outcome = run(config, plan, console=console, report=report_folder)
     print(outcome.summary())
-    if outcome.rows:
-        print_report(plan.folder, config.published)
+    for each in written:
+        print_report(each)
     if outcome.tracking_error:
         print(f"MLflow lacks part of this sweep ({outcome.tracking_error}); the same command again sends it")
     if outcome.num_missing:
@@ -125,7 +132,9 @@ def plan(argv: Sequence[str]) -> int:
 def report(argv: Sequence[str]) -> int:
     """Write the report of a sweep again."""
     arguments = parse(argv, ReportArguments, "report")
-    print_report(arguments.folder, arguments.published)
+    from analysis.report import write_report
+
+    print_report(write_report(arguments.folder, published=arguments.published))
     return 0
 
 
@@ -280,11 +289,8 @@ def parser_message(box: str) -> str:
     return f"{statement.removesuffix('.')}; {hint}"
 
 
-def print_report(folder: Path, published: str | None) -> None:
-    """Write the report and print its frontier and where it lies."""
-    from analysis.report import write_report
-
-    written = write_report(folder, published=published)
+def print_report(written: "Report") -> None:
+    """Print a report's frontier and where it lies."""
     if written.frontier.empty:
         print("no complete point yet, so no frontier")
     for row in written.frontier.to_dict("records"):
