@@ -33,8 +33,8 @@ class SweepConfig:
     """Folder of the sweep below `runs`; unset: SPACE-DATASET."""
     runs: Path = Path("runs")
     """Where sweeps and the MLflow store lie."""
-    cpus_per_trial: int = 1
-    """CPU cores, and so PyTorch threads, of each trial."""
+    cpus_per_trial: int | None = None
+    """CPU cores, so PyTorch threads and loader processes, of each trial; unset: 1, or its GPUs' share of the cores."""
     gpus_per_trial: float | None = None
     """GPUs of each trial, a fraction to share one; unset: 1 where there are GPUs."""
     address: str | None = None
@@ -49,7 +49,7 @@ class SweepConfig:
     def __post_init__(self) -> None:
         if self.num_samples is not None and self.num_samples < 1:
             raise ConfigError(f"num_samples is {self.num_samples}; it must be 1 or more")
-        if self.cpus_per_trial < 1:
+        if self.cpus_per_trial is not None and self.cpus_per_trial < 1:
             raise ConfigError(f"cpus_per_trial is {self.cpus_per_trial}; it must be 1 or more")
         gpus = self.gpus_per_trial
         if gpus is not None and not (0 <= gpus <= 1 or (gpus > 1 and float(gpus).is_integer())):

@@ -1,6 +1,7 @@
 """Run points under Ray Tune: in parallel, on this machine or a cluster, and tell a Recorder what happens."""
 
 import logging
+import math
 import os
 import shutil
 import signal
@@ -95,7 +96,8 @@ def trial_resources(config: SweepConfig) -> dict[str, float]:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     most = {kind: max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU")}
     gpus = min(1.0, most["GPU"]) if config.gpus_per_trial is None else config.gpus_per_trial
-    wanted = {"CPU": float(config.cpus_per_trial), "GPU": gpus}
+    share = math.floor(gpus * most["CPU"] / most["GPU"]) if gpus and most["GPU"] else 1
+    wanted = {"CPU": float(config.cpus_per_trial or max(1, share)), "GPU": gpus}
     for kind, count in wanted.items():
         if count > most[kind]:
             raise ConfigError(

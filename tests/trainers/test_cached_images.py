@@ -1,5 +1,6 @@
 """Decoded images of real datasets are the same however they are kept."""
 
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -46,3 +47,12 @@ def test_splits_sizes_and_datasets_have_caches_of_their_own(make_folder: MakeFol
 
     folders = {path.name for path in own_cache.iterdir() if path.is_dir()}
     assert folders == {f"{dataset.fingerprint}-{suffix}" for suffix in ("train-8", "train-9", "val-8")}
+
+
+def test_cached_images_reach_a_loaders_worker_without_copying_their_pixels(make_folder: MakeFolder) -> None:
+    images = open_images(image_folder(make_folder({"train/a": 3, "train/b": 3})), "train", 32)
+
+    message = pickle.dumps(images)
+
+    assert len(message) < 1000
+    assert all(np.array_equal(pickle.loads(message)(i), images(i)) for i in range(4))

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,16 +35,16 @@ def open_images(dataset: Dataset, name: SplitName, short_side: int) -> Images:
     """The images of a split with their shorter side at most `short_side` px: in memory, mapped, or from the files."""
     split = dataset.splits[name]
     if split.in_memory:
-        return lambda i: split.decode(i, short_side)
+        return partial(split.decode, short_side=short_side)
     folder = cache_folder() / f"{dataset.fingerprint}-{name}-{short_side}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
                 if not _fits(split, short_side, folder.parent):
-                    return lambda i: split.decode(i, short_side)
+                    return partial(split.decode, short_side=short_side)
                 _build(split, short_side, folder)
-    return _mapped(folder)
+    return MappedImages(folder)
 
 
 def _fits(split: Split, short_side: int, folder: Path) -> bool:
@@ -72,13 +73,18 @@ def _build(split: Split, short_side: int, folder: Path) -> None:
         raise
 
 
-def _mapped(folder: Path) -> Images:
-    shapes = np.load(folder / "shapes.npy")
-    ends = np.cumsum(shapes.prod(axis=1) * 3)
-    pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
+class MappedImages:
+    """The decoded images in a cache folder; pickled as the folder, so that a loader's worker maps the same pages."""
 
-    def image(i: int) -> Pixels:
-        height, width = shapes[i]
-        return pixels[ends[i] - height * width * 3 : ends[i]].reshape(height, width, 3)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shapes = np.load(folder / "shapes.npy")
+        self._ends = np.cumsum(self._shapes.prod(axis=1) * 3)
+        self._pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="r")
 
-    return image
+    def __reduce__(self) -> tuple[type["MappedImages"], tuple[Path]]:
+        return MappedImages, (self._folder,)
+
+    def __call__(self, i: int) -> Pixels:
+        height, width = self._shapes[i]
+        return self._pixels[self._ends[i] - height * width * 3 : self._ends[i]].reshape(height, width, 3)

@@ -1,9 +1,9 @@
 """Dataset: labelled images in splits, decoded one at a time. What every source of images becomes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,20 @@ Pixels = NDArray[np.uint8]
 """One decoded image (H, W, 3)."""
 
 
+class Decode(Protocol):
+    """Decodes image i of a split."""
+
+    def __call__(self, i: int, short_side: int) -> Pixels: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """The images of one split, in a fixed order."""
 
     labels: NDArray[np.int64]
     """The class of each image (N,)."""
-    decode: Callable[[int, int], Pixels]
-    """`decode(i, short_side)`: image i, reduced so that its shorter side has `short_side` px; never enlarged."""
+    decode: Decode
+    """Image i, reduced so that its shorter side has `short_side` px; never enlarged. Can be pickled."""
     in_memory: bool
     """Whether decoding is a mere look-up, so that a cache would gain nothing."""
 

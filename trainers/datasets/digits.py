@@ -1,5 +1,7 @@
 """The embedded default: scikit-learn's copy of the UCI handwritten digits, 1797 real grey images of 8 x 8 px."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
@@ -20,14 +22,14 @@ def digits() -> Dataset:
     return Dataset(
         name="digits",
         classes=tuple(map(str, range(10))),
-        splits={name: _split(images[mask], labels[mask]) for name, mask in masks.items()},
+        splits={
+            name: Split(labels=labels[mask], decode=partial(_look_up, images[mask]), in_memory=True)
+            for name, mask in masks.items()
+        },
         fingerprint="digits-60-20-20",
         note="8 x 8 px grey images enlarged to each resolution",
     )
 
 
-def _split(images: np.ndarray, labels: np.ndarray) -> Split:
-    def decode(i: int, short_side: int) -> Pixels:
-        return images[i]
-
-    return Split(labels=labels, decode=decode, in_memory=True)
+def _look_up(images: NDArray[np.uint8], i: int, short_side: int) -> Pixels:
+    return images[i]
