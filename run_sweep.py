@@ -9,11 +9,15 @@ import io
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while the imports take their seconds
 
 import tyro
 import yaml
@@ -22,9 +26,11 @@ from rich.console import Console
 from search_spaces.registry import SPACES, get_space
 from sweep.config import SweepConfig, from_json
 from sweep.progress import counted
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, one_line, without_credentials
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from analysis.report import Report
 
 DESCRIPTION = """Train every network of a search space, log each to MLflow, draw accuracy against cost.
@@ -81,7 +87,7 @@ def sweep(argv: Sequence[str]) -> int:
     """Train what is missing of the sweep, report, and say what to look at."""
     config = parse_sweep(argv, SweepConfig)
     from analysis.comparison import check_source
-    from analysis.report import Report, write_report
+    from analysis.report import write_report
     from sweep.plan import make_plan
     from sweep.sweep import run
 
@@ -93,16 +99,14 @@ def sweep(argv: Sequence[str]) -> int:
         f"({plan.dataset.sizes}; {plan.dataset.note})",
         soft_wrap=True,
     )
-    written: list[Report] = []
 
-    def report_folder(folder: Path) -> Path:
-        written.append(write_report(folder, published=config.published))
-        return written[-1].folder
+    def report_and_print(folder: Path) -> Path:
+        written = write_report(folder, published=config.published)
+        print_report(written)
+        return written.folder
 
-    outcome = run(config, plan, console=console, report=report_folder)
+    outcome = run(config, plan, console=console, report=report_and_print)
     print(outcome.summary())
-    for each in written:
-        print_report(each)
     if outcome.tracking_error:
         print(f"MLflow lacks part of this sweep ({outcome.tracking_error}); the same command again sends it")
     if outcome.num_missing:
@@ -115,18 +119,28 @@ def sweep(argv: Sequence[str]) -> int:
 def plan(argv: Sequence[str]) -> int:
     """Print every point of the sweep with its cost."""
     arguments = parse_sweep(argv, PlanArguments)
+    from analysis.comparison import check_source
     from sweep.plan import make_plan
 
+    check_source(arguments.published)
     planned = make_plan(arguments)
     table = planned.table()
     if arguments.csv is not None:
-        table.to_csv(arguments.csv, index=False)
+        write_csv(table, arguments.csv)
     shown = ["model", "width_mult", "resolution", *planned.varied]
     costs = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
     readable = table.assign(**{name: table[column] / 1e6 for name, column in costs.items()})
     print(readable[[*dict.fromkeys(shown), *costs]].map(number).to_string(index=False))
     print(f"{counted(len(table), 'point')} on {planned.dataset.name} ({planned.dataset.sizes}), for {planned.folder}")
     return 0
+
+
+def write_csv(table: "DataFrame", path: Path) -> None:
+    """Write a table, or say why not."""
+    try:
+        table.to_csv(path, index=False)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {one_line(error)}") from error
 
 
 def report(argv: Sequence[str]) -> int:
@@ -231,7 +245,7 @@ def load_config(path: Path) -> SweepConfig:
     """The configuration saved in a JSON or YAML file."""
     try:
         settings = yaml.safe_load(path.read_text())  # JSON is YAML
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read the configuration {path}: {one_line(error)}") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"{path} holds no configuration; a run's config.json is one")
@@ -276,12 +290,13 @@ def parser_message(box: str) -> str:
     up to a rule, the statement.
     """
     parts = [" ".join(part.replace("│", " ").split()) for part in re.split(r"[╭╮╰╯\s]*[─-]{2,}(?!\w)[╭╮╰╯\s]*", box)]
-    statement, *others = [part for part in parts if part][1:]
-    own = re.fullmatch(
+    statement, *others = [part for part in parts if part][1:] or [box]
+    ours = re.fullmatch(
         r"Error parsing (?:train|\w+Config|\w+Arguments): (.*)", statement
-    )  # ours, raised while it was built
-    if own:
-        return own[1]
+    )  # raised by the class itself
+    if ours:
+        return ours[1]
+    statement = statement.removeprefix("Error parsing ")
     suggested = dict.fromkeys(
         re.findall(r"--[\w.-]+", " ".join(p for p in others if p.startswith("Perhaps you meant")))
     )
@@ -291,10 +306,12 @@ def parser_message(box: str) -> str:
 
 def print_report(written: "Report") -> None:
     """Print a report's frontier and where it lies."""
+    from analysis.results_table import network_name
+
     if written.frontier.empty:
         print("no complete point yet, so no frontier")
     for row in written.frontier.to_dict("records"):
-        network = f"{row['model']}_{row['width_mult']:g}_{row['resolution']}"
+        network = network_name(row["model"], row["width_mult"], row["resolution"])
         size = f"{row['macs'] / 1e6:9.2f} M MACs {row['num_params'] / 1e6:7.3f} M params"
         print(f"  frontier: {network:<26} {size} {row['top1']:6.2f} % top-1")
     print(f"chart: {next(iter(written.charts))}\ntable: {written.markdown}")
@@ -304,8 +321,6 @@ def ui_command(config: SweepConfig) -> str:
     """What shows this sweep's runs in a browser."""
     uri = config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if uri.startswith("http"):
-        from sweep.tracking import without_credentials
-
         return f"open {without_credentials(uri)}"
     runs = [] if config.runs == Path("runs") else ["--runs", str(config.runs)]
     return command("ui", *runs)
@@ -313,7 +328,8 @@ def ui_command(config: SweepConfig) -> str:
 
 def command(*arguments: str) -> str:
     """The command line that runs this program with `arguments`, as the user started it."""
-    return shlex.join([*(["uv", "run"] if "UV" in os.environ else ["python"]), "run_sweep.py", *arguments])
+    start = ["uv", "run"] if "UV" in os.environ else ["python"]
+    return shlex.join([*start, "run_sweep.py", *map(without_credentials, arguments)])
 
 
 def number(value: object) -> str:
@@ -326,18 +342,13 @@ def first_line(function: Callable[..., object]) -> str:
     return (function.__doc__ or "").strip().splitlines()[0]
 
 
-def one_line(error: Exception) -> str:
-    """An error's text without line breaks."""
-    return " ".join(str(error).split())
-
-
 def main(argv: Sequence[str]) -> int:
     """Run the command that `argv` names, `sweep` if none; the exit code."""
     name, arguments = (argv[0], argv[1:]) if argv and argv[0] in COMMANDS else ("sweep", argv)
     try:
         return COMMANDS[name](arguments)
     except ConfigError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error, longest=1000)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"interrupted; continue with: {command(*argv)}", file=sys.stderr)
@@ -345,4 +356,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -134,7 +134,7 @@ def check_axis(name: str, axis: Axis) -> None:
         return
     if not accepts(TrainConfig, name, float):
         raise ConfigError(f"axis {name}: only a field with float values can be drawn from a distribution")
-    if not (math.isfinite(axis.low) and math.isfinite(axis.high) and axis.low < axis.high):
+    if not (math.isfinite(axis.high - axis.low) and axis.low < axis.high):
         raise ConfigError(f"axis {name}: {axis.low} to {axis.high} is no range; low must be below high")
     if isinstance(axis, LogUniform) and axis.low <= 0:
         raise ConfigError(f"axis {name}: loguniform needs bounds above 0, not {axis.low}")

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from trainers.config import TrainConfig
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, without_credentials
 from trainers.fields import field_names, parse_field
+
+MOST_SAMPLES = 100_000
+"""Points that one sweep may draw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +49,15 @@ class SweepConfig:
     """Print the outcome only, no progress."""
 
     def __post_init__(self) -> None:
-        if self.num_samples is not None and self.num_samples < 1:
-            raise ConfigError(f"num_samples is {self.num_samples}; it must be 1 or more")
+        if self.num_samples is not None and not 1 <= self.num_samples <= MOST_SAMPLES:
+            raise ConfigError(f"num_samples is {self.num_samples}; it must be 1 to {MOST_SAMPLES}")
+        if not 0 <= self.sample_seed < 2**32:
+            raise ConfigError(f"sample_seed is {self.sample_seed}; it must be 0 or more and below 2**32")
         if self.cpus_per_trial is not None and self.cpus_per_trial < 1:
             raise ConfigError(f"cpus_per_trial is {self.cpus_per_trial}; it must be 1 or more")
         gpus = self.gpus_per_trial
-        if gpus is not None and not (0 <= gpus <= 1 or (gpus > 1 and float(gpus).is_integer())):
-            raise ConfigError(f"gpus_per_trial is {gpus}; it must be 0, a fraction of 1, or a whole number")
+        if gpus is not None and not 0 <= gpus <= 1:
+            raise ConfigError(f"gpus_per_trial is {gpus}; it must be 0 to 1: a trial trains on one GPU or shares it")
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", self.name):
             raise ConfigError(
                 f"name is {self.name!r}; it must be one folder's name of letters, digits and . _ + -, without a path; "
@@ -71,10 +75,8 @@ class SweepConfig:
 
 def to_json(config: SweepConfig) -> dict[str, Any]:
     """`config` as JSON values, without the credentials that a tracking URI may hold."""
-    settings = asdict(config) | {"runs": str(config.runs), "axis": list(config.axis)}
-    if config.tracking_uri and urlsplit(config.tracking_uri).password:
-        settings["tracking_uri"] = None
-    return settings
+    uri = config.tracking_uri and without_credentials(config.tracking_uri)
+    return asdict(config) | {"runs": str(config.runs), "axis": list(config.axis), "tracking_uri": uri}
 
 
 def from_json(settings: Mapping[str, Any]) -> SweepConfig:
@@ -87,7 +89,7 @@ def from_json(settings: Mapping[str, Any]) -> SweepConfig:
     train, axis = settings.pop("train", {}), settings.pop("axis", [])
     if not isinstance(train, Mapping) or not isinstance(axis, list):
         raise ConfigError("in the configuration, train must hold fields and axis a list of texts such as dropout=0,0.2")
-    if "space" not in settings:
+    if settings.get("space") is None:
         raise ConfigError("the configuration names no space; add one, such as space: mnv2_quick")
     return SweepConfig(
         **_parsed(SweepConfig, settings), axis=tuple(map(str, axis)), train=TrainConfig(**_parsed(TrainConfig, train))

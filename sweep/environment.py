@@ -9,6 +9,7 @@ from typing import Any
 
 from trainers.datasets.dataset import Dataset
 from trainers.device import gpu_names
+from trainers.errors import without_credentials
 
 PACKAGES = (
     "ray",
@@ -34,7 +35,7 @@ def environment(dataset: Dataset) -> dict[str, Any]:
         "host": platform.node(),
         "cpu": _cpu_name(),
         "gpus": gpu_names(),
-        "command": sys.argv,
+        "command": [without_credentials(argument) for argument in sys.argv],
         "dataset": {
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,

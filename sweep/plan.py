@@ -1,7 +1,8 @@
-"""The plan of a sweep: every point with its id and exact cost, before anything runs. Nothing here has effects."""
+"""The plan of a sweep: every point with its id and exact cost, before anything runs. Writes nothing."""
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -107,7 +108,7 @@ def _planned(config: TrainConfig, dataset: Dataset, trainer: str, folder: Path) 
     num_classes = config.num_classes or len(dataset.classes)
     if num_classes < len(dataset.classes):
         raise ConfigError(f"num_classes is {num_classes}, but {dataset.name} has {len(dataset.classes)} classes")
-    data = config.data if config.data in DATASETS else str(Path(config.data).expanduser().absolute())
+    data = config.data if config.data in DATASETS else os.path.abspath(os.path.expanduser(config.data))
     config = replace(config, num_classes=num_classes, data=data)
     name = point_id(config, dataset.fingerprint, trainer)
     point = Point(id=name, config=config, folder=folder.absolute() / "points" / name)

@@ -30,8 +30,10 @@ class Progress:
         self._total = total
         self._rows: list[Mapping[str, Any]] = []
         self._latest: dict[str, Measurement | None] = {}
-        self._epochs_work: dict[tuple[str, int], float] = {}
-        self._first_start = 0.0
+        self._epochs = dict.fromkeys(self._points, 0)
+        self._work_done = 0.0
+        self._started_at: float | None = None
+        self._clock_then = 0.0
         self._printed_at = time.monotonic()
         self._console = console
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
@@ -48,15 +50,17 @@ class Progress:
 
     def started(self, point: PlannedPoint) -> None:
         """Show the point as running."""
-        self._first_start = self._first_start or time.monotonic()
+        if self._started_at is None:
+            self._started_at, self._clock_then = time.monotonic(), time.time()
         self._latest[point.id] = None
 
     def measured(self, measurement: Measurement) -> None:
         """Show the point's newest epoch."""
-        trained_before = measurement.measured_at < time.time() - (time.monotonic() - self._first_start)
         self._latest[measurement.point] = measurement
-        work = 0.0 if trained_before else self._points[measurement.point].work
-        self._epochs_work.setdefault((measurement.point, measurement.epoch), work)
+        if measurement.epoch > self._epochs[measurement.point]:
+            self._epochs[measurement.point] = measurement.epoch
+            if measurement.measured_at >= self._clock_then:  # else it was trained in an earlier start
+                self._work_done += self._points[measurement.point].work
         if time.monotonic() - self._printed_at > SECONDS_BETWEEN_LINES:
             top1 = f"top-1 {measurement.top1:.2f} %"
             self._print_line(f"{measurement.point}: epoch {measurement.epoch}, {top1}")
@@ -82,17 +86,15 @@ class Progress:
         return sorted((row for row in self._rows if row["state"] == "COMPLETE"), key=lambda row: -row["top1"])
 
     def seconds_left(self) -> float | None:
-        """Estimated from the work (activations x images) per second of this start; None before the first epoch."""
-        done = sum(self._epochs_work.values())
-        if not done:
+        """Estimated from the work (activations x images) per second of this start; None before its first epoch."""
+        if not self._work_done or self._started_at is None:
             return None
+        return self._work_left() * (time.monotonic() - self._started_at) / self._work_done
+
+    def _work_left(self) -> float:
         ended = {row["point"] for row in self._rows}
-        left = sum(
-            point.work * sum((id_, epoch) not in self._epochs_work for epoch in range(1, point.config.epochs + 1))
-            for id_, point in self._points.items()
-            if id_ not in ended
-        )
-        return left * (time.monotonic() - self._first_start) / done
+        points = [point for point in self._points.values() if point.id not in ended]
+        return sum(point.work * (point.config.epochs - self._epochs[point.id]) for point in points)
 
     def _counts(self) -> str:
         failed = sum(row["state"] == "FAILED" for row in self._rows)
@@ -102,8 +104,8 @@ class Progress:
         return f"{done}/{self._total} done, {len(self._latest)} running, {failed} failed{eta}"
 
     def _render(self) -> RenderableType:
-        total_work = sum(point.work * point.config.epochs for point in self._points.values())
-        bar = ProgressBar(total=total_work, completed=sum(self._epochs_work.values()), width=40)
+        total = sum(point.work * point.config.epochs for point in self._points.values())
+        bar = ProgressBar(total=total, completed=total - self._work_left(), width=40)
         tables = [table for table in (self._running_table(), self._best_table()) if table.row_count]
         return Group(Text(self._counts()), Padding(bar, (0, 0, 0, 0)), *tables)
 

@@ -48,9 +48,10 @@ class Recorder:
         return list(self._open.values())
 
     def started(self, point_id: str) -> None:
-        """A trial has taken up the point."""
-        for listener in self._listeners:
-            listener.started(self._open[point_id])
+        """A trial has taken up the point; nothing if it has ended."""
+        if point_id in self._open:
+            for listener in self._listeners:
+                listener.started(self._open[point_id])
 
     def measured(self, measurement: Measurement) -> None:
         """Log the measurement unless it is known, and the point's row if it was the last one."""

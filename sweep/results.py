@@ -8,21 +8,22 @@ once (failed, then run again) counts with its last row. Both are read by pandas 
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import pandas as pd
 
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
+from trainers.fields import field_names
 from trainers.measurement import Measurement
 
 RESULTS = "results.jsonl"
 MEASUREMENTS = "measurements.jsonl"
 State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
-SETTINGS = tuple(field.name for field in fields(TrainConfig))
+SETTINGS = tuple(field_names(TrainConfig))
 """The columns that say what was trained."""
 OUTCOMES = (
     "top1",
@@ -100,30 +101,34 @@ def load_table(folder: Path) -> pd.DataFrame:
 
 def latest_rows(folder: Path) -> dict[str, dict[str, Any]]:
     """The row of each ended point in `folder`; none where there is no log."""
-    return {row["point"]: row for row in read_lines(folder / RESULTS)}
+    return {row["point"]: row for row in read_lines(folder / RESULTS, ["point", "state"])}
 
 
 def load_measurements(folder: Path) -> dict[str, list[Measurement]]:
     """The measurements of every point in `folder`, in the order of epochs; an epoch trained twice counts once."""
     epochs: dict[str, dict[int, Measurement]] = {}
-    for line in read_lines(folder / MEASUREMENTS):
+    for line in read_lines(folder / MEASUREMENTS, field_names(Measurement)):
         measurement = Measurement(**line)
         epochs.setdefault(measurement.point, {})[measurement.epoch] = measurement
     return {point: [by_epoch[e] for e in sorted(by_epoch)] for point, by_epoch in epochs.items()}
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path, needed: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The rows of a JSON-lines file; none if it does not exist. A last line that was cut off is left out.
 
     Raises:
-        ConfigError: a line in the middle is not a JSON object; the message names the file and the line.
+        ConfigError: a line is not a JSON object with the `needed` names; the message names the file and the line.
     """
     lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is empty or torn
         try:
             row = json.loads(line)
-        except ValueError as error:
-            raise ConfigError(f"{path}, line {number} is not JSON ({error}); repair or remove that line") from error
+        except ValueError:
+            row = None
+        if not isinstance(row, dict) or not set(needed) <= row.keys():
+            raise ConfigError(
+                f"{path}, line {number} is damaged: not a JSON object with {needed[0]}; repair or remove it"
+            )
         yield row
 
 
@@ -138,9 +143,9 @@ class ResultsLog:
     def append_result(self, row: Mapping[str, Any]) -> None:
         """Append the row of an ended point, which has every one of COLUMNS; it is on disk when this returns."""
         assert tuple(row) == COLUMNS, f"columns differ: {set(row) ^ set(COLUMNS)}"
-        os.fsync(self._measurements)
+        os.fsync(self._measurements.fileno())
         _append(self._results, row)
-        os.fsync(self._results)
+        os.fsync(self._results.fileno())
 
     def append_measurement(self, measurement: Measurement) -> None:
         """Append the measurement of one epoch; the checkpoint holds it too, so it need not be on disk yet."""
@@ -148,16 +153,16 @@ class ResultsLog:
 
     def close(self) -> None:
         """Close both files."""
-        os.close(self._results)
-        os.close(self._measurements)
+        self._results.close()
+        self._measurements.close()
 
 
-def _open_for_append(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-    content = path.read_bytes()
-    os.ftruncate(descriptor, content.rfind(b"\n") + 1)
-    return descriptor
+def _open_for_append(path: Path) -> BinaryIO:
+    file = open(path, "ab")  # noqa: SIM115 - ResultsLog closes it
+    file.truncate(path.read_bytes().rfind(b"\n") + 1)
+    return file
 
 
-def _append(descriptor: int, row: Mapping[str, Any]) -> None:
-    os.write(descriptor, json.dumps(row, allow_nan=False).encode() + b"\n")
+def _append(file: BinaryIO, row: Mapping[str, Any]) -> None:
+    file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+    file.flush()

@@ -16,7 +16,7 @@ from typing import Any
 for _name, _value in {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output engine prints even with verbose=0
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_DEDUP_LOGS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -32,8 +32,8 @@ from ray import tune  # noqa: E402
 from sweep.config import SweepConfig  # noqa: E402
 from sweep.plan import PlannedPoint  # noqa: E402
 from sweep.recorder import Recorder  # noqa: E402
-from trainers.device import limit_process  # noqa: E402
-from trainers.errors import ConfigError  # noqa: E402
+from trainers.device import is_device_lost, limit_process  # noqa: E402
+from trainers.errors import ConfigError, one_line  # noqa: E402
 from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
 
 WORKER_RETRIES = 1
@@ -58,9 +58,8 @@ def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Genera
         try:
             ray.init(config.address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
             raise ConfigError(
-                f"no Ray cluster at {config.address!r} ({reason}); start one with `ray start --head`"
+                f"no Ray cluster at {config.address!r} ({one_line(error)}); start one with `ray start --head`"
             ) from error
     try:
         yield
@@ -94,16 +93,16 @@ def trial_resources(config: SweepConfig) -> dict[str, float]:
         ConfigError: no node has that many.
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    most = {kind: max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU")}
+    roomiest = max(nodes, key=lambda node: (node.get("GPU", 0.0), node.get("CPU", 0.0)))
+    most = {kind: roomiest.get(kind, 0.0) for kind in ("CPU", "GPU")}
     gpus = min(1.0, most["GPU"]) if config.gpus_per_trial is None else config.gpus_per_trial
     share = math.floor(gpus * most["CPU"] / most["GPU"]) if gpus and most["GPU"] else 1
     wanted = {"CPU": float(config.cpus_per_trial or max(1, share)), "GPU": gpus}
-    for kind, count in wanted.items():
-        if count > most[kind]:
-            raise ConfigError(
-                f"a trial is to have {count:g} {kind}s, but no node has more than {most[kind]:g}; "
-                f"lower --{kind.lower()}s-per-trial"
-            )
+    if not any(all(node.get(kind, 0.0) >= count for kind, count in wanted.items()) for node in nodes):
+        raise ConfigError(
+            f"a trial is to have {wanted['CPU']:g} CPUs and {gpus:g} GPUs, but no node has both (the largest: "
+            f"{most['CPU']:g} CPUs, {most['GPU']:g} GPUs); lower --cpus-per-trial or --gpus-per-trial"
+        )
     return wanted
 
 
@@ -115,17 +114,17 @@ def run_trials(
     Trials keep their checkpoints in their points' folders; `folder` is for Ray's own files, which nothing reads again.
     """
     trials = [[p.point] for p in sorted(points, key=lambda p: -p.work * p.config.epochs)]
-    trainable = tune.with_parameters(_trial, trials=trials, train=train, resources=resources)
+    trainable = tune.with_parameters(_trial, train=train, resources=resources)
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in resources.items() if v}])),
-        param_space={"trial": tune.grid_search(list(range(len(trials))))},
+        param_space={"points": tune.grid_search(trials)},
         tune_config=tune.TuneConfig(
             reuse_actors=True, trial_dirname_creator=_trial_name, trial_name_creator=_trial_name
         ),
         run_config=tune.RunConfig(
             name="ray",
             storage_path=str(folder.absolute()),
-            callbacks=[_Report(recorder, trials)],
+            callbacks=[_Report(recorder)],
             failure_config=tune.FailureConfig(max_failures=WORKER_RETRIES),
             verbose=0,
         ),
@@ -137,32 +136,40 @@ def run_trials(
 
 @contextmanager
 def _stop_on_signal() -> Generator[None]:
-    """On the first Ctrl-C, say so and let Ray Tune end; the second one ends this process at once."""
+    """On Ctrl-C or SIGTERM, say so and let Ray Tune end; the second one ends this process at once."""
 
     def stop(number: int, _: object) -> None:
-        signal.signal(number, before)
         print(
             "stopping; each running point goes on from its last finished epoch next time", file=sys.stderr, flush=True
         )
-        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # Tune, which stops at this signal, does not listen yet
+        listening = (
+            signal.getsignal(signal.SIGUSR1) != signal.SIG_DFL
+        )  # Tune stops at this signal once it has set it up
+        if listening:
+            signal.raise_signal(signal.SIGUSR1)
+        for each in before:
+            signal.signal(each, signal.default_int_handler)
+        if not listening:
             raise KeyboardInterrupt
-        signal.raise_signal(signal.SIGUSR1)
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _trial(config: dict[str, Any], *, trials: list[list[Point]], train: Trainer, resources: dict[str, float]) -> None:
+def _trial(config: dict[str, list[Point]], *, train: Trainer, resources: dict[str, float]) -> None:
     """What runs in a worker: train the trial's points, report each measurement, or why training failed."""
     limit_process(num_threads=int(resources["CPU"]), gpu_share=resources["GPU"])
     try:
-        for measurement in train(trials[config["trial"]]):
+        for measurement in train(config["points"]):
             tune.report({"measurement": asdict(measurement)})
     except Exception as error:  # whatever goes wrong in one trial becomes the reason in its points' rows
-        tune.report({"failure": f"{type(error).__name__}: {' '.join(str(error).split())}"})
+        if is_device_lost(error):
+            raise  # this process cannot use its GPU any more: Ray starts another
+        tune.report({"failure": f"{type(error).__name__}: {one_line(error)}"})
 
 
 def _trial_name(trial: Any) -> str:
@@ -172,18 +179,15 @@ def _trial_name(trial: Any) -> str:
 class _Report(tune.Callback):
     """Passes on to the recorder what Ray Tune tells."""
 
-    def __init__(self, recorder: Recorder, trials: list[list[Point]]) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._trials = trials
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Ray pickles its callbacks for Tuner.restore, which is never used
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        open_ids = {point.id for point in self._recorder.unfinished}
-        for point in self._points(trial):
-            if point.id in open_ids:
-                self._recorder.started(point.id)
+        for point in trial.config["points"]:
+            self._recorder.started(point.id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -193,18 +197,14 @@ class _Report(tune.Callback):
         elif "failure" in result:
             self._fail(trial, result["failure"])
 
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._fail(trial, "its trainer ended before the last epoch")
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._fail(trial, f"its process died {trial.num_failures} times; Ray says: {_last_line(trial)}")
+        reason = one_line(trial.get_pickled_error() or "nothing")
+        self._fail(trial, f"its process failed {trial.num_failures} times; Ray says: {reason}")
 
     def _fail(self, trial: Any, reason: str) -> None:
-        for point in self._points(trial):
+        """End those of the trial's points that have not ended."""
+        for point in trial.config["points"]:
             self._recorder.ended(point.id, "FAILED", reason)
-
-    def _points(self, trial: Any) -> list[Point]:
-        return self._trials[trial.config["trial"]]
-
-
-def _last_line(trial: Any) -> str:
-    error = trial.get_pickled_error()
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip()[:200] if lines else "nothing"

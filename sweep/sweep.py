@@ -1,6 +1,8 @@
 """A sweep from its plan to its results log: the folder, its lock, what is left to do, and who listens."""
 
+import hashlib
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -18,7 +20,8 @@ from sweep.plan import Plan, PlannedPoint
 from sweep.progress import Progress, counted, duration
 from sweep.recorder import Listener, Recorder
 from sweep.results import ResultsLog, latest_rows, load_measurements
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, one_line
+from trainers.measurement import Measurement
 from trainers.registry import TRAINERS
 
 CONFIG, ENVIRONMENT, LOCK = "config.json", "environment.json", ".lock"
@@ -31,11 +34,11 @@ class Outcome:
     """How one start of a sweep ended."""
 
     rows: list[dict[str, Any]]
-    """The row of every ended point of the plan."""
+    """The row of every ended point of the plan, but for those that were to be trained again and were not reached."""
     num_trained: int
     """Points that ended in this start."""
     num_missing: int
-    """Points without a row, because the user interrupted."""
+    """Points that were to be trained and have not ended, because the user interrupted."""
     seconds: float
     tracking_error: str | None
     """Why MLflow lacks something, if it does."""
@@ -61,55 +64,83 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         ConfigError: the folder holds another sweep or another process writes to it, the cluster or MLflow cannot be
             reached, or a trial asks for more than a node has. Nothing has been started then.
     """
-    from sweep.tracking import Tracker, connect, tracking_uri  # MLflow takes seconds to import
+    from sweep.tracking import Tracker, connect, reaching, tracking_uri  # MLflow takes seconds to import
 
     start = time.monotonic()
+    _check_writable(config.runs)
     _refuse_other_sweep(plan, config)
-    done = _ended(plan)
-    missing = [point for point in plan.points if point.id not in done]
+    uri = tracking_uri(config.runs, config.tracking_uri)
     with ExitStack() as stack:
-        resources = stack.enter_context(_workers(config)) if missing else {}
-        store = connect(tracking_uri(config.runs, config.tracking_uri), config.runs)
+        resources = stack.enter_context(_workers(config)) if _missing(plan) else {}
+        store = connect(uri, config.runs)
         stack.enter_context(_locked(plan.folder))
+        _refuse_other_sweep(plan, config)  # again: another driver may have ended since
+        missing = _missing(plan) if resources else []
         identity = _write_identity(config, plan)
-        tracker = Tracker(store, plan, sweep_id=identity["sweep_id"], tags=_tags(identity))
-        tracker.catch_up(list(done.values()), load_measurements(plan.folder))
-        num_missing = _train(config, plan, missing, resources, tracker, console) if missing else 0
-        rows = [row for id_, row in latest_rows(plan.folder).items() if id_ in {point.id for point in plan.points}]
-        report_folder = report(plan.folder) if rows else None
-        tracking_error = tracker.finish("KILLED" if num_missing else "FINISHED", report_folder)
+        history = load_measurements(plan.folder)
+        with reaching(uri):
+            tracker = Tracker(store, plan, sweep_id=identity["sweep_id"], tags=_tags(identity))
+        try:
+            tracker.catch_up(_ended(plan), history)
+            unfinished = _train(config, plan, missing, history, resources, tracker, console) if missing else set()
+            rows = [row for id_, row in _rows(plan).items() if id_ not in unfinished]
+            report_folder = report(plan.folder) if rows else None
+        except BaseException:
+            tracker.finish("KILLED", None)
+            raise
+        tracking_error = tracker.finish("KILLED" if unfinished else "FINISHED", report_folder)
     return Outcome(
         rows=rows,
-        num_trained=len(missing) - num_missing,
-        num_missing=num_missing,
+        num_trained=len(missing) - len(unfinished),
+        num_missing=len(unfinished),
         seconds=time.monotonic() - start,
         tracking_error=tracking_error,
     )
 
 
-def _ended(plan: Plan) -> dict[str, dict[str, Any]]:
+def _check_writable(folder: Path) -> None:
+    """Raise a ConfigError unless `folder` is a folder to write to, or could be made."""
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise ConfigError(
+            f"cannot write to {folder}: {nearest} is not a folder that you may write to; choose other --runs"
+        )
+
+
+def _rows(plan: Plan) -> dict[str, dict[str, Any]]:
+    """The rows of the plan's points, in the order in which they ended."""
+    planned = {point.id for point in plan.points}
+    return {id_: row for id_, row in latest_rows(plan.folder).items() if id_ in planned}
+
+
+def _ended(plan: Plan) -> list[dict[str, Any]]:
     """The rows of the points that need no training."""
-    rows = latest_rows(plan.folder)
-    return {p.id: rows[p.id] for p in plan.points if p.id in rows and rows[p.id]["state"] in ("COMPLETE", "PRUNED")}
+    return [row for row in _rows(plan).values() if row["state"] in ("COMPLETE", "PRUNED")]
+
+
+def _missing(plan: Plan) -> list[PlannedPoint]:
+    """The points that need training."""
+    ended = {row["point"] for row in _ended(plan)}
+    return [point for point in plan.points if point.id not in ended]
 
 
 def _train(
     config: SweepConfig,
     plan: Plan,
     missing: Sequence[PlannedPoint],
+    history: Mapping[str, list[Measurement]],
     resources: dict[str, float],
     tracker: Listener,
     console: Console,
-) -> int:
-    """Train `missing`; how many of them have no row in the end."""
+) -> set[str]:
+    """Train `missing`; the ids of those that did not end, because the user interrupted."""
     from sweep.runner import run_trials  # Ray takes seconds to import
 
-    history = load_measurements(plan.folder)
     with closing(ResultsLog(plan.folder)) as log, Progress(missing, len(plan.points), console) as progress:
         recorder = Recorder(missing, log, [tracker, progress], history)
         train = TRAINERS[config.trainer]
         run_trials(missing, recorder, train=train, resources=resources, folder=plan.folder / RAY_FILES)
-        return len(recorder.unfinished)
+        return {point.id for point in recorder.unfinished}
 
 
 @contextmanager
@@ -138,12 +169,15 @@ def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
     path = plan.folder / CONFIG
     if not path.is_file():
         return
-    then = from_json(json.loads(path.read_text())).defining
+    then = from_json(_read_json(path)).defining
     now = config.defining
     differences = [f"{name} was {then[name]}, is {now[name]}" for name in now if then[name] != now[name]]
-    saved = json.loads((plan.folder / ENVIRONMENT).read_text())["dataset"]["fingerprint"]
+    identity = _read_json(plan.folder / ENVIRONMENT)
+    saved = identity.get("fingerprint")
     if saved != plan.dataset.fingerprint:
         differences.append(f"the dataset's fingerprint was {saved}, is {plan.dataset.fingerprint}")
+    if not differences and identity.get("points") != _digest(plan):
+        differences.append(f"the points of {config.space} have changed in the code")
     if differences:
         raise ConfigError(f"{plan.folder} holds another sweep: {'; '.join(differences)}; choose another --name")
 
@@ -151,11 +185,13 @@ def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
 def _write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
     """Write `config.json` and `environment.json`; the environment, with the sweep's id kept from an earlier start."""
     path = plan.folder / ENVIRONMENT
-    saved = json.loads(path.read_text()) if path.is_file() else {}
+    saved = _read_json(path) if path.is_file() else {}
     identity = {
         "sweep_id": saved.get("sweep_id", f"{plan.name}-{secrets.token_hex(4)}"),
         "created_at": saved.get("created_at", time.time()),
         "started_at": time.time(),
+        "points": _digest(plan),
+        "fingerprint": plan.dataset.fingerprint,
         **environment(plan.dataset),
     }
     _write_json(path, identity)
@@ -163,11 +199,27 @@ def _write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
     return identity
 
 
+def _digest(plan: Plan) -> str:
+    """Changes with the points of the plan, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(point.id for point in plan.points)).encode()).hexdigest()[:16]
+
+
 def _tags(identity: Mapping[str, Any]) -> dict[str, str]:
     git = identity["git"]
     if git is None:
         return {}
     return {"mlflow.source.git.commit": git["commit"], "git_dirty": str(git["dirty"])}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file that an earlier start wrote."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is damaged ({one_line(error)}); restore it, or choose another --name") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} is damaged: it holds no JSON object; restore it, or choose another --name")
+    return value
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

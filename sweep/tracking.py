@@ -7,7 +7,8 @@ again after a restart changes nothing.
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from mlflow.exceptions import MlflowException
 
 from sweep.plan import Plan, PlannedPoint
 from sweep.results import SETTINGS
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, one_line, without_credentials
 from trainers.measurement import Measurement
 
 EXPERIMENT = "mobilenet-sweep"
@@ -63,6 +64,18 @@ class Store:
     experiment_id: str
 
 
+@contextmanager
+def reaching(uri: str) -> Generator[None]:
+    """Turn what MLflow, its database drivers and HTTP library raise inside into a ConfigError naming the store."""
+    try:
+        yield
+    except Exception as error:
+        where = without_credentials(uri)
+        raise ConfigError(
+            f"MLflow cannot be reached at {where}: {one_line(error)}; start it, or choose another with --tracking-uri"
+        ) from error
+
+
 def connect(uri: str, runs: Path) -> Store:
     """The store at `uri`, created if need be; artifacts of an SQLite store lie in `runs`.
 
@@ -71,7 +84,10 @@ def connect(uri: str, runs: Path) -> Store:
     """
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    try:
+    with reaching(uri):
+        path = Path(uri.removeprefix("sqlite:///"))
+        if uri.startswith("sqlite:") and (not path.name or path.name == ":memory:" or path.is_dir()):
+            raise OSError("an SQLite store is a file, such as sqlite:////folder/mlflow.db")
         if uri.startswith("sqlite:"):
             runs.mkdir(parents=True, exist_ok=True)
         client = MlflowClient(uri)
@@ -80,11 +96,6 @@ def connect(uri: str, runs: Path) -> Store:
             return Store(client, experiment.experiment_id)
         local = (runs.absolute() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
         return Store(client, client.create_experiment(EXPERIMENT, artifact_location=local))
-    except (MlflowException, OSError) as error:
-        raise ConfigError(
-            f"MLflow cannot be reached at {without_credentials(uri)}: {_one_line(error)}; "
-            "start it, or choose another with --tracking-uri"
-        ) from error
 
 
 @dataclass
@@ -115,7 +126,7 @@ class Tracker:
         self._client, self._experiment_id = store.client, store.experiment_id
         known = self._find_runs()
         self._run_ids = {run.data.tags["point"]: run.info.run_id for run in known if "point" in run.data.tags}
-        self._terminated = {run.info.run_id for run in known if run.info.status in ("FINISHED", "FAILED")}
+        self._finished = {run.info.run_id for run in known if run.info.status == "FINISHED"}
         self._planned = {point.id: point for point in plan.points}
         self.parent_id = self._start_parent(known)
         self._pending: dict[str, _Pending] = {}
@@ -157,9 +168,9 @@ class Tracker:
             self._wake.notify()
 
     def catch_up(self, rows: Sequence[Mapping[str, Any]], history: Mapping[str, Sequence[Measurement]]) -> None:
-        """Write the ended points that an earlier start did not get to write."""
+        """Write the points that need no training and that an earlier start did not get to write."""
         for row in rows:
-            if row["point"] in self._planned and self._run_ids.get(row["point"]) not in self._terminated:
+            if row["point"] in self._planned and self._run_ids.get(row["point"]) not in self._finished:
                 self.started(self._planned[row["point"]])
                 for measurement in history.get(row["point"], ()):
                     self.measured(measurement)
@@ -171,6 +182,8 @@ class Tracker:
             self._closing = True
             self._wake.notify()
         self._thread.join()
+        if self._pending:
+            return one_line(self._error or "the writing thread ended")
         try:
             for run in self._find_runs():
                 if run.info.status == "RUNNING" and run.info.run_id != self.parent_id:
@@ -179,8 +192,8 @@ class Tracker:
                 self._client.log_artifacts(self.parent_id, str(report))
             self._client.set_terminated(self.parent_id, status)
         except (MlflowException, OSError) as error:
-            self._error = error
-        return None if self._error is None else _one_line(self._error)
+            return one_line(error)
+        return None
 
     def _find_runs(self) -> list[Run]:
         query = f"tags.sweep_id = '{self._sweep_id}'"
@@ -208,21 +221,27 @@ class Tracker:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._pending or self._closing)
-                batch, self._pending = self._pending, {}
                 closing = self._closing
             self._error = None
-            for point_id, pending in batch.items():
-                try:
-                    self._write(point_id, pending)
-                except (MlflowException, OSError) as error:
-                    self._error = error
-                    with self._wake:
-                        self._pending[point_id] = pending.followed_by(self._pending.get(point_id))
+            while self._error is None and self._pending:
+                self._write_oldest()
             if closing:
                 return
             if self._error is not None:
                 with self._wake:
                     self._wake.wait_for(lambda: self._closing, timeout=RETRY_SECONDS)
+
+    def _write_oldest(self) -> None:
+        """Write all that is pending of one point; if that fails, it is pending again, before what came meanwhile."""
+        with self._wake:
+            point_id = next(iter(self._pending))
+            pending = self._pending.pop(point_id)
+        try:
+            self._write(point_id, pending)
+        except (MlflowException, OSError) as error:
+            self._error = error
+            with self._wake:
+                self._pending[point_id] = pending.followed_by(self._pending.get(point_id))
 
     def _write(self, point_id: str, pending: _Pending) -> None:
         run_id = self._run_ids.get(point_id)
@@ -239,13 +258,3 @@ class Tracker:
             self._client.log_batch(run_id, pending.metrics[i : i + METRICS_PER_CALL])
         if pending.status != "RUNNING":
             self._client.set_terminated(run_id, pending.status)
-
-
-def without_credentials(uri: str) -> str:
-    """`uri` without user and password."""
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

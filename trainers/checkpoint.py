@@ -1,10 +1,13 @@
 """Checkpoints: what a point keeps on disk. Written whole or not at all, read without unpickling code."""
 
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from trainers.errors import ConfigError
 
 LAST, BEST = "last.pt", "best.pt"
 
@@ -25,5 +28,17 @@ def save(state: dict[str, Any], path: Path) -> None:
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
-    """The state at `path`, on `device`; None if there is none."""
-    return torch.load(path, map_location=device, weights_only=True) if path.is_file() else None
+    """The state at `path`, on `device`; None if there is none.
+
+    Raises:
+        ConfigError: the file is no checkpoint, or not a whole one.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        kind = type(error).__name__
+        raise ConfigError(
+            f"{path} is damaged or no checkpoint ({kind}); remove it, and its point trains again"
+        ) from error

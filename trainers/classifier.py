@@ -104,7 +104,9 @@ class Training:
             lr = learning_rate(self.config, (epoch - 1) * len(train) + i, len(train))
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
-            losses[i] = self._step(images.to(self.device.place, non_blocking=True), labels.to(self.device.place))
+            losses[i] = self._step(
+                images.to(self.device.place, non_blocking=True), labels.to(self.device.place, non_blocking=True)
+            )
             if (i + 1) % CHECK_LOSS_EVERY == 0 or i + 1 == len(train):
                 _raise_if_diverged(losses[: i + 1], epoch)
         return losses.mean().item()

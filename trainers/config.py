@@ -67,17 +67,21 @@ class TrainConfig:
     hflip: float = 0.5
     """Probability of mirroring a training image."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Arithmetic of the forward pass (autocast). `auto` is bf16 on a GPU that has it and fp32 elsewhere."""
+    """Arithmetic of the forward pass (autocast). `auto` is bf16 on a GPU that has it and fp32 elsewhere.
+    fp32 convolutions are TF32 on a GPU that has it, which is PyTorch's default."""
     seed: int = 0
     """Decides initial weights, order, crops and dropout. Two CPU runs with one seed are equal."""
 
     def __post_init__(self) -> None:
         _require(0 < self.width_mult <= 8, "width_mult", self.width_mult, "above 0 and at most 8")
         _require(8 <= self.resolution <= 2048, "resolution", self.resolution, "8 to 2048 px")
-        _require(self.num_classes is None or self.num_classes >= 2, "num_classes", self.num_classes, "2 or more")
+        _require(self.data != "", "data", repr(self.data), "the name of a dataset or a path")
+        _require(
+            self.num_classes is None or 2 <= self.num_classes <= 10**6, "num_classes", self.num_classes, "2 to 1000000"
+        )
         _require(0 <= self.dropout < 1, "dropout", self.dropout, "0 or more and below 1")
         _require(1 <= self.round_nearest <= 64, "round_nearest", self.round_nearest, "1 to 64")
-        _require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
+        _require(1 <= self.epochs <= 10**6, "epochs", self.epochs, "1 to 1000000")
         _require(self.batch_size >= 2, "batch_size", self.batch_size, "2 or more: batch normalisation needs them")
         _require(
             self.accumulate >= 1 and self.batch_size >= 2 * self.accumulate,

@@ -5,7 +5,7 @@ activation (two FLOPs); activations are the output elements of those layers; par
 normalisation included.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -26,6 +26,8 @@ FREE = (
     nn.Identity,
 )
 """Layers without multiply-accumulates under the convention above."""
+SHAPE_FIELDS = ("model", "width_mult", "resolution", "num_classes", "round_nearest", "total_stride")
+"""The fields that decide the network; points that differ in others share one count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +48,7 @@ def cost(config: TrainConfig) -> Cost:
     Raises:
         ConfigError: the network has a layer that cannot be counted; the message names it.
     """
-    shape_only = {f: getattr(config, f) for f in SHAPE_FIELDS}
-    return _cost(replace(TrainConfig(), **shape_only))
-
-
-SHAPE_FIELDS = ("model", "width_mult", "resolution", "num_classes", "round_nearest", "total_stride")
-"""The fields that decide the network; points that differ in others share one count."""
+    return _cost(TrainConfig(**{name: getattr(config, name) for name in SHAPE_FIELDS}))
 
 
 @cache

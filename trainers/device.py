@@ -41,6 +41,11 @@ def limit_process(num_threads: int, gpu_share: float) -> None:
         torch.cuda.set_per_process_memory_fraction(gpu_share)
 
 
+def is_device_lost(error: Exception) -> bool:
+    """Whether `error` leaves this process without a usable GPU, as an illegal memory access does."""
+    return isinstance(error, torch.AcceleratorError)
+
+
 def gpu_names() -> list[str]:
     """The GPUs that this process sees."""
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -1,11 +1,13 @@
 """What a trainer yields, and what a trainer is. Standard library only."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from trainers.config import TrainConfig
+from trainers.errors import TrainingDivergedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,16 @@ class Measurement:
     """The best checkpoint's accuracy on the test split; only on the last epoch, and only where a test split exists."""
     test_top5: float | None = None
     test_loss: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no result.
+
+        Raises:
+            TrainingDivergedError: a value is NaN or infinite.
+        """
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise TrainingDivergedError(f"diverged at epoch {self.epoch}, {name} {value}")
 
 
 class Trainer(Protocol):

@@ -20,7 +20,7 @@ def test_names_that_are_no_folder_name_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"cpus_per_trial": 0}, {"gpus_per_trial": -1}, {"gpus_per_trial": 1.5}, {"num_samples": 0},
+    [{"cpus_per_trial": 0}, {"gpus_per_trial": -1}, {"gpus_per_trial": 1.5}, {"gpus_per_trial": 2}, {"num_samples": 0},
      {"gpus_per_trial": float("nan")}, {"gpus_per_trial": float("inf")}],
 )  # fmt: skip
 def test_resources_that_cannot_be_had_are_refused(fields: dict[str, Any]) -> None:

@@ -118,18 +118,18 @@ def test_a_finished_sweep_starts_no_ray_and_reports_again(real_sweep: Sweep, tmp
     shutil.copytree(real_sweep.runs, runs)
     log = runs / "mnv2_quick-digits" / "results.jsonl"
     rows = [json.loads(line) for line in log.read_text().splitlines()]
-    log.write_text("".join(json.dumps(row | {"state": "COMPLETE"}) + "\n" for row in rows if row["top1"] is not None))
+    ended = {"state": "COMPLETE", "top1": 10.0, "train_seconds": 1.0}
+    log.write_text(
+        "".join(json.dumps(ended | {k: v for k, v in row.items() if k != "state" and v}) + "\n" for row in rows)
+    )
     shutil.rmtree(runs / "mnv2_quick-digits" / "report")
-    arguments = [argument.replace("lr=0.005,1e30", "lr=0.005") for argument in ARGUMENTS]
-    config = runs / "mnv2_quick-digits" / "config.json"
-    config.write_text(config.read_text().replace("lr=0.005,1e30", "lr=0.005"))
     script = "import sys, run_sweep; code = run_sweep.main(sys.argv[1:]); print('ray' in sys.modules); sys.exit(code)"
 
-    command = [sys.executable, "-c", script, *arguments, "--runs", str(runs)]
+    command = [sys.executable, "-c", script, *ARGUMENTS, "--runs", str(runs)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-    assert "2 points ended, 2 of them already done, 0 failed" in done.stdout
+    assert "4 points ended, 4 of them already done, 0 failed" in done.stdout
     assert done.stdout.splitlines()[-1] == "False"
     assert (runs / "mnv2_quick-digits" / "report" / "macs_top1.png").stat().st_size > 10_000
 
@@ -153,6 +153,34 @@ def test_another_configuration_under_the_same_name_is_refused_with_the_differenc
     assert difference in error
     assert "choose another --name" in error
     assert {path: path.read_bytes() for path in real_sweep.folder.glob("*.json*")} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("config.json", "nonsense"),
+        ("config.json", "[1]"),
+        ("environment.json", "{"),
+        ("environment.json", "{}"),
+        ("environment.json", None),
+        ("measurements.jsonl", "{}\n"),
+    ],
+)
+def test_a_damaged_folder_is_one_line(
+    real_sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, damage: str | None
+) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(real_sweep.runs, runs)
+    path = runs / "mnv2_quick-digits" / name
+    path.unlink()
+    if damage is not None:
+        path.write_text(damage)
+
+    assert run_sweep.main([*ARGUMENTS, "--runs", str(runs)]) == 2
+
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
 
 
 def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Checkpoints are whole or absent, and run no code."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 import torch
 
 from trainers import checkpoint
+from trainers.errors import ConfigError
 
 
 class Unsavable:
@@ -70,10 +70,20 @@ def test_failing_save_leaves_the_old_file_and_no_partial_one(tmp_path: Path, exi
 def test_loading_refuses_to_run_code(tmp_path: Path) -> None:
     torch.save({"model": Payload(tmp_path / "touched")}, tmp_path / "last.pt")
 
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(ConfigError, match="damaged or no checkpoint"):
         checkpoint.load(tmp_path / "last.pt")
 
     assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_named_with_the_remedy(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "last.pt"
+    checkpoint.save({"weights": torch.ones(1000)}, path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+    with pytest.raises(ConfigError, match=r"last.pt is damaged or no checkpoint .*; remove it, and its point trains"):
+        checkpoint.load(path)
 
 
 def test_missing_checkpoint_is_none(tmp_path: Path) -> None:

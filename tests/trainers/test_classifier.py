@@ -181,18 +181,21 @@ def test_no_part_of_a_batch_is_too_small_for_batch_normalisation(
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "warmup_epochs", "epoch", "step"),
-    [(269, 0, 1, 2), (269, 0.25, 1, 3), (1078, 0, 2, 1), (10, 0.6, 1, 3)],
+    ("batch_size", "warmup_epochs", "where"),
+    [
+        (269, 0, "step 2, loss"),
+        (269, 0.25, "step 3, loss"),
+        (10, 0.6, "step 3, loss"),
+        (1078, 0, "val_loss"),  # the only step of the epoch: its damage shows in the evaluation
+    ],
 )
 def test_diverging_training_says_where(
-    make_point: MakePoint, linear_model: str, batch_size: int, warmup_epochs: float, epoch: int, step: int
+    make_point: MakePoint, linear_model: str, batch_size: int, warmup_epochs: float, where: str
 ) -> None:
     """The first step of a rate above 0 spoils the weights, the next one sees it."""
     point = make_point(model=linear_model, lr=1e38, batch_size=batch_size, warmup_epochs=warmup_epochs)
 
-    with pytest.raises(
-        TrainingDivergedError, match=rf"^diverged at epoch {epoch}, step {step}, loss (nan|inf)$"
-    ) as caught:
+    with pytest.raises(TrainingDivergedError, match=rf"^diverged at epoch 1, {where} (nan|inf)$") as caught:
         list(train([point]))
 
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

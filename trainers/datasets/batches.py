@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -148,6 +149,12 @@ def random_resized_crop(image_CHW: torch.Tensor, config: TrainConfig, generator:
 
 def normalise(images_uint8: torch.Tensor) -> torch.Tensor:
     """uint8 images (B, 3, R, R) as fp32, each channel with ImageNet's mean and deviation, in channels-last order."""
-    mean = torch.tensor(MEAN, device=images_uint8.device).mul(255).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=images_uint8.device).mul(255).view(1, 3, 1, 1)
+    mean, std = _mean_and_std(images_uint8.device)
     return images_uint8.to(torch.float32, memory_format=torch.channels_last).sub_(mean).div_(std)
+
+
+@cache
+def _mean_and_std(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Channel means and deviations of pixels in 0..255; kept, as copying them to a GPU each step would wait for it."""
+    mean, std = (torch.tensor(values, device=device).mul(255).view(1, 3, 1, 1) for values in (MEAN, STD))
+    return mean, std

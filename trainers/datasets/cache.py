@@ -6,7 +6,6 @@ decoded split would not fit, images are decoded from their files each time; the 
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -57,7 +56,9 @@ def _fits(split: Split, short_side: int, folder: Path) -> bool:
 
 def _build(split: Split, short_side: int, folder: Path) -> None:
     """Decode every image of `split` into `folder`, which appears only once it is whole."""
-    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent))
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed; the lock is ours
+    partial.mkdir()
     try:
         shapes = np.empty((len(split), 2), dtype=np.int64)
         with ThreadPoolExecutor(os.cpu_count()) as pool, open(partial / "pixels.bin", "wb") as pixels:

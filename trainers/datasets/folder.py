@@ -34,9 +34,9 @@ def image_folder(path: Path) -> Dataset:
     train = folders["train"]
     if train is None:
         raise ConfigError(f"{path} has no folder train/; lay the images out as {path}/train/CLASS/IMAGE")
-    classes = tuple(sorted(entry.name for entry in os.scandir(train) if entry.is_dir()))
+    classes = _class_folders(train)
     notes = ["validated on its own folder" if folders["val"] else f"validated on a stratified {HELD_OUT:.0%} of train/"]
-    if folders["test"] is not None and not any(entry.is_dir() for entry in os.scandir(folders["test"])):
+    if folders["test"] is not None and not _class_folders(folders["test"]):
         folders["test"] = None  # as ImageNet's is handed out: unlabelled
         notes.append("test/ has no class folders and is left out")
     entries: list[str] = []
@@ -47,7 +47,7 @@ def image_folder(path: Path) -> Dataset:
         held_out = stratified_part(labels, HELD_OUT, seed=0)
         listed["train"], listed["val"] = _pick(paths, labels, ~held_out), _pick(paths, labels, held_out)
     return Dataset(
-        name="imagenet" if is_imagenet(classes) else path.resolve().name,
+        name="imagenet" if is_imagenet(classes) else os.fsencode(path.resolve().name).decode(errors="replace"),
         classes=classes,
         splits={
             split: Split(labels=listed[split][1], decode=Decoder(listed[split][0]), in_memory=False)
@@ -90,9 +90,14 @@ def _first_folder(path: Path, names: tuple[str, ...]) -> Path | None:
     return next((path / name for name in names if (path / name).is_dir()), None)
 
 
+def _class_folders(folder: Path) -> tuple[str, ...]:
+    """The folders in `folder` in order of name, without hidden ones such as `.ipynb_checkpoints`."""
+    return tuple(sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith(".")))
+
+
 def _list_images(folder: Path, classes: tuple[str, ...], entries: list[str]) -> tuple[list[str], np.ndarray]:
     """The images below `folder` with their labels, by class and name; adds the name and size of each to `entries`."""
-    unknown = sorted({entry.name for entry in os.scandir(folder) if entry.is_dir()} - set(classes))
+    unknown = sorted(set(_class_folders(folder)) - set(classes))
     if unknown:
         raise ConfigError(f"{folder} has classes that train/ lacks: {', '.join(unknown[:5])}; remove or rename them")
     paths: list[str] = []

@@ -1,5 +1,6 @@
 """DATASETS: the embedded datasets by name; any other name is the path of an image folder."""
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +24,7 @@ def load_dataset(data: str) -> Dataset:
     """
     if data in DATASETS:
         return DATASETS[data]()
-    path = Path(data).expanduser()
+    path = Path(os.path.expanduser(data))
     if not path.is_dir():
         raise ConfigError(f"no dataset {data!r}: give the path of an image folder, or one of {', '.join(DATASETS)}")
     try:

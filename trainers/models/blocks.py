@@ -5,9 +5,6 @@ from math import prod
 
 from torch import nn
 
-PUBLISHED_STRIDE = 32
-"""Input px per px of the last feature map, in all three papers."""
-
 
 def make_divisible(channels: float, divisor: int = 8) -> int:
     """The multiple of `divisor` nearest to `channels`, at least one and never more than 10 % below.

@@ -1,0 +1,38 @@
+"""How mistakes are said: on one line, with the choices, without credentials."""
+
+import pickle
+
+import pytest
+
+from trainers.errors import ConfigError, TrainingDivergedError, one_line, unknown_choice, without_credentials
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("http://user:secret@host:5000", "http://host:5000"),
+        ("postgresql://u:p@ss@db/mlflow", "postgresql://db/mlflow"),
+        ("http://TOKEN@host", "http://host"),
+        ("request to http://u:p@h/api failed; http://u:p@h too", "request to http://h/api failed; http://h too"),
+        ("sqlite:////tmp/a@b.db", "sqlite:////tmp/a@b.db"),
+        ("mail me@host", "mail me@host"),
+    ],
+)
+def test_credentials_are_taken_out_of_every_uri(text: str, expected: str) -> None:
+    assert without_credentials(text) == expected
+
+
+def test_an_error_becomes_one_line_of_bounded_length() -> None:
+    assert one_line(ValueError("a\n  b\tc")) == "a b c"
+    assert len(one_line("x" * 1000)) == 300
+
+
+def test_an_unknown_choice_names_every_choice_in_order() -> None:
+    assert str(unknown_choice("model", "x", {"b": 1, "a": 2})) == "unknown model 'x'; choose from a, b"
+
+
+@pytest.mark.parametrize("error", [ConfigError("what"), TrainingDivergedError("when")])
+def test_errors_travel_between_processes(error: Exception) -> None:
+    again = pickle.loads(pickle.dumps(error))
+
+    assert (type(again), str(again)) == (type(error), str(error))
