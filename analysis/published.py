@@ -8,7 +8,6 @@ The same network differs by recipe, so figures of two sources are never mixed.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -42,18 +41,6 @@ COLUMNS = (
 TEXT = ("source", "model", "variant", "precision", "latency_device", "misprint", "notes", "citation")
 
 
-@dataclass(frozen=True, kw_only=True)
-class PublishedFigure:
-    """What one source published for one network."""
-
-    variant: str
-    """Upstream's own name of the row."""
-    top1: float
-    """Percent."""
-    top5: float | None
-    """Percent; None where upstream printed none."""
-
-
 def sources() -> dict[str, str]:
     """The sources by name, each with one line: its models, its distinct networks, its top-1 figures."""
     return {name: _summary(load_published(name)) for name in sorted(_files())}
@@ -84,24 +71,6 @@ def load_cells(source: str) -> pd.DataFrame:
     rows = rows.loc[rows["top1"].notna() & rows["macs"].notna() & (rows["precision"] == "float")]
     best_first = rows.sort_values("top1", ascending=False, kind="stable")
     return best_first.drop_duplicates(list(CELL)).sort_index().reset_index(drop=True)
-
-
-def lookup(
-    source: str, *, model: str, width_mult: float, resolution: int, round_nearest: int = 8
-) -> PublishedFigure | None:
-    """The figure of one network in one source (as `load_cells` picks it); None if the source has none.
-
-    Raises:
-        ConfigError: there is no such source.
-    """
-    cells = load_cells(source).set_index(list(CELL))
-    cell = (model, round(width_mult, 6), resolution, round_nearest)
-    if cell not in cells.index:
-        return None
-    row = cells.loc[[cell]].iloc[0]
-    return PublishedFigure(
-        variant=row["variant"], top1=float(row["top1"]), top5=None if pd.isna(row["top5"]) else float(row["top5"])
-    )
 
 
 def misprints() -> pd.DataFrame:

@@ -1,15 +1,14 @@
 """Reading the published tables."""
 
+import pandas as pd
 import pytest
 
 from analysis.pareto import pareto_mask
 from analysis.published import (
     CELL,
-    PublishedFigure,
     load_cells,
     load_published,
     load_weight_sharing,
-    lookup,
     misprints,
     sources,
 )
@@ -99,30 +98,25 @@ def test_source_without_accuracies_has_no_cells() -> None:
         ("mindspore", ("mobilenet_v2", 0.1 + 0.25, 96, 8), ("mobilenet_v2_0.35_96", 47.5, 71.3)),
     ],
 )
-def test_lookup_gives_the_best_float_figure_of_a_network(
+def test_a_network_has_the_best_float_figure_of_its_source(
     source: str, cell: tuple[str, float, int, int], expected: tuple[str, float, float | None]
 ) -> None:
-    model, width_mult, resolution, round_nearest = cell
-    found = lookup(source, model=model, width_mult=width_mult, resolution=resolution, round_nearest=round_nearest)
+    row = load_cells(source).set_index(list(CELL)).loc[[(cell[0], round(cell[1], 6), *cell[2:])]].iloc[0]
 
-    assert found == PublishedFigure(variant=expected[0], top1=expected[1], top5=expected[2])
+    assert (row["variant"], row["top1"], None if pd.isna(row["top5"]) else row["top5"]) == expected
 
 
 @pytest.mark.parametrize(
-    ("source", "model", "width_mult", "resolution", "round_nearest"),
+    ("source", "cell"),
     [
-        ("dli14", "mobilenet_v2", 0.1, 224, 8),
-        ("tf_slim", "mobilenet_v2", 0.35, 64, 8),
-        ("timm", "mobilenet_v3_small", 0.5, 224, 8),
-        ("timm", "mobilenet_v2", 1.1, 224, 8),
+        ("dli14", ("mobilenet_v2", 0.1, 224, 8)),
+        ("tf_slim", ("mobilenet_v2", 0.35, 64, 8)),
+        ("timm", ("mobilenet_v3_small", 0.5, 224, 8)),
+        ("timm", ("mobilenet_v2", 1.1, 224, 8)),
     ],
 )
-def test_lookup_of_a_network_that_was_not_published_is_none(
-    source: str, model: str, width_mult: float, resolution: int, round_nearest: int
-) -> None:
-    figure = lookup(source, model=model, width_mult=width_mult, resolution=resolution, round_nearest=round_nearest)
-
-    assert figure is None
+def test_a_network_that_was_not_published_has_no_cell(source: str, cell: tuple[str, float, int, int]) -> None:
+    assert cell not in load_cells(source).set_index(list(CELL)).index
 
 
 def test_misprints_name_source_row_printed_figure_and_truth() -> None:
