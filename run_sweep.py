@@ -4,29 +4,26 @@
 Exit codes: 0 all well, 1 a trial failed, 2 a mistake in what was asked, 130 interrupted.
 """
 
-import contextlib
-import io
 import os
-import re
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while the imports take their seconds
 
-import tyro
-import yaml
 from rich.console import Console
+from tyro.conf import Positional
 
-from search_spaces.registry import SPACES, get_space
-from sweep.config import SweepConfig, from_json
-from sweep.progress import counted
-from trainers.errors import ConfigError, one_line, without_credentials
+from search_spaces.registry import SPACES
+from sweep.command_line import parse, parse_sweep
+from sweep.config import SweepConfig
+from sweep.plan import counted
+from trainers.errors import ConfigError, one_line, unknown_choice, without_credentials
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,17 +32,13 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Train every network of a search space, log each to MLflow, draw accuracy against cost.
 
-  run_sweep.py --space mnv2_quick                          minutes on 2 CPU cores
-  run_sweep.py --space mnv2_grid --data /data/imagenet     the 22 cells of the published table
-  run_sweep.py --space mnv2_grid --axis dropout=0,0.2 --train.epochs 90
-  run_sweep.py --config runs/NAME/config.json --name other the settings of an earlier sweep
+- run_sweep.py --space mnv2_quick: minutes on 2 CPU cores
+- run_sweep.py --space mnv2_grid --data /data/imagenet: the 22 cells of the published table
+- run_sweep.py --space mnv2_grid --axis dropout=0,0.2 --train.epochs 90 --name dropout: another axis
+- run_sweep.py --config runs/NAME/config.json --name other: the settings of an earlier sweep
 
-Other commands, each with --help: plan (points and exact costs, trains nothing), report FOLDER, ui, list.
-The same command again trains only what is missing.
-"""
-
-T = TypeVar("T")
-S = TypeVar("S", bound=SweepConfig)
+The same command again trains only what is missing. Other commands, each with --help: plan (points and exact costs,
+trains nothing), report FOLDER, ui, list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +53,7 @@ class PlanArguments(SweepConfig):
 class ReportArguments:
     """Draw the charts and tables of a sweep again, from its results log."""
 
-    folder: tyro.conf.Positional[Path]
+    folder: Positional[Path]
     """The sweep's folder, such as runs/mnv2_quick-digits."""
     published: str | None = None
     """Published table to draw beside the sweep, or `none`; unset: one that fits, on ImageNet only."""
@@ -85,7 +78,7 @@ class ListArguments:
 
 def sweep(argv: Sequence[str]) -> int:
     """Train what is missing of the sweep, report, and say what to look at."""
-    config = parse_sweep(argv, SweepConfig)
+    config = parse_sweep(argv, SweepConfig, "", DESCRIPTION)
     from analysis.comparison import check_source
     from analysis.report import write_report
     from sweep.plan import make_plan
@@ -94,11 +87,6 @@ def sweep(argv: Sequence[str]) -> int:
     check_source(config.published)
     plan = make_plan(config)
     console = Console(quiet=config.quiet, highlight=False)
-    console.print(
-        f"{plan.name}: {counted(len(plan.points), 'point')} on {plan.dataset.name} "
-        f"({plan.dataset.sizes}; {plan.dataset.note})",
-        soft_wrap=True,
-    )
 
     def report_and_print(folder: Path) -> Path:
         written = write_report(folder, published=config.published)
@@ -118,9 +106,11 @@ def sweep(argv: Sequence[str]) -> int:
 
 def plan(argv: Sequence[str]) -> int:
     """Print every point of the sweep with its cost."""
-    arguments = parse_sweep(argv, PlanArguments)
+    arguments = parse_sweep(argv, PlanArguments, "plan", PlanArguments.__doc__ or "")
     from analysis.comparison import check_source
     from sweep.plan import make_plan
+    from sweep.sweep import progress_so_far
+    from trainers.datasets.registry import DATASETS
 
     check_source(arguments.published)
     planned = make_plan(arguments)
@@ -129,9 +119,14 @@ def plan(argv: Sequence[str]) -> int:
         write_csv(table, arguments.csv)
     shown = ["model", "width_mult", "resolution", *planned.varied]
     costs = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
-    readable = table.assign(**{name: table[column] / 1e6 for name, column in costs.items()})
-    print(readable[[*dict.fromkeys(shown), *costs]].map(number).to_string(index=False))
-    print(f"{counted(len(table), 'point')} on {planned.dataset.name} ({planned.dataset.sizes}), for {planned.folder}")
+    readable = table.map(number).assign(
+        **{n: (table[column] / 1e6).map("{:.3f}".format) for n, column in costs.items()}
+    )
+    print(readable[[*dict.fromkeys(shown), *costs]].to_string(index=False))
+    print(planned.summary)
+    if arguments.train.data in DATASETS and arguments.train.num_classes is None:
+        print("costs are for the classes of this dataset; --train.num-classes 1000 gives those of the published tables")
+    print(progress_so_far(arguments, planned))
     return 0
 
 
@@ -162,10 +157,12 @@ def ui(argv: Sequence[str]) -> int:
     if not store and not path.is_file():
         raise ConfigError(f"no MLflow store at {path}; run a sweep first, or give its folder with --runs")
     options = {"--backend-store-uri": store or f"sqlite:///{path}", "--host": arguments.host, "--port": arguments.port}
+    quiet = ["--uvicorn-opts", "--log-level warning"]
     flags = [str(part) for option in options.items() for part in option]
-    print(f"MLflow UI on http://{arguments.host}:{arguments.port}, Ctrl-C ends it", flush=True)
+    print(f"starting; in some seconds the MLflow UI is on http://{arguments.host}:{arguments.port}; Ctrl-C ends it")
+    sys.stdout.flush()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", "--workers", "1", *flags])
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", "--workers", "1", *quiet, *flags])
 
 
 def list_registries(argv: Sequence[str]) -> int:
@@ -193,8 +190,9 @@ def list_registries(argv: Sequence[str]) -> int:
     }
     for title, entries in sections.items():
         print(title)
+        width = max(map(len, entries))
         for name, line in entries.items():
-            print(f"  {name:<22} {line}")
+            print(f"  {name:<{width}}  {line}")
     return 0
 
 
@@ -205,103 +203,6 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "ui": ui,
     "list": list_registries,
 }
-
-
-def parse_sweep(argv: Sequence[str], cls: type[S]) -> S:
-    """The configuration that `argv` asks for: a saved one or the space's own base, and the flags on top."""
-    arguments = [re.sub(r"^--data(?==|$)", "--train.data", argument) for argument in argv]
-    arguments, saved = take_option(arguments, "--config")
-    _, space = take_option(arguments, "--space")
-    asks_for_help = bool({"-h", "--help"} & set(arguments))
-    if saved is not None:
-        default = load_config(Path(saved))
-    elif space is not None or asks_for_help:
-        name = space or "mnv2_quick"
-        default = SweepConfig(space=name, train=get_space(name).base)
-    else:
-        raise ConfigError(f"which search space? Give --space, one of {', '.join(SPACES)}")
-    config = parse(arguments, cls, "", default=cls(**vars(default)))
-    refuse_flags_of_axes(arguments, config)
-    return config
-
-
-def take_option(argv: Sequence[str], option: str) -> tuple[list[str], str | None]:
-    """`argv` without `option VALUE` or `option=VALUE`, and the last such value."""
-    rest: list[str] = []
-    value = None
-    arguments = iter(argv)
-    for argument in arguments:
-        name, equals, text = argument.partition("=")
-        if name != option:
-            rest.append(argument)
-            continue
-        value = text if equals else next(arguments, None)
-        if value is None:
-            raise ConfigError(f"{option} needs a value")
-    return rest, value
-
-
-def load_config(path: Path) -> SweepConfig:
-    """The configuration saved in a JSON or YAML file."""
-    try:
-        settings = yaml.safe_load(path.read_text())  # JSON is YAML
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read the configuration {path}: {one_line(error)}") from error
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{path} holds no configuration; a run's config.json is one")
-    return from_json(settings)
-
-
-def refuse_flags_of_axes(argv: Sequence[str], config: SweepConfig) -> None:
-    """Raise a ConfigError for a `--train.X` whose X is an axis, which would be without effect."""
-    from sweep.plan import effective_space
-
-    for axis in effective_space(config).axes:
-        spellings = {f"--train.{axis}", f"--train.{axis.replace('_', '-')}"}
-        if any(argument.partition("=")[0] in spellings for argument in argv):
-            raise ConfigError(f"{axis} is an axis of {config.space}; choose its values with --axis {axis}=...")
-
-
-def parse(argv: Sequence[str], cls: type[T], name: str, default: T | None = None) -> T:
-    """Parse `argv` into `cls` by its fields.
-
-    Raises:
-        ConfigError: what the parser says, on one line.
-    """
-    options: dict[str, Any] = {"prog": f"run_sweep.py {name}".strip(), "config": (tyro.conf.UseAppendAction,)}
-    if default is not None:
-        options["default"] = default
-    if cls is SweepConfig:
-        options["description"] = DESCRIPTION
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return tyro.cli(cls, args=list(argv), **options)
-    except SystemExit as stop:
-        if stop.code in (0, None):
-            raise
-        raise ConfigError(parser_message(said.getvalue())) from None
-
-
-def parser_message(box: str) -> str:
-    """The statement in the box that the parser draws around its errors, and the flags that it suggests.
-
-    The box is of lines, or of dashes where the terminal has no Unicode; its first part is the title, and the next one,
-    up to a rule, the statement.
-    """
-    parts = [" ".join(part.replace("│", " ").split()) for part in re.split(r"[╭╮╰╯\s]*[─-]{2,}(?!\w)[╭╮╰╯\s]*", box)]
-    statement, *others = [part for part in parts if part][1:] or [box]
-    ours = re.fullmatch(
-        r"Error parsing (?:train|\w+Config|\w+Arguments): (.*)", statement
-    )  # raised by the class itself
-    if ours:
-        return ours[1]
-    statement = statement.removeprefix("Error parsing ")
-    suggested = dict.fromkeys(
-        re.findall(r"--[\w.-]+", " ".join(p for p in others if p.startswith("Perhaps you meant")))
-    )
-    hint = f"perhaps you meant {' or '.join(suggested)}" if suggested else "see --help"
-    return f"{statement.removesuffix('.')}; {hint}"
 
 
 def print_report(written: "Report") -> None:
@@ -342,10 +243,21 @@ def first_line(function: Callable[..., object]) -> str:
     return (function.__doc__ or "").strip().splitlines()[0]
 
 
+def split_command(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The command that `argv` starts with, `sweep` if none, and its arguments."""
+    if not argv or argv[0].startswith("-"):
+        return "sweep", argv
+    if argv[0] in SPACES:
+        raise ConfigError(f"{argv[0]} is a search space: give it as --space {argv[0]}")
+    if argv[0] not in COMMANDS:
+        raise unknown_choice("command", argv[0], COMMANDS)
+    return argv[0], argv[1:]
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command that `argv` names, `sweep` if none; the exit code."""
-    name, arguments = (argv[0], argv[1:]) if argv and argv[0] in COMMANDS else ("sweep", argv)
     try:
+        name, arguments = split_command(argv)
         return COMMANDS[name](arguments)
     except ConfigError as error:
         print(f"error: {one_line(error, longest=1000)}", file=sys.stderr)

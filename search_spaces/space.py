@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from trainers.config import TrainConfig
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, unknown_choice
 from trainers.fields import Value, accepts, field_names, parse_field
 
 
@@ -122,7 +122,7 @@ def check_name(name: str) -> None:
     """Raise a ConfigError that lists the fields if `name` is not a field of TrainConfig."""
     names = field_names(TrainConfig)
     if name not in names:
-        raise ConfigError(f"unknown axis {name!r}: an axis is a field of TrainConfig; choose from {', '.join(names)}")
+        raise unknown_choice("axis", name, names)
 
 
 def check_axis(name: str, axis: Axis) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from trainers.errors import ConfigError, unknown_choice
 from trainers.measurement import Point
 from trainers.registry import TRAINERS
 
+SUMMARISED = ("num_classes", "total_stride", "epochs", "batch_size", "optimizer", "lr", "lr_schedule")
+"""The settings that a plan's summary names, where all points share them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedPoint:
@@ -32,6 +35,8 @@ class PlannedPoint:
     point: Point
     cost: Cost
     dataset: Dataset
+    label: str
+    """The network and the settings in which points of the plan differ, such as `mobilenet_v2_0.35_96 dropout=0.2`."""
 
     @property
     def id(self) -> str:
@@ -62,8 +67,18 @@ class Plan:
     @property
     def varied(self) -> list[str]:
         """The settings in which points differ."""
-        settings = [asdict(point.config) for point in self.points]
-        return [name for name in SETTINGS if len({values[name] for values in settings}) > 1]
+        return _varied([point.config for point in self.points])
+
+    @property
+    def summary(self) -> str:
+        """Two lines: points and data; what the points share, and how much training that is."""
+        data, first = self.dataset, self.points[0].config
+        shared = [f"{name} {getattr(first, name)}" for name in SUMMARISED if name not in self.varied]
+        num_epochs = sum(point.config.epochs for point in self.points)
+        return (
+            f"{self.name}: {counted(len(self.points), 'point')} on {data.name} ({data.sizes}; {data.note})\n"
+            f"  {', '.join(shared)}; {counted(num_epochs, 'epoch')} in all"
+        )
 
     def table(self) -> pd.DataFrame:
         """One row per point: id, settings, macs, num_params, activations."""
@@ -83,8 +98,9 @@ def make_plan(config: SweepConfig) -> Plan:
     dataset = load_dataset(config.train.data)
     name = config.name or f"{config.space}-{re.sub(r'[^A-Za-z0-9._+-]+', '_', dataset.name)}"
     folder = config.runs / name
-    configs = choose(space, config.num_samples, config.sample_seed)
-    points = [_planned(c, load_dataset(c.data), config.trainer, folder) for c in configs]
+    configs = [_resolved(config) for config in choose(space, config.num_samples, config.sample_seed)]
+    varied = _varied(configs)
+    points = [_planned(c, config.trainer, folder, label=_label(c, varied)) for c in configs]
     distinct = {point.id: point for point in points}
     return Plan(name=name, folder=folder, points=tuple(distinct.values()), dataset=dataset, defining=config.defining)
 
@@ -104,12 +120,36 @@ def point_id(config: TrainConfig, fingerprint: str, trainer: str) -> str:
     return f"{config.model}_{config.width_mult:g}_{config.resolution}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _planned(config: TrainConfig, dataset: Dataset, trainer: str, folder: Path) -> PlannedPoint:
+def counted(number: int, noun: str) -> str:
+    """`1 point`, `2 points`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _resolved(config: TrainConfig) -> TrainConfig:
+    """`config` with the dataset's number of classes if it has none, and the absolute path of its data."""
+    dataset = load_dataset(config.data)
     num_classes = config.num_classes or len(dataset.classes)
     if num_classes < len(dataset.classes):
         raise ConfigError(f"num_classes is {num_classes}, but {dataset.name} has {len(dataset.classes)} classes")
     data = config.data if config.data in DATASETS else os.path.abspath(os.path.expanduser(config.data))
-    config = replace(config, num_classes=num_classes, data=data)
+    return replace(config, num_classes=num_classes, data=data)
+
+
+def _planned(config: TrainConfig, trainer: str, folder: Path, *, label: str) -> PlannedPoint:
+    dataset = load_dataset(config.data)
     name = point_id(config, dataset.fingerprint, trainer)
     point = Point(id=name, config=config, folder=folder.absolute() / "points" / name)
-    return PlannedPoint(point=point, cost=cost(config), dataset=dataset)
+    return PlannedPoint(point=point, cost=cost(config), dataset=dataset, label=label)
+
+
+def _varied(configs: Sequence[TrainConfig]) -> list[str]:
+    return [name for name in SETTINGS if len({getattr(config, name) for config in configs}) > 1]
+
+
+def _label(config: TrainConfig, varied: Sequence[str]) -> str:
+    network = ("model", "width_mult", "resolution")
+    values = {name: getattr(config, name) for name in varied if name not in network}
+    others = [
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items()
+    ]
+    return " ".join([f"{config.model}_{config.width_mult:g}_{config.resolution}", *others])

@@ -63,13 +63,17 @@ class Progress:
                 self._work_done += self._points[measurement.point].work
         if time.monotonic() - self._printed_at > SECONDS_BETWEEN_LINES:
             top1 = f"top-1 {measurement.top1:.2f} %"
-            self._print_line(f"{measurement.point}: epoch {measurement.epoch}, {top1}")
+            self._print_line(f"{self._points[measurement.point].label}: epoch {measurement.epoch}, {top1}")
 
     def ended(self, row: Mapping[str, Any]) -> None:
         """Count the point; without a terminal, print a line."""
         self._latest.pop(row["point"], None)
         self._rows.append(row)
-        self._print_line(f"{_describe(row)}{self._best()}")
+        self._print_line(f"{self._describe(row)}{self._best()}")
+
+    def _describe(self, row: Mapping[str, Any]) -> str:
+        outcome = f"top-1 {row['top1']:.2f} %" if row["state"] == "COMPLETE" else row["reason"]
+        return f"{row['state']} {self._points[row['point']].label}: {outcome} at {row['macs'] / 1e6:.2f} M MACs"
 
     def _print_line(self, news: str) -> None:
         """Where there is no terminal to refresh, a line of its own."""
@@ -79,7 +83,7 @@ class Progress:
 
     def _best(self) -> str:
         best = self._best_rows()[:1]
-        return f"  (best: {best[0]['point']}, {best[0]['top1']:.2f} %)" if best else ""
+        return f"  (best: {self._points[best[0]['point']].label}, {best[0]['top1']:.2f} %)" if best else ""
 
     def _best_rows(self) -> list[Mapping[str, Any]]:
         """The complete points, the most accurate first."""
@@ -100,7 +104,7 @@ class Progress:
         failed = sum(row["state"] == "FAILED" for row in self._rows)
         done = self._total - len(self._points) + len(self._rows) - failed
         left = self.seconds_left()
-        eta = "" if left is None else f", about {duration(left)} left"
+        eta = f", about {duration(left)} left" if left else ""
         return f"{done}/{self._total} done, {len(self._latest)} running, {failed} failed{eta}"
 
     def _render(self) -> RenderableType:
@@ -114,13 +118,13 @@ class Progress:
         for id_, latest in list(self._latest.items())[:RUNNING_SHOWN]:
             epochs = f"{latest.epoch if latest else 0}/{self._points[id_].config.epochs}"
             cells = (f"{latest.top1:.2f}", f"{latest.images_per_second:.0f}") if latest else ("", "")
-            table.add_row(id_, epochs, *cells)
+            table.add_row(self._points[id_].label, epochs, *cells)
         return table
 
     def _best_table(self) -> Table:
         table = Table("best so far", "top-1 %", "M MACs", box=None, pad_edge=False)
         for row in self._best_rows()[:BEST_SHOWN]:
-            table.add_row(row["point"], f"{row['top1']:.2f}", f"{row['macs'] / 1e6:.2f}")
+            table.add_row(self._points[row["point"]].label, f"{row['top1']:.2f}", f"{row['macs'] / 1e6:.2f}")
         return table
 
 
@@ -130,13 +134,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _describe(row: Mapping[str, Any]) -> str:
-    outcome = f"top-1 {row['top1']:.2f} %" if row["state"] == "COMPLETE" else row["reason"]
-    return f"{row['state']} {row['point']}: {outcome} at {row['macs'] / 1e6:.2f} M MACs"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 point`, `2 points`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

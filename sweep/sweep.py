@@ -16,8 +16,8 @@ from rich.console import Console
 
 from sweep.config import SweepConfig, from_json, to_json
 from sweep.environment import environment
-from sweep.plan import Plan, PlannedPoint
-from sweep.progress import Progress, counted, duration
+from sweep.plan import Plan, PlannedPoint, counted
+from sweep.progress import Progress, duration
 from sweep.recorder import Listener, Recorder
 from sweep.results import ResultsLog, latest_rows, load_measurements
 from trainers.errors import ConfigError, one_line
@@ -50,6 +50,8 @@ class Outcome:
 
     def summary(self) -> str:
         """One line."""
+        if not self.num_trained and not self.num_missing:
+            return f"nothing left to train: {counted(len(self.rows), 'point')} ended before, {self.num_failed} failed"
         reused = len(self.rows) - self.num_trained
         again = f", {reused} of them already done" if reused else ""
         return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed, in {duration(self.seconds)}"
@@ -69,6 +71,9 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
     start = time.monotonic()
     _check_writable(config.runs)
     _refuse_other_sweep(plan, config)
+    console.print(plan.summary, soft_wrap=True)
+    if _missing(plan):
+        console.print("starting Ray, MLflow and the workers ...")
     uri = tracking_uri(config.runs, config.tracking_uri)
     with ExitStack() as stack:
         resources = stack.enter_context(_workers(config)) if _missing(plan) else {}
@@ -96,6 +101,15 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         seconds=time.monotonic() - start,
         tracking_error=tracking_error,
     )
+
+
+def progress_so_far(config: SweepConfig, plan: Plan) -> str:
+    """One line: what the plan's folder holds already."""
+    try:
+        _refuse_other_sweep(plan, config)
+    except ConfigError as error:
+        return str(error)
+    return f"{len(_ended(plan))} of {counted(len(plan.points), 'point')} done in {plan.folder}"
 
 
 def _check_writable(folder: Path) -> None:
@@ -171,7 +185,7 @@ def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
         return
     then = from_json(_read_json(path)).defining
     now = config.defining
-    differences = [f"{name} was {then[name]}, is {now[name]}" for name in now if then[name] != now[name]]
+    differences = [f"{n} was {_said(then[n])}, is {_said(now[n])}" for n in now if then[n] != now[n]]
     identity = _read_json(plan.folder / ENVIRONMENT)
     saved = identity.get("fingerprint")
     if saved != plan.dataset.fingerprint:
@@ -179,7 +193,12 @@ def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
     if not differences and identity.get("points") != _digest(plan):
         differences.append(f"the points of {config.space} have changed in the code")
     if differences:
-        raise ConfigError(f"{plan.folder} holds another sweep: {'; '.join(differences)}; choose another --name")
+        raise ConfigError(f"{plan.folder} holds another sweep ({'; '.join(differences)}); choose another --name")
+
+
+def _said(value: object) -> str:
+    """A setting's value as its user wrote it."""
+    return "unset" if value in (None, ()) else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:

@@ -247,7 +247,7 @@ class Tracker:
         run_id = self._run_ids.get(point_id)
         if run_id is None:
             tags = {**self._tags, "point": point_id, "mlflow.parentRunId": self.parent_id}
-            run = self._client.create_run(self._experiment_id, tags=tags, run_name=point_id.rpartition("-")[0])
+            run = self._client.create_run(self._experiment_id, tags=tags, run_name=self._planned[point_id].label)
             run_id = self._run_ids[point_id] = run.info.run_id
         elif pending.params and pending.status == "RUNNING":
             self._client.update_run(run_id, "RUNNING")

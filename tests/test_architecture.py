@@ -19,7 +19,7 @@ ALLOWED = {
 OWNERS = {
     "torch": "trainers", "torchvision": "trainers", "sklearn": "trainers", "PIL": "trainers",
     "ray": "sweep", "optuna": "sweep", "mlflow": "sweep", "rich": "sweep", "matplotlib": "analysis",
-    "tyro": "run_sweep", "yaml": "run_sweep",
+    "tyro": "sweep", "yaml": "sweep",
 }  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from PIL import Image
 
 import run_sweep
 from search_spaces.registry import SPACES
+from sweep.command_line import parse_sweep
+from sweep.config import SweepConfig
 from sweep.plan import make_plan
 
 QUICK = ["--space", "mnv2_quick"]
@@ -28,11 +30,13 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ([], "which search space? Give --space, one of mnv2_quick, "),
         (["--space", "mnv4"], "unknown search space 'mnv4'; choose from mnv1_grid, "),
+        (["--space", "mnv2_grd"], "unknown search space 'mnv2_grd'; did you mean mnv2_grid"),
         (["--space"], "--space needs a value"),
-        (["frobnicate"], "which search space?"),
+        (["mnv2_quick"], "mnv2_quick is a search space: give it as --space mnv2_quick"),
+        (["reprot", "runs/x"], "unknown command 'reprot'; did you mean report? choose from list, plan"),
         (
             [*QUICK, "--axis", "depth=1"],
-            "unknown axis 'depth': an axis is a field of TrainConfig; choose from data, model",
+            "unknown axis 'depth'; choose from accumulate, batch_size, ",
         ),
         ([*QUICK, "--axis", "lr"], "axis 'lr' is not of the form field=a,b,c"),
         ([*QUICK, "--axis", "width_mult=0"], "width_mult is 0.0; it must be above 0"),
@@ -147,14 +151,14 @@ def test_every_command_explains_itself(command: list[str], capsys: pytest.Captur
 
 
 def test_flags_go_on_top_of_the_base_of_the_space() -> None:
-    config = run_sweep.parse_sweep(["--space", "mnv2_quick", "--train.epochs", "9"], run_sweep.SweepConfig)
+    config = parse_sweep(["--space", "mnv2_quick", "--train.epochs", "9"], SweepConfig, "", "")
 
     assert (config.train.epochs, config.train.batch_size) == (9, SPACES["mnv2_quick"].base.batch_size)
 
 
 @pytest.mark.parametrize("flag", [["--data", "x"], ["--data=x"], ["--train.data", "x"]])
 def test_data_has_a_short_spelling(flag: list[str]) -> None:
-    assert run_sweep.parse_sweep([*QUICK, *flag], run_sweep.SweepConfig).train.data == "x"
+    assert parse_sweep([*QUICK, *flag], SweepConfig, "", "").train.data == "x"
 
 
 @pytest.mark.parametrize(
@@ -167,13 +171,13 @@ def test_data_has_a_short_spelling(flag: list[str]) -> None:
 def test_a_saved_configuration_is_the_base_and_flags_go_on_top(in_folder: Path, name: str, text: str) -> None:
     Path(name).write_text(text)
 
-    config = run_sweep.parse_sweep(["--config", name, "--train.lr", "0.3"], run_sweep.SweepConfig)
+    config = parse_sweep(["--config", name, "--train.lr", "0.3"], SweepConfig, "", "")
 
     assert (config.space, config.train.epochs, config.train.lr) == ("mnv2_grid", 7, 0.3)
     assert len(make_plan(config).points) == 44
 
 
 def test_an_axis_is_repeated_and_replaces_those_of_a_saved_configuration(in_folder: Path) -> None:
-    config = run_sweep.parse_sweep([*QUICK, "--axis", "dropout=0,0.2", "--axis", "lr=0.1"], run_sweep.SweepConfig)
+    config = parse_sweep([*QUICK, "--axis", "dropout=0,0.2", "--axis", "lr=0.1"], SweepConfig, "", "")
 
     assert config.axis == ("dropout=0,0.2", "lr=0.1")

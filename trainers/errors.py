@@ -1,6 +1,8 @@
 """Mistakes that a user can make, failures that a training can meet, and how both are said. Standard library only."""
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class ConfigError(ValueError):
@@ -11,9 +13,12 @@ class TrainingDivergedError(RuntimeError):
     """The loss stopped being a number; the message says at which epoch and step."""
 
 
-def unknown_choice(kind: str, name: str, choices: object) -> ConfigError:
-    """The error for a name that is not in a registry, naming every choice."""
-    return ConfigError(f"unknown {kind} {name!r}; choose from {', '.join(sorted(map(str, choices)))}")  # type: ignore[call-overload]
+def unknown_choice(kind: str, name: str, choices: Iterable[str]) -> ConfigError:
+    """The error for a name that is not in a registry: those it resembles, then every choice."""
+    known = sorted(choices)
+    close = get_close_matches(name, known, n=2, cutoff=0.75)
+    guess = f"did you mean {' or '.join(close)}? " if close else ""
+    return ConfigError(f"unknown {kind} {name!r}; {guess}choose from {', '.join(known)}")
 
 
 def one_line(error: object, longest: int = 300) -> str:

@@ -69,13 +69,33 @@ def test_axes_from_the_command_line_replace_and_add(tmp_path: Path) -> None:
     [
         (("dropout=0,0.2", "dropout=0.3"), "an axis is given twice"),
         (("width_mult=0",), "width_mult is 0.0; it must be above 0"),
-        (("model=mobilenet_v9",), "unknown model 'mobilenet_v9'; choose from mobilenet_v1"),
+        (("model=mobilenet_v9",), "unknown model 'mobilenet_v9'; did you mean mobilenet_v2 or "),
         (("widths=1",), "unknown axis 'widths'"),
     ],
 )
 def test_wrong_axes_fail_before_anything_runs(tmp_path: Path, axes: tuple[str, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_plan(quick_config(tmp_path, *axes))
+
+
+def test_points_are_told_apart_by_what_varies(tmp_path: Path) -> None:
+    plan = make_plan(
+        quick_config(tmp_path, "width_mult=0.25", "resolution=20", "dropout=0,0.2", "lr_schedule=cosine,linear")
+    )
+
+    assert [point.label.partition(" ")[2] for point in plan.points] == [
+        "dropout=0 lr_schedule=cosine", "dropout=0 lr_schedule=linear",
+        "dropout=0.2 lr_schedule=cosine", "dropout=0.2 lr_schedule=linear",
+    ]  # fmt: skip
+    assert plan.points[0].label.startswith("mobilenet_v2_0.25_20 ")
+
+
+def test_a_summary_says_what_is_shared_and_how_much_work_it_is(tmp_path: Path) -> None:
+    plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=20,24", "epochs=2,3"))
+
+    assert plan.summary.startswith("mnv2_quick-digits: 4 points on digits (1078 train")
+    assert "num_classes 10, total_stride 8, batch_size 32, optimizer adamw, lr 0.005" in plan.summary
+    assert plan.summary.endswith("; 10 epochs in all")
 
 
 def test_unknown_trainers_are_refused(tmp_path: Path) -> None:

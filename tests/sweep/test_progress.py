@@ -29,6 +29,7 @@ def report(plan: Plan, progress: Progress, tell: Callable[[Recorder], None]) -> 
 def test_lines_without_a_terminal_count_and_say_why(plan: Plan) -> None:
     written = StringIO()
     complete, failed, _ = (point.id for point in plan.points)
+    labels = {point.id: point.label for point in plan.points}
 
     def tell(recorder: Recorder) -> None:
         for point in (complete, failed):
@@ -42,9 +43,9 @@ def test_lines_without_a_terminal_count_and_say_why(plan: Plan) -> None:
 
     first, second = written.getvalue().splitlines()
     assert first.startswith("3/5 done, 1 running, 0 failed, about ")
-    assert f"COMPLETE {complete}: top-1 12.50 % at {plan.points[0].cost.macs / 1e6:.2f} M MACs" in first
+    assert f"COMPLETE {labels[complete]}: top-1 12.50 % at {plan.points[0].cost.macs / 1e6:.2f} M MACs" in first
     assert second.startswith("3/5 done, 0 running, 1 failed")
-    assert f"FAILED {failed}: diverged at epoch 1" in second
+    assert f"FAILED {labels[failed]}: diverged at epoch 1" in second
 
 
 def test_a_terminal_shows_running_and_best_points_within_80_columns(plan: Plan) -> None:
@@ -62,7 +63,7 @@ def test_a_terminal_shows_running_and_best_points_within_80_columns(plan: Plan) 
     console.print(progress._render())
 
     shown = console.export_text()
-    assert all(text in shown for text in ("1/3 done, 1 running", "98.76", "12.34", "1/2", plan.points[1].id))
+    assert all(text in shown for text in ("1/3 done, 1 running", "98.76", "12.34", "1/2", plan.points[1].label))
     assert max(map(len, shown.splitlines())) <= 80
 
 

@@ -128,7 +128,7 @@ def test_a_finished_sweep_starts_no_ray_and_reports_again(real_sweep: Sweep, tmp
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-    assert "4 points ended, 4 of them already done, 0 failed" in done.stdout
+    assert "nothing left to train: 4 points ended before, 0 failed" in done.stdout
     assert done.stdout.splitlines()[-1] == "False"
     assert (runs / "mnv2_quick-digits" / "report" / "macs_top1.png").stat().st_size > 10_000
 
@@ -138,7 +138,7 @@ def test_a_finished_sweep_starts_no_ray_and_reports_again(real_sweep: Sweep, tmp
     [
         (["--train.batch-size", "64"], "train.batch_size was 32, is 64"),
         (["--axis", "momentum=0.8"], "axis was "),
-        (["--num-samples", "2"], "num_samples was None, is 2"),
+        (["--num-samples", "2"], "num_samples was unset, is 2"),
     ],
 )
 def test_another_configuration_under_the_same_name_is_refused_with_the_difference(

@@ -1,0 +1,135 @@
+"""From the words of a command line to configurations, and from a mistake in them to one line.
+
+Knows no command: what a word such as `plan` does is run_sweep.py's.
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+import yaml
+
+from search_spaces.registry import SPACES, get_space
+from sweep.config import SweepConfig, from_json
+from sweep.plan import effective_space
+from trainers.errors import ConfigError, one_line
+
+T = TypeVar("T")
+S = TypeVar("S", bound=SweepConfig)
+
+SHORT_FORMS = """Short forms: --data PATH is --train.data PATH; --config FILE starts from a saved configuration (JSON or
+YAML; any sweep's config.json is one), with the flags on top."""
+
+
+def parse_sweep(argv: Sequence[str], cls: type[S], command: str, description: str) -> S:
+    """The configuration that `argv` asks for: a saved one or the space's own base, and the flags on top."""
+    arguments = [re.sub(r"^--data(?==|$)", "--train.data", argument) for argument in argv]
+    arguments, saved = _take_option(arguments, "--config")
+    _, space = _take_option(arguments, "--space")
+    if saved is not None:
+        default = load_config(Path(saved))
+    elif space is not None:
+        default = SweepConfig(space=space, train=get_space(space).base)
+    elif {"-h", "--help"} & set(arguments):
+        default = SweepConfig(space=tyro.MISSING)
+    else:
+        raise ConfigError(f"which search space? Give --space, one of {', '.join(SPACES)}")
+    whose = "TrainConfig's; a space may set its own, which --space NAME --help shows" if space is None else f"{space}'s"
+    description = f"{description}\n\n{SHORT_FORMS}\n\nThe defaults below are {whose}."
+    config = parse(arguments, cls, command, default=cls(**vars(default)), description=description)
+    _refuse_flags_of_axes(arguments, config)
+    return config
+
+
+def parse(
+    argv: Sequence[str], cls: type[T], command: str, *, default: T | None = None, description: str | None = None
+) -> T:
+    """Parse `argv` into `cls` by its fields; `--help` prints and exits.
+
+    Args:
+        argv: the words after the command's.
+        cls: a dataclass; its docstring describes the command unless `description` does.
+        command: its name, "" for the main one.
+        default: values of the fields that `argv` leaves out.
+        description: Markdown is not interpreted; paragraphs are kept.
+
+    Raises:
+        ConfigError: what the parser says, on one line.
+    """
+    options: dict[str, Any] = {"prog": f"run_sweep.py {command}".strip(), "config": (tyro.conf.UseAppendAction,)}
+    if default is not None:
+        options["default"] = default
+    if description is not None:
+        options["description"] = description
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(cls, args=list(argv), **options)
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise ConfigError(_parser_message(said.getvalue())) from None
+
+
+def load_config(path: Path) -> SweepConfig:
+    """The configuration saved in a JSON or YAML file.
+
+    Raises:
+        ConfigError: it cannot be read, or holds something else.
+    """
+    try:
+        settings = yaml.safe_load(path.read_text())  # JSON is YAML
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read the configuration {path}: {one_line(error)}") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path} holds no configuration; a run's config.json is one")
+    return from_json(settings)
+
+
+def _take_option(argv: Sequence[str], option: str) -> tuple[list[str], str | None]:
+    """`argv` without `option VALUE` or `option=VALUE`, and the last such value."""
+    rest: list[str] = []
+    value = None
+    arguments = iter(argv)
+    for argument in arguments:
+        name, equals, text = argument.partition("=")
+        if name != option:
+            rest.append(argument)
+            continue
+        value = text if equals else next(arguments, None)
+        if value is None:
+            raise ConfigError(f"{option} needs a value")
+    return rest, value
+
+
+def _refuse_flags_of_axes(argv: Sequence[str], config: SweepConfig) -> None:
+    """Raise a ConfigError for a `--train.X` whose X is an axis, which would be without effect."""
+    for axis in effective_space(config).axes:
+        spellings = {f"--train.{axis}", f"--train.{axis.replace('_', '-')}"}
+        if any(argument.partition("=")[0] in spellings for argument in argv):
+            raise ConfigError(f"{axis} is an axis of {config.space}; choose its values with --axis {axis}=...")
+
+
+def _parser_message(box: str) -> str:
+    """The statement in the box that the parser draws around its errors, and the flags that it suggests.
+
+    The box is of lines, or of dashes where the terminal has no Unicode; its first part is the title, and the next one,
+    up to a rule, the statement.
+    """
+    parts = [" ".join(part.replace("│", " ").split()) for part in re.split(r"[╭╮╰╯\s]*[─-]{2,}(?!\w)[╭╮╰╯\s]*", box)]
+    statement, *others = [part for part in parts if part][1:] or [box]
+    ours = re.fullmatch(
+        r"Error parsing (?:train|\w+Config|\w+Arguments): (.*)", statement
+    )  # raised by the class itself
+    if ours:
+        return ours[1]
+    statement = statement.removeprefix("Error parsing ")
+    suggested = dict.fromkeys(
+        re.findall(r"--[\w.-]+", " ".join(p for p in others if p.startswith("Perhaps you meant")))
+    )
+    hint = f"perhaps you meant {' or '.join(list(suggested)[:3])}" if suggested else "see --help"
+    return f"{statement.removesuffix('.')}; {hint}"
