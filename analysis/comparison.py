@@ -52,9 +52,11 @@ def compare(table: pd.DataFrame, published: str | None) -> Comparison:
     cells = cells.loc[cells["model"].isin(models)].reset_index(drop=True)
     if cells.empty:
         return _nothing(same_task, f"No published figures: {source} has none for {', '.join(models) or 'no point'}")
-    note = (
-        "" if same_task else f"The figures of {source} are ImageNet accuracies: another task than {', '.join(datasets)}"
+    another_task = (
+        f"{source}'s figures are ImageNet's: another task than {', '.join(datasets)}, "
+        f"and other costs where num_classes is not 1000 or total_stride not {PUBLISHED_STRIDE}"
     )
+    note = "" if same_task else another_task
     return Comparison(source=source, cells=cells, same_task=same_task, note=note)
 
 

@@ -9,18 +9,20 @@ import pandas as pd
 
 from analysis.comparison import Comparison
 from analysis.markdown import bold, escape, table
-from sweep.results import SETTINGS
+from analysis.settings import names_repeat, one_seed_each, varying_settings
 
 Row = dict[str, Any]
 """A row of the results table, column name to value."""
 
-OWN_COLUMN = ("data", "model", "width_mult", "resolution", "dropout", "lr_schedule", "epochs")
-"""Settings that always have their own column or are part of the network's name."""
+SHARED = ("dropout", "lr_schedule", "epochs")
+"""Settings that the page always gives: once for all points, or in a column where they vary."""
 
 EXPLANATION = (
-    "In bold: the Pareto frontier of MACs against top-1. MACs count convolutions and linear layers of one image; "
-    "top-1 and top-5 are percentages of the validation split at the best epoch."
+    "In bold: the Pareto frontier of MACs against top-1. For a budget of N million MACs, ship the bold row with the "
+    "most MACs at or below N. MACs count convolutions and linear layers of one image; top-1 and top-5 are percentages "
+    "of the validation split at the best epoch, test top-1 is that checkpoint's on the test split, where there is one."
 )
+ONE_SEED = "Every setting was trained with one seed, so small differences may be noise."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +43,6 @@ def network_name(model: str, width_mult: float, resolution: int) -> str:
     return f"{model}_{float(width_mult)}_{resolution}"
 
 
-def varying_settings(points: pd.DataFrame) -> list[str]:
-    """The settings that differ among the points and have no column of their own, in the order of SETTINGS."""
-    return [name for name in SETTINGS if name not in OWN_COLUMN and len(set(points[name].astype(str))) > 1]
-
-
 def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, charts: dict[str, str]) -> str:
     """The page of a sweep as Markdown.
 
@@ -61,13 +58,28 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
     columns = _columns(points)
     lines = [
         f"# Sweep {escape(sweep)}: {len(points)} point{'s' if len(points) != 1 else ''} on {escape(datasets)}",
-        f"Points: {counts}. Published figures: {comparison.source or 'none'}.",
+        f"Points: {counts}. Published figures: {_published(points, comparison)}.{_shared(points)}",
         *([f"{escape(comparison.note)}."] if comparison.note else []),
         EXPLANATION,
+        *([ONE_SEED] if one_seed_each(points) else []),
         *(f"![{escape(description)}]({name})" for description, name in charts.items()),
         table([(c.header, c.align) for c in columns], [_line(row, columns) for row in _largest_first(points)]),
     ]
     return "\n\n".join(lines)
+
+
+def _published(points: pd.DataFrame, comparison: Comparison) -> str:
+    if comparison.source is None:
+        return "none"
+    found = len(points["published_top1"].dropna()) > 0
+    return comparison.source if found else f"{comparison.source}, which has none of these networks"
+
+
+def _shared(points: pd.DataFrame) -> str:
+    """The sentence of the SHARED settings that have one value; "" where there is none."""
+    varying = varying_settings(points)
+    values = [f"{name} {_text(points[name].iloc[0])}" for name in SHARED if len(points) and name not in varying]
+    return f" All points: {', '.join(values)}." if values else ""
 
 
 def _largest_first(points: pd.DataFrame) -> list[Row]:
@@ -78,8 +90,9 @@ def _largest_first(points: pd.DataFrame) -> list[Row]:
 
 
 def _columns(points: pd.DataFrame) -> list[Column]:
-    """The columns of the page; published figures, dataset and settings only where they say something."""
-    published = [
+    """The columns of the page; test and published figures, dataset, settings and id only where they say something."""
+    figures = [
+        _numbers("Test top 1", "test_top1"),
         _numbers("Published top 1", "published_top1"),
         _numbers("Difference", "top1_difference", sign="+"),
     ]
@@ -89,12 +102,10 @@ def _columns(points: pd.DataFrame) -> list[Column]:
         _numbers("Parameters (M)", "num_params", per=1e6),
         _numbers("Top 1", "top1"),
         _numbers("Top 5", "top5"),
-        *(column for column in published if column.name in points and len(points[column.name].dropna())),
-        _plain("Dropout", "dropout"),
-        _plain("LR schedule", "lr_schedule"),
+        *(column for column in figures if column.name in points and len(points[column.name].dropna())),
         *([_plain("Dataset", "dataset")] if len(set(points["dataset"])) > 1 else []),
         *(_plain(name, name) for name in varying_settings(points)),
-        _plain("Epochs", "epochs"),
+        *([_plain("Point", "point")] if names_repeat(points) else []),
         Column(header="State", cell=_state),
     ]
 
@@ -107,13 +118,12 @@ def _numbers(header: str, name: str, *, per: float = 1.0, sign: str = "") -> Col
 
 
 def _plain(header: str, name: str) -> Column:
-    """A column of settings as people write them: nothing for an unset one, 0.2 and not 0.20000000000000001."""
+    return Column(header=header, name=name, cell=lambda row: _text(row[name]))
 
-    def cell(row: Row) -> str:
-        value = row[name]
-        return "" if _unset(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
-    return Column(header=header, name=name, cell=cell)
+def _text(value: object) -> str:
+    """A setting as people write it: nothing for an unset one, 0.2 and not 0.20000000000000001."""
+    return "" if _unset(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _state(row: Row) -> str:

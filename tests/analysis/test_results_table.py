@@ -10,7 +10,7 @@ import pytest
 from analysis.comparison import add_published, compare
 from analysis.frontier import add_frontiers
 from analysis.published import load_cells
-from analysis.results_table import network_name, results_page, varying_settings
+from analysis.results_table import ONE_SEED, network_name, results_page
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
@@ -48,7 +48,7 @@ def test_page_of_a_published_grid_has_upstreams_columns_and_order(make_row: Make
 
     header, *lines = page_table(page_of(make_table(rows[::-1])))
 
-    assert header == [*FIRST_COLUMNS, "Published top 1", "Difference", "Dropout", "LR schedule", "Epochs", "State"]
+    assert header == [*FIRST_COLUMNS, "Published top 1", "Difference", "State"]
     assert [line[0].strip("*") for line in lines] == list(cells["variant"])
     first = ("mobilenet_v2_1.4_224", "582.20", "6.11", "75.00", "92.50", "75.00", "+0.00")
     assert lines[0][:7] == [f"**{cell}**" for cell in first]
@@ -58,8 +58,8 @@ def test_page_of_a_published_grid_has_upstreams_columns_and_order(make_row: Make
 def test_figures_of_another_task_have_no_difference(digits_rows: list[Row], make_table: MakeTable) -> None:
     page = page_of(make_table(digits_rows), "tf_slim")
 
-    assert page_table(page)[0][5:7] == ["Published top 1", "Dropout"]
-    assert "The figures of tf_slim are ImageNet accuracies: another task than digits." in page
+    assert page_table(page)[0][5:] == ["Published top 1", "State"]
+    assert "tf_slim's figures are ImageNet's: another task than digits, and other costs where num_classes" in page
 
 
 def test_page_heading_counts_states_and_says_what_is_left_out(mixed_rows: list[Row], make_table: MakeTable) -> None:
@@ -75,8 +75,85 @@ def test_page_shows_settings_that_vary_and_no_others(make_row: MakeRow, make_tab
 
     header, *lines = page_table(page_of(make_table(rows)))
 
-    assert header == [*FIRST_COLUMNS, "Dropout", "LR schedule", "lr", "Epochs", "State"]
-    assert [(line[5].strip("*"), line[7].strip("*")) for line in lines] == [("0.1", "0.05"), ("0.2", "0.1")]
+    assert header == [*FIRST_COLUMNS, "dropout", "lr", "Point", "State"]
+    assert [[cell.strip("*") for cell in line[5:8]] for line in lines] == [["0.1", "0.05", "p1"], ["0.2", "0.1", "p2"]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ([{}, {"width_mult": 1.0}], "All points: dropout 0.2, lr_schedule cosine, epochs 3."),
+        ([{"lr_schedule": "cosine"}, {"lr_schedule": "linear"}], "All points: dropout 0.2, epochs 3."),
+        ([{"dropout": 0.1, "epochs": 2}, {"dropout": 0.2, "epochs": 3}], "All points: lr_schedule cosine."),
+    ],
+)
+def test_shared_settings_are_given_once(
+    settings: list[Row], sentence: str, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    page = page_of(make_table([make_row(**given) for given in settings]))
+
+    assert f"Published figures: none. {sentence}\n" in page
+    assert not [name for name in page_table(page)[0] if name in sentence]
+
+
+def test_page_of_no_point_gives_no_settings_and_no_seeds(make_table: MakeTable) -> None:
+    page = page_of(make_table([]))
+
+    assert "Points: none yet. Published figures: none.\n" in page
+    assert ONE_SEED not in page
+
+
+@pytest.mark.parametrize(("resolutions", "column"), [([96, 64], []), ([96, 96], ["Point"])])
+def test_ids_tell_points_of_one_network_apart(
+    resolutions: list[int], column: list[str], make_row: MakeRow, make_table: MakeTable
+) -> None:
+    rows = [make_row(resolution=r, fingerprint=str(i)) for i, r in enumerate(resolutions)]
+
+    assert page_table(page_of(make_table(rows)))[0] == [*FIRST_COLUMNS, *column, "State"]
+
+
+@pytest.mark.parametrize(("test_top1", "cells"), [(None, []), (88.5, [["Test top 1", "**88.50**", ""]])])
+def test_test_accuracy_has_a_column_where_there_is_a_test_split(
+    test_top1: float | None, cells: list[list[str]], make_row: MakeRow, make_table: MakeTable
+) -> None:
+    rows = [make_row(width_mult=1.0, top1=95.0, test_top1=test_top1), make_row(state="FAILED", top1=None)]
+
+    assert [list(column) for column in zip(*page_table(page_of(make_table(rows))), strict=True)][5:-1] == cells
+
+
+@pytest.mark.parametrize(
+    ("width_mult", "source"), [(0.35, "tf_slim"), (0.36, "tf_slim, which has none of these networks")]
+)
+def test_page_says_where_the_source_has_none_of_the_networks(
+    width_mult: float, source: str, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    page = page_of(make_table([make_row(dataset="imagenet", width_mult=width_mult)]))
+
+    assert f"Published figures: {source}. All points" in page
+
+
+@pytest.mark.parametrize(("seeds", "warned"), [([0], True), ([0, 1], False)])
+def test_page_warns_of_noise_where_no_seed_was_repeated(
+    seeds: list[int], warned: bool, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    assert (ONE_SEED in page_of(make_table([make_row(seed=seed) for seed in seeds]))) == warned
+
+
+def test_the_bold_row_with_the_most_macs_within_a_budget_is_the_most_accurate_one(
+    digits_rows: list[Row], make_table: MakeTable
+) -> None:
+    """What the page tells its reader to do."""
+    better = {"point": "better", "resolution": 48, "macs": 2_000_000, "top1": 93.0}
+    page = page_of(make_table([*digits_rows, digits_rows[0] | better]))
+    rows = [
+        (line[0].startswith("**"), *(float(cell.strip("*")) for cell in line[1:4:2])) for line in page_table(page)[1:]
+    ]
+
+    assert "For a budget of N million MACs, ship the bold row with the most MACs at or below N." in page
+    assert 0 < sum(bold for bold, _, _ in rows) < len(rows)
+    for _, budget, _ in rows:
+        _, shipped = max((macs, top1) for bold, macs, top1 in rows if bold and macs <= budget)
+        assert shipped == max(top1 for _, macs, top1 in rows if macs <= budget)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +177,3 @@ def test_reasons_cannot_break_the_page(reason: str | None, make_row: MakeRow, ma
 )
 def test_network_is_named_as_in_the_published_tables(width_mult: float, name: str) -> None:
     assert network_name("mobilenet_v2", width_mult, 96) == name
-
-
-def test_unset_and_set_classes_vary(make_row: MakeRow, make_table: MakeTable) -> None:
-    table = make_table([make_row(), make_row(num_classes=5)])
-
-    assert varying_settings(table) == ["num_classes"]

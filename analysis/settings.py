@@ -1,0 +1,24 @@
+"""Which settings tell the points of a results table apart, and which they share. Pure."""
+
+import pandas as pd
+
+from sweep.results import SETTINGS
+
+NAMED = ("data", "model", "width_mult", "resolution")
+"""The settings that a report tells by the dataset and the network's name."""
+
+
+def varying_settings(points: pd.DataFrame) -> list[str]:
+    """The settings besides NAMED that differ among the points, in the order of SETTINGS."""
+    return [name for name in SETTINGS if name not in NAMED and len(set(points[name].astype(str))) > 1]
+
+
+def names_repeat(points: pd.DataFrame) -> bool:
+    """Whether several points are of one network and dataset, so that these do not name a point."""
+    return bool(points.duplicated(["dataset", "model", "width_mult", "resolution"]).any())
+
+
+def one_seed_each(points: pd.DataFrame) -> bool:
+    """Whether there are complete points and no two of them differ by nothing but their seed."""
+    complete = points.loc[points["state"] == "COMPLETE"]
+    return len(complete) > 0 and not complete.duplicated([name for name in SETTINGS if name != "seed"]).any()

@@ -1,0 +1,68 @@
+"""Which settings tell the points of a sweep apart."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.settings import names_repeat, one_seed_each, varying_settings
+
+Row = dict[str, Any]
+MakeRow = Callable[..., Row]
+MakeTable = Callable[[list[Row]], pd.DataFrame]
+
+
+@pytest.mark.parametrize(
+    ("settings", "varying"),
+    [
+        ({}, []),
+        ({"width_mult": 1.0, "resolution": 64, "model": "mobilenet_v1", "data": "other"}, []),
+        ({"num_classes": 5}, ["num_classes"]),
+        ({"seed": 1, "lr": 0.1, "dropout": 0.0}, ["dropout", "lr", "seed"]),
+    ],
+)
+def test_settings_vary_where_points_differ_besides_their_names(
+    settings: Row, varying: list[str], make_row: MakeRow, make_table: MakeTable
+) -> None:
+    assert varying_settings(make_table([make_row(), make_row(**settings)])) == varying
+
+
+@pytest.mark.parametrize(
+    ("settings", "repeat"),
+    [
+        ({}, True),
+        ({"lr": 0.1}, True),
+        ({"data": "a/folder"}, True),
+        ({"width_mult": 1.0}, False),
+        ({"resolution": 64}, False),
+        ({"model": "mobilenet_v1"}, False),
+        ({"dataset": "other"}, False),
+    ],
+)
+def test_names_repeat_where_two_points_have_one_network_and_dataset(
+    settings: Row, repeat: bool, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    assert names_repeat(make_table([make_row(), make_row(**settings)])) == repeat
+
+
+@pytest.mark.parametrize(
+    ("others", "one"),
+    [
+        ([], True),
+        ([{"width_mult": 1.0}], True),
+        ([{"width_mult": 1.0, "seed": 1}], True),
+        ([{"seed": 1}], False),
+        ([{"seed": 1, "state": "FAILED"}], True),
+        ([{"width_mult": 1.0}, {"width_mult": 1.0, "seed": 1}], False),
+    ],
+)
+def test_a_seed_is_repeated_where_complete_points_differ_by_nothing_else(
+    others: list[Row], one: bool, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    assert one_seed_each(make_table([make_row(), *(make_row(**given) for given in others)])) == one
+
+
+@pytest.mark.parametrize("states", [[], ["FAILED"]])
+def test_without_a_complete_point_there_is_no_seed(states: list[str], make_row: MakeRow, make_table: MakeTable) -> None:
+    assert not one_seed_each(make_table([make_row(state=state) for state in states]))
