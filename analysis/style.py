@@ -30,7 +30,7 @@ LEGEND = 8.5
 LABEL = 8.0
 """Font sizes, points; nothing is printed smaller than LABEL."""
 
-SMALL, LARGE = 5.0, 7.0
+SMALL, LARGE = 6.5, 7.5
 """Marker sizes off and on the frontier, points."""
 
 FONT = "DejaVu Sans"

@@ -102,19 +102,19 @@ def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
         axes.plot(*line, color=style.INK, linewidth=1.4, linestyle=style.linestyle(number))
     by_value = style.shades(chart.shades)
     colours = np.array([by_value[value] for value in chart.shades.tolist()], dtype=object)
+    faces = np.where(chart.pruned, "white", colours)
+    edges = np.where(chart.pruned, colours, np.where(chart.on_frontier, style.INK, "white"))  # white: not on the line
     models = np.array(chart.models, dtype=object)
     for model in sorted(set(chart.models)):
-        shape = style.marker(model, chart.models)
         for mask, size in ((~chart.on_frontier, style.SMALL), (chart.on_frontier, style.LARGE)):
             rows = mask & (models == model)
             axes.scatter(
                 chart.costs[rows],
                 chart.top1[rows],
                 s=size**2,
-                marker=shape,
-                facecolors=list(np.where(chart.pruned[rows], "white", colours[rows])),
-                edgecolors=style.INK if size == style.LARGE else list(colours[rows]),
-                alpha=1.0 if size == style.LARGE else 0.75,
+                marker=style.marker(model, chart.models),
+                facecolors=list(faces[rows]),
+                edgecolors=list(edges[rows]),
                 clip_on=False,
                 zorder=4 if size == style.LARGE else 3,
             )

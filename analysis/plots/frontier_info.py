@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from analysis.comparison import Comparison
 from analysis.frontier import Cost, frontier_mask
 from analysis.pareto import pareto_mask
+from analysis.settings import one_seed_each
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 X_LABELS: Mapping[Cost, str] = MappingProxyType(
-    {"macs": "Multiply-accumulates (millions)", "num_params": "Parameters (millions)"}
+    {"macs": "Multiply-accumulates (millions, log scale)", "num_params": "Parameters (millions, log scale)"}
 )
 MEGA = 1e6
 
@@ -38,7 +39,7 @@ class FrontierInfo:
     title: str
     subtitle: str
     caption: str
-    """How many points there are in each state."""
+    """How many points there are in each state, and what the chart does not show by itself."""
     note: str
     """About published figures; "" where there is nothing to say."""
     x_label: str
@@ -128,6 +129,7 @@ def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
     parts: list[str] = []
     if len(table):
         low, high = min(table["epochs"]), max(table["epochs"])
+        parts += sorted(set(table["model"])) if len(set(table["model"])) == 1 else []  # else the legend names them
         parts.append(", ".join(sorted(set(table["dataset"].dropna().astype(str)))))
         parts.append(f"{low} to {high} epochs" if low != high else f"{low} epoch{'s' if low != 1 else ''}")
     if comparison.source is not None:
@@ -142,7 +144,10 @@ def _caption(table: pd.DataFrame) -> str:
         parts.append(f"{states['PRUNED']} pruned (hollow)")
     if "FAILED" in states:
         parts.append(f"{states['FAILED']} failed (not drawn)")
-    return f"{len(table)} point{'s' if len(table) != 1 else ''}: {', '.join(parts)}"
+    counts = f"{len(table)} point{'s' if len(table) != 1 else ''}: {', '.join(parts)}"
+    seed = ["one seed each"] if one_seed_each(table) else []
+    labels = ["labels: width@resolution"] if "COMPLETE" in states else []
+    return " · ".join([counts, *seed, *labels])
 
 
 def _cell(width_mult: float, resolution: int) -> str:

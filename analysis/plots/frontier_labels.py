@@ -19,15 +19,16 @@ def draw_labels(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> Non
         return
     anchors = _to_points(canvas, axes, np.array(list(names)))
     points = np.stack([chart.costs, chart.top1], axis=1)
-    published = np.empty((0, 2))
+    lines = [_line_boxes(canvas, axes, series) for series in chart.points]
+    faint = np.empty((0, 4))
     if chart.published is not None:
-        published = np.stack([chart.published.costs, chart.published.top1], axis=1)
+        crosses = _to_points(canvas, axes, np.stack([chart.published.costs, chart.published.top1], axis=1))
+        faint = np.vstack([_boxes(crosses, 3.0), _line_boxes(canvas, axes, chart.published)])
     places = place_labels(
         anchors,
         np.array([_text_size(canvas, text) for text in names.values()]),
-        solid=_boxes(_to_points(canvas, axes, points), style.LARGE / 2 + 0.5),
-        faint=_boxes(_to_points(canvas, axes, published), 3.0),
-        lines=np.vstack([_line_boxes(canvas, axes, series) for series in chart.frontiers]),
+        solid=np.vstack([_boxes(_to_points(canvas, axes, points), style.LARGE / 2 + 0.5), *lines]),
+        faint=faint,
         bounds=np.asarray(axes.get_window_extent().extents) * 72 / canvas.figure.dpi,
     )
     for at, anchor, text, place in zip(names, anchors, names.values(), places, strict=True):
@@ -49,7 +50,7 @@ def _merged(labels: list[str]) -> str:
 
 
 def _draw_label(axes: Axes, text: str, at: tuple[float, float], anchor: Array, place: Place) -> None:
-    leader = {"arrowstyle": "-", "color": style.PUBLISHED, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 4}
+    leader = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
     label = axes.annotate(
         text,
         at,

@@ -1,4 +1,4 @@
-"""The legend of the frontier chart: its lines, then its networks by shape, then its resolutions or widths by colour."""
+"""The legend of the frontier chart: lines and points, then families by shape, then resolutions or widths by colour."""
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,7 +13,7 @@ MOST_SHADES = 10
 
 def draw_legend(canvas: FigureCanvasAgg, chart: FrontierInfo, *, left: float, top: float) -> None:
     """Draw the legend from the corner (left, top) down; both are shares of the figure."""
-    groups = {"": _lines(chart), "Network": _models(chart), chart.shade_title: _shades(chart)}
+    groups = {"": _kinds(chart), "Network": _families(chart), chart.shade_title: _shades(chart)}
     for title, handles in groups.items():
         if handles:
             legend = canvas.figure.legend(
@@ -33,9 +33,21 @@ def draw_legend(canvas: FigureCanvasAgg, chart: FrontierInfo, *, left: float, to
             top = legend.get_window_extent(canvas.get_renderer()).y0 / canvas.figure.bbox.height
 
 
-def _lines(chart: FrontierInfo) -> list[Line2D]:
+def _kinds(chart: FrontierInfo) -> list[Line2D]:
+    """The lines with the points on them, then the points off them."""
+    shape = style.marker(chart.models[0], chart.models) if chart.models else ""
     handles = [
-        Line2D([], [], color=style.INK, linewidth=1.4, linestyle=style.linestyle(i), label=one_line(series.label, 20))
+        Line2D(
+            [],
+            [],
+            color=style.INK,
+            linewidth=1.4,
+            linestyle=style.linestyle(i),
+            marker=shape,
+            markersize=style.LARGE,
+            markerfacecolor=style.MUTED,
+            label=one_line(series.label, 20),
+        )
         for i, series in enumerate(chart.points)
         if series.on_frontier.any()
     ]
@@ -46,14 +58,17 @@ def _lines(chart: FrontierInfo) -> list[Line2D]:
         line = Line2D([], [], marker=style.PUBLISHED_MARKER, markersize=5, label=label)
         line.set(**style.PUBLISHED_LINE)
         handles.append(line)
-    return handles
-
-
-def _models(chart: FrontierInfo) -> list[Line2D]:
-    handles = [_marker(model, style.marker(model, chart.models), style.MUTED) for model in sorted(set(chart.models))]
+    if (~chart.on_frontier & ~chart.pruned).any():
+        handles.append(_marker("not on the frontier", shape, style.MUTED))
     if chart.pruned.any():
-        handles.append(_marker("pruned", str(handles[0].get_marker()), style.MUTED, fill="white"))
+        handles.append(_marker("pruned", shape, "white", edge=style.MUTED))
     return handles
+
+
+def _families(chart: FrontierInfo) -> list[Line2D]:
+    """The shapes, where they tell families apart."""
+    families = sorted(set(chart.models))
+    return [_marker(model, style.marker(model, families), style.MUTED) for model in families if len(families) > 1]
 
 
 def _shades(chart: FrontierInfo) -> list[Line2D]:
@@ -62,7 +77,14 @@ def _shades(chart: FrontierInfo) -> list[Line2D]:
     return [_marker(f"{colours[i][0]:.4g}", "o", colours[i][1]) for i in picks]
 
 
-def _marker(label: str, shape: str, colour: str, fill: str | None = None) -> Line2D:
+def _marker(label: str, shape: str, colour: str, *, edge: str = "white") -> Line2D:
     return Line2D(
-        [], [], linestyle="none", marker=shape, color=colour, markerfacecolor=fill or colour, markersize=6, label=label
+        [],
+        [],
+        linestyle="none",
+        marker=shape,
+        markersize=style.SMALL,
+        markerfacecolor=colour,
+        markeredgecolor=edge,
+        label=label,
     )

@@ -26,9 +26,11 @@ DIRECTIONS = (
     (-1, -1),
 )
 """Best first: above and to the left of a frontier there is nothing by definition."""
-DISTANCES = (5.5, 11.0, 19.0, 28.0, 38.0)
+DISTANCES = (6.0, 11.0, 19.0, 28.0, 38.0)
 """From an anchor to its label; beyond the first a leader line joins them."""
-LINE_COST, FAINT_COST, CROSSING_COST, STRAY_COST, DISTANCE_COST, RANK_COST = 2.0, 5.0, 0.5, 2.5, 1.5, 0.1
+CLEAR = 7.0
+"""So much nearer is a label without a leader to its own anchor than to any other."""
+FAINT_COST, CROSSING_COST, DISTANCE_COST, RANK_COST = 5.0, 1.0, 1.5, 0.1
 MOST_LABELS = 60
 """No chart holds more."""
 
@@ -41,26 +43,25 @@ class Place:
     leader: bool
 
 
-def place_labels(
-    anchors: Array, sizes: Array, *, solid: Array, faint: Array, lines: Array, bounds: Array
-) -> list[Place | None]:
+def place_labels(anchors: Array, sizes: Array, *, solid: Array, faint: Array, bounds: Array) -> list[Place | None]:
     """The place of each label, or None where there is no free one near its anchor.
 
     Args:
         anchors: (n, 2), the points that are labelled.
         sizes: (n, 2), width and height of each label.
-        solid: (m, 4), boxes that no label may touch; nor does one touch another label or its leader.
+        solid: (m, 4), boxes that no label may touch, and leaders avoid where they can; nor does a label touch another
+            label or its leader.
         faint: (k, 4), boxes that labels avoid where they can.
-        lines: (l, 4), boxes of level and upright lines, which labels would rather not cross.
         bounds: (4,), the box that labels stay inside.
     """
     places: list[Place | None] = [None] * len(anchors)
     labels, leaders = np.empty((0, 4)), np.empty((0, 4))
     for i in _ends_first(len(anchors))[:MOST_LABELS]:
         free = [
-            (cost + _disturbance(box, leader, faint, lines) + _stray(box, leader, anchors, i), box, leader)
+            (cost + FAINT_COST * _overlaps(box, faint) + CROSSING_COST * _crossings(solid, leader), box, leader)
             for cost, box, leader in _candidates(anchors[i], sizes[i])
             if _inside(box, bounds)
+            and (len(leader) or _is_clear(box, anchors, i))
             and not _overlaps(box, solid)
             and not _overlaps(box, labels)
             and not _crossings(box[None], leaders)
@@ -85,16 +86,10 @@ def _candidates(anchor: Array, size: Array) -> Iterator[tuple[float, Array, Arra
             yield cost, np.concatenate([corner, corner + size]), leader if ring else np.empty((0, 4))
 
 
-def _disturbance(box: Array, leader: Array, faint: Array, lines: Array) -> float:
-    """The cost of what a label and its leader would cover."""
-    covered = FAINT_COST * _overlaps(box, faint) + LINE_COST * _overlaps(box, lines)
-    return covered + CROSSING_COST * _crossings(lines, leader)
-
-
-def _stray(box: Array, leader: Array, anchors: Array, own: int) -> float:
-    """The cost of a label without a leader that is nearer to another anchor than to its own."""
+def _is_clear(box: Array, anchors: Array, own: int) -> bool:
+    """Whether a label is seen to belong to its own anchor, without a leader."""
     distances = np.hypot(*np.maximum(np.maximum(box[:2] - anchors, anchors - box[2:]), 0).T)
-    return STRAY_COST if not len(leader) and distances.min() < distances[own] - 0.5 else 0.0
+    return bool((np.delete(distances, own) >= distances[own] + CLEAR).all())
 
 
 def _overlaps(box: Array, boxes: Array) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.plots.labels import place_labels
+from analysis.plots.labels import Place, place_labels
 from analysis.plots.ticks import log_limits, log_ticks, percent_limits, percent_ticks
 
 BOUNDS = np.array([0.0, 0.0, 500.0, 300.0])
@@ -67,7 +67,7 @@ def test_labels_touch_neither_each_other_nor_a_point_nor_the_edge(num: int, leas
     anchors = frontier(num)
     solid = np.concatenate([anchors - 4, anchors + 4], axis=1)
 
-    places = place_labels(anchors, np.tile(SIZE, (num, 1)), solid=solid, faint=NO_BOXES, lines=NO_BOXES, bounds=BOUNDS)
+    places = place_labels(anchors, np.tile(SIZE, (num, 1)), solid=solid, faint=NO_BOXES, bounds=BOUNDS)
 
     boxes = [np.array([*p.corner, p.corner[0] + SIZE[0], p.corner[1] + SIZE[1]]) for p in places if p is not None]
     assert len(boxes) >= least
@@ -83,11 +83,46 @@ def apart(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
 def test_a_lone_label_stands_above_and_to_the_left_without_a_leader() -> None:
     anchor = np.array([[100.0, 100.0]])
 
-    (place,) = place_labels(anchor, np.array([SIZE]), solid=NO_BOXES, faint=NO_BOXES, lines=NO_BOXES, bounds=BOUNDS)
+    (place,) = place_labels(anchor, np.array([SIZE]), solid=NO_BOXES, faint=NO_BOXES, bounds=BOUNDS)
 
     assert place is not None
     assert not place.leader
     assert place.corner[0] + SIZE[0] < 100 < place.corner[1]
+
+
+@pytest.mark.parametrize("num", [2, 9, 22])
+def test_a_label_without_a_leader_is_clearly_nearest_to_its_own_point(num: int) -> None:
+    anchors = frontier(num)
+    solid = np.concatenate([anchors - 4, anchors + 4], axis=1)
+
+    places = place_labels(anchors, np.tile(SIZE, (num, 1)), solid=solid, faint=NO_BOXES, bounds=BOUNDS)
+
+    bare = [(i, place) for i, place in enumerate(places) if place is not None and not place.leader]
+    assert bare
+    for own, place in bare:
+        distances = [distance(place, anchor) for anchor in anchors]
+        assert all(other >= 1.5 * distances[own] for i, other in enumerate(distances) if i != own)
+
+
+def distance(place: Place, anchor: NDArray[np.float64]) -> float:
+    """From a label's box to a point, by the nearest point of the box."""
+    nearest = np.clip(anchor, place.corner, np.add(place.corner, SIZE))
+    return float(np.linalg.norm(anchor - nearest))
+
+
+def test_a_leader_avoids_what_stands_in_its_way() -> None:
+    anchor, sizes = np.array([[100.0, 100.0]]), np.array([SIZE])
+    around = np.array([[92.0, 92.0, 108.0, 108.0]])  # leaves no room without a leader
+    dot = np.array([[93.0, 102.0, 94.0, 104.5]])
+
+    (led,) = place_labels(anchor, sizes, solid=around, faint=NO_BOXES, bounds=BOUNDS)
+    (other,) = place_labels(anchor, sizes, solid=np.vstack([around, dot]), faint=NO_BOXES, bounds=BOUNDS)
+
+    assert led is not None
+    assert other is not None
+    assert led.leader
+    assert other.leader
+    assert led.corner != other.corner
 
 
 def test_a_label_moves_off_a_faint_point_and_keeps_to_it_where_nothing_else_is_free() -> None:
@@ -95,9 +130,9 @@ def test_a_label_moves_off_a_faint_point_and_keeps_to_it_where_nothing_else_is_f
     everywhere = BOUNDS[None]
     above = np.array([[0.0, 100.0, 500.0, 300.0]])
 
-    (below,) = place_labels(anchor, sizes, solid=NO_BOXES, faint=above, lines=NO_BOXES, bounds=BOUNDS)
-    (kept,) = place_labels(anchor, sizes, solid=NO_BOXES, faint=everywhere, lines=NO_BOXES, bounds=BOUNDS)
-    (none,) = place_labels(anchor, sizes, solid=everywhere, faint=NO_BOXES, lines=NO_BOXES, bounds=BOUNDS)
+    (below,) = place_labels(anchor, sizes, solid=NO_BOXES, faint=above, bounds=BOUNDS)
+    (kept,) = place_labels(anchor, sizes, solid=NO_BOXES, faint=everywhere, bounds=BOUNDS)
+    (none,) = place_labels(anchor, sizes, solid=everywhere, faint=NO_BOXES, bounds=BOUNDS)
 
     assert below is not None
     assert below.corner[1] + SIZE[1] <= 100
@@ -108,4 +143,4 @@ def test_a_label_moves_off_a_faint_point_and_keeps_to_it_where_nothing_else_is_f
 def test_no_labels_have_no_places() -> None:
     nothing = np.empty((0, 2))
 
-    assert place_labels(nothing, nothing, solid=NO_BOXES, faint=NO_BOXES, lines=NO_BOXES, bounds=BOUNDS) == []
+    assert place_labels(nothing, nothing, solid=NO_BOXES, faint=NO_BOXES, bounds=BOUNDS) == []

@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -22,6 +23,8 @@ from analysis.plots.registry import PLOTS
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
 MakeTable = Callable[[list[Row]], pd.DataFrame]
+
+NOTES = " · one seed each · labels: width@resolution"
 
 
 def chart_of(table: pd.DataFrame, *, cost: Cost = "macs", published: str | None = None) -> FrontierInfo:
@@ -96,18 +99,18 @@ def test_failed_points_and_points_without_a_measurement_are_not_drawn(
 def test_caption_counts_every_point(mixed_rows: list[Row], make_table: MakeTable) -> None:
     chart = chart_of(make_table(mixed_rows))
 
-    assert chart.caption == "22 points: 16 complete, 3 pruned (hollow), 3 failed (not drawn)"
+    assert chart.caption == "22 points: 16 complete, 3 pruned (hollow), 3 failed (not drawn)" + NOTES
     assert len(chart.costs) == 18
 
 
 @pytest.mark.parametrize(
     ("dataset", "published", "subtitle", "num_published"),
     [
-        ("imagenet", None, "imagenet · 3 epochs · published figures: tf_slim (ImageNet)", 22),
-        ("imagenet", "mindspore", "imagenet · 3 epochs · published figures: mindspore (ImageNet)", 22),
-        ("imagenet", "none", "imagenet · 3 epochs", None),
-        ("digits", None, "digits · 3 epochs", None),
-        ("digits", "tf_slim", "digits · 3 epochs · published figures: tf_slim (ImageNet)", 22),
+        ("imagenet", None, "mobilenet_v2 · imagenet · 3 epochs · published figures: tf_slim (ImageNet)", 22),
+        ("imagenet", "mindspore", "mobilenet_v2 · imagenet · 3 epochs · published figures: mindspore (ImageNet)", 22),
+        ("imagenet", "none", "mobilenet_v2 · imagenet · 3 epochs", None),
+        ("digits", None, "mobilenet_v2 · digits · 3 epochs", None),
+        ("digits", "tf_slim", "mobilenet_v2 · digits · 3 epochs · published figures: tf_slim (ImageNet)", 22),
     ],
 )
 def test_subtitle_names_dataset_epochs_and_source(
@@ -128,7 +131,89 @@ def test_subtitle_names_dataset_epochs_and_source(
 def test_subtitle_names_the_range_of_epochs(
     epochs: list[int], text: str, make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    assert chart_of(make_table([make_row(epochs=e) for e in epochs])).subtitle == f"digits · {text}"
+    assert chart_of(make_table([make_row(epochs=e) for e in epochs])).subtitle == f"mobilenet_v2 · digits · {text}"
+
+
+@pytest.mark.parametrize(
+    ("rows", "caption"),
+    [
+        ([], "0 points: 0 complete"),
+        ([{"state": "FAILED"}], "1 point: 0 complete, 1 failed (not drawn)"),
+        ([{}], f"1 point: 1 complete{NOTES}"),
+        ([{}, {"seed": 1}], "2 points: 2 complete · labels: width@resolution"),
+    ],
+)
+def test_caption_says_what_holds_for_the_complete_points(
+    rows: list[Row], caption: str, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    assert chart_of(make_table([make_row(**row) for row in rows])).caption == caption
+
+
+@pytest.mark.parametrize(
+    ("models", "subtitle", "legend"),
+    [
+        (["mobilenet_v2"], "mobilenet_v2 · digits · 3 epochs", set[str]()),
+        (
+            ["mobilenet_v2", "mobilenet_v1"],
+            "digits · 3 epochs",
+            {"Network", "mobilenet_v1", "mobilenet_v2"},
+        ),
+    ],
+)
+def test_the_legend_names_families_where_there_are_several(
+    models: list[str], subtitle: str, legend: set[str], make_row: MakeRow, make_table: MakeTable
+) -> None:
+    chart = chart_of(make_table([make_row(model=model) for model in models]))
+    texts = {text.get_text() for text in visible_texts(draw(chart))}
+
+    assert chart.subtitle == subtitle
+    assert texts & {"Network", "mobilenet_v1", "mobilenet_v2"} == legend
+
+
+@pytest.mark.parametrize(
+    ("row", "entries"),
+    [
+        ({"top1": 95.0}, []),
+        ({"top1": 50.0}, ["not on the frontier"]),
+        ({"state": "PRUNED"}, ["pruned"]),
+        ({"state": "FAILED"}, []),
+    ],
+)
+def test_the_legend_names_the_kinds_of_points_that_are_drawn(
+    row: Row, entries: list[str], make_row: MakeRow, make_table: MakeTable
+) -> None:
+    figure = draw(chart_of(make_table([make_row(), make_row(**{"width_mult": 1.0} | row)])))
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+
+    assert texts == ["this sweep's frontier", *entries]
+
+
+def test_points_off_the_frontier_stand_out_from_its_line(make_row: MakeRow, make_table: MakeTable) -> None:
+    """Three trainings of one network: the frontier's riser runs through the worse two."""
+    rows = [make_row(resolution=64, top1=60.0), *(make_row(top1=top1, seed=int(top1)) for top1 in (70.0, 80.0, 90.0))]
+    (axes,) = draw(chart_of(make_table(rows))).axes
+    off, on = (dots for dots in axes.collections if isinstance(dots, PathCollection))
+
+    assert (len(np.asarray(off.get_offsets())), len(np.asarray(on.get_offsets()))) == (2, 2)
+    assert np.asarray(off.get_edgecolors()).tolist() == [[1, 1, 1, 1]] * 2
+    assert axes.lines[0].get_zorder() < off.get_zorder() < on.get_zorder()
+    assert off.get_sizes()[0] < on.get_sizes()[0]
+
+
+@pytest.mark.parametrize("seed", [0, 3, 4, 5])
+def test_no_label_covers_the_line_of_the_frontier(seed: int, make_row: MakeRow, make_table: MakeTable) -> None:
+    steps = np.random.default_rng(seed).random((22, 2)).cumsum(axis=0)
+    steps /= steps[-1]
+    rows = [make_row(macs=int(1e7 * 60**cost), top1=45 + 30 * gain) for cost, gain in steps.tolist()]
+    figure = draw(chart_of(make_table(rows)))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    (line,) = axes.lines
+    path = line.get_transform().transform_path(line.get_path())
+    boxes = [Text.get_window_extent(label) for label in axes.texts]
+
+    assert len(boxes) >= 9
+    assert not [box for box in boxes if path.intersects_bbox(box, filled=False)]
 
 
 def test_published_points_stand_at_their_computed_costs(make_row: MakeRow, make_table: MakeTable) -> None:
