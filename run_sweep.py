@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,10 +35,11 @@ DESCRIPTION = """Train every network of a search space, log each to MLflow, draw
 - run_sweep.py --space mnv2_quick: minutes on 2 CPU cores
 - run_sweep.py --space mnv2_grid --data /data/imagenet: the 22 cells of the published table
 - run_sweep.py --space mnv2_grid --axis dropout=0,0.2 --train.epochs 90 --name dropout: another axis
+- run_sweep.py --space mnv2_grid --recipe tf_slim --data /data/imagenet: trained as TF-slim did
 - run_sweep.py --config runs/NAME/config.json --name other: the settings of an earlier sweep
 
 The same command again trains only what is missing. Other commands, each with --help: plan (points and exact costs,
-trains nothing), report FOLDER, ui, list."""
+trains nothing), report FOLDER, recipe NAME, ui, list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,16 @@ class ReportArguments:
     """The sweep's folder, such as runs/mnv2_quick-digits."""
     published: str | None = None
     """Published table to draw beside the sweep, or `none`; unset: one that fits, on ImageNet only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeArguments:
+    """Print a published recipe: its source, what to expect, every field, and where README and code differ."""
+
+    name: Positional[str]
+    """The recipe; `run_sweep.py list` names them all."""
+    plot: bool = False
+    """Also draw its learning rate, as NAME_lr.png and NAME_lr.svg in the working directory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +158,30 @@ def report(argv: Sequence[str]) -> int:
     return 0
 
 
+def recipe(argv: Sequence[str]) -> int:
+    """Print a recipe, and draw its learning rate if asked."""
+    arguments = parse(argv, RecipeArguments, "recipe")
+    from trainers.recipes import KEPT, get_recipe
+
+    found = get_recipe(arguments.name)
+    print(f"{arguments.name}: {found.doc}\nsource: {found.source}\nexpect: {found.expected}")
+    for note in found.notes:
+        print(f"note: {note}")
+    print("settings (the search space gives the others, flags go on top):")
+    for name, value in asdict(found.config).items():
+        if name not in KEPT:
+            print(f"  {name:<18}{value}")
+    if arguments.plot:
+        from analysis.plots.schedule import draw
+        from analysis.report import write_chart
+        from trainers.schedules import learning_rates
+
+        log = found.config.lr_schedule == "multistep"  # falls over decades
+        figure = draw(*learning_rates(found.config), title=arguments.name, log=log)
+        print(f"chart: {write_chart(figure, Path(f'{arguments.name}_lr'))[0]}")
+    return 0
+
+
 def ui(argv: Sequence[str]) -> int:
     """Become an MLflow server on the project's store."""
     arguments = parse(argv, UiArguments, "ui")
@@ -172,10 +207,12 @@ def list_registries(argv: Sequence[str]) -> int:
     from analysis.published import misprints, sources
     from trainers.datasets.registry import DATASETS
     from trainers.models.registry import MODELS
+    from trainers.recipes import RECIPES
     from trainers.registry import TRAINERS
 
     sections: dict[str, dict[str, str]] = {
         "search spaces (--space)": {name: space.doc for name, space in SPACES.items()},
+        "recipes (--recipe)": {name: recipe.doc for name, recipe in RECIPES.items()},
         "models (--train.model)": {name: first_line(build) for name, build in MODELS.items()},
         "datasets (--data)": {name: first_line(load) for name, load in DATASETS.items()}
         | {
@@ -200,6 +237,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "sweep": sweep,
     "plan": plan,
     "report": report,
+    "recipe": recipe,
     "ui": ui,
     "list": list_registries,
 }

@@ -7,6 +7,7 @@ import contextlib
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from search_spaces.registry import SPACES, get_space
 from sweep.config import SweepConfig, from_json
 from sweep.plan import effective_space
 from trainers.errors import ConfigError, one_line
+from trainers.recipes import with_recipe
 
 T = TypeVar("T")
 S = TypeVar("S", bound=SweepConfig)
@@ -30,6 +32,7 @@ def parse_sweep(argv: Sequence[str], cls: type[S], command: str, description: st
     arguments = [re.sub(r"^--data(?==|$)", "--train.data", argument) for argument in argv]
     arguments, saved = _take_option(arguments, "--config")
     _, space = _take_option(arguments, "--space")
+    _, recipe = _take_option(arguments, "--recipe")
     if saved is not None:
         default = load_config(Path(saved))
     elif space is not None:
@@ -38,6 +41,8 @@ def parse_sweep(argv: Sequence[str], cls: type[S], command: str, description: st
         default = SweepConfig(space=tyro.MISSING)
     else:
         raise ConfigError(f"which search space? Give --space, one of {', '.join(SPACES)}")
+    if recipe is not None:
+        default = replace(default, train=with_recipe(default.train, recipe))
     whose = "TrainConfig's; a space may set its own, which --space NAME --help shows" if space is None else f"{space}'s"
     description = f"{description}\n\n{SHORT_FORMS}\n\nThe defaults below are {whose}."
     config = parse(arguments, cls, command, default=cls(**vars(default)), description=description)
@@ -60,7 +65,7 @@ def parse(
     Raises:
         ConfigError: what the parser says, on one line.
     """
-    options: dict[str, Any] = {"prog": f"run_sweep.py {command}".strip(), "config": (tyro.conf.UseAppendAction,)}
+    options: dict[str, Any] = {"prog": f"run_sweep.py {command}".strip()}
     if default is not None:
         options["default"] = default
     if description is not None:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from tyro.conf import UseAppendAction
 
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, without_credentials
@@ -22,7 +24,10 @@ class SweepConfig:
     """The search space; `run_sweep.py list` names them all."""
     train: TrainConfig = field(default_factory=TrainConfig)
     """Settings of every point; the axes of the space go on top."""
-    axis: tuple[str, ...] = ()
+    recipe: str | None = None
+    """Train as published: a recipe's settings instead of the space's, flags on top; `run_sweep.py recipe NAME` prints
+    it."""
+    axis: Annotated[tuple[str, ...], UseAppendAction] = ()
     """Add or replace an axis: `dropout=0,0.2`, `lr=loguniform(0.01,0.2)`. Any field of `train`; may be given again."""
     num_samples: int | None = None
     """Points to draw where an axis is a distribution; of a grid, how many of its points to draw."""

@@ -21,6 +21,7 @@ from trainers.cost import Cost, cost
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import DATASETS, load_dataset
 from trainers.errors import ConfigError, unknown_choice
+from trainers.fields import as_row
 from trainers.measurement import Point
 from trainers.registry import TRAINERS
 
@@ -82,7 +83,7 @@ class Plan:
 
     def table(self) -> pd.DataFrame:
         """One row per point: id, settings, macs, num_params, activations."""
-        rows = [{"point": p.id, **asdict(p.config), **asdict(p.cost)} for p in self.points]
+        rows = [{"point": p.id, **as_row(p.config), **asdict(p.cost)} for p in self.points]
         return pd.DataFrame(rows, columns=["point", *SETTINGS, "macs", "num_params", "activations"])
 
 
@@ -114,8 +115,12 @@ def effective_space(config: SweepConfig) -> SearchSpace:
 
 
 def point_id(config: TrainConfig, fingerprint: str, trainer: str) -> str:
-    """The cell, and a hash of everything that decides the result; where the data lies does not."""
-    decisive = {name: value for name, value in asdict(config).items() if name != "data"}
+    """The cell, and a hash of everything that decides the result; where the data lies does not.
+
+    Settings at their default stay out, so that a setting that a later version adds leaves the ids of earlier points.
+    """
+    default = asdict(TrainConfig())
+    decisive = {name: value for name, value in asdict(config).items() if name != "data" and value != default[name]}
     text = json.dumps([decisive, fingerprint, trainer], sort_keys=True)
     return f"{config.model}_{config.width_mult:g}_{config.resolution}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -148,7 +153,7 @@ def _varied(configs: Sequence[TrainConfig]) -> list[str]:
 
 def _label(config: TrainConfig, varied: Sequence[str]) -> str:
     network = ("model", "width_mult", "resolution")
-    values = {name: getattr(config, name) for name in varied if name not in network}
+    values = {name: value for name, value in as_row(config).items() if name in varied and name not in network}
     others = [
         f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items()
     ]

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from sweep.plan import PlannedPoint
 from sweep.results import ResultsLog, State, outcome
+from trainers.fields import as_row
 from trainers.measurement import Measurement
 
 
@@ -82,7 +83,7 @@ def _row(point: PlannedPoint, state: State, reason: str, history: Sequence[Measu
         "point": point.id,
         "state": state,
         "reason": reason,
-        **asdict(point.config),
+        **as_row(point.config),
         "dataset": point.dataset.name,
         "fingerprint": point.dataset.fingerprint,
         **asdict(point.cost),

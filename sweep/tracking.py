@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from sweep.plan import Plan, PlannedPoint
-from sweep.results import SETTINGS
 from trainers.errors import ConfigError, one_line, without_credentials
+from trainers.fields import as_row
 from trainers.measurement import Measurement
 
 EXPERIMENT = "mobilenet-sweep"
@@ -34,7 +34,7 @@ METRICS_PER_CALL = 1000
 """MLflow's own limit."""
 RETRY_SECONDS = 5.0
 """Between attempts while the store cannot be reached."""
-EPOCH_METRICS = ("top1", "top5", "val_loss", "train_loss", "lr", "images_per_second")
+EPOCH_METRICS = ("top1", "top5", "raw_top1", "val_loss", "train_loss", "lr", "images_per_second")
 COSTS = ("macs", "num_params", "activations")
 SUMMARY = {
     "best_top1": "top1",
@@ -140,8 +140,7 @@ class Tracker:
         """Show the point as running."""
         with self._wake:
             pending = self._pending.setdefault(point.id, _Pending())
-            settings = asdict(point.config)
-            pending.params += [Param(name, str(settings[name])) for name in SETTINGS]
+            pending.params += [Param(name, str(value)) for name, value in as_row(point.config).items()]
             pending.metrics += [Metric(name, getattr(point.cost, name), 0, 0) for name in COSTS]
             self._wake.notify()
 
@@ -151,7 +150,9 @@ class Tracker:
         with self._wake:
             pending = self._pending.setdefault(measurement.point, _Pending())
             pending.metrics += [
-                Metric(name, getattr(measurement, name), at, measurement.epoch) for name in EPOCH_METRICS
+                Metric(name, getattr(measurement, name), at, measurement.epoch)
+                for name in EPOCH_METRICS
+                if getattr(measurement, name) is not None
             ]
             self._wake.notify()
 

@@ -36,7 +36,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["reprot", "runs/x"], "unknown command 'reprot'; did you mean report? choose from list, plan"),
         (
             [*QUICK, "--axis", "depth=1"],
-            "unknown axis 'depth'; choose from accumulate, batch_size, ",
+            "unknown axis 'depth'; choose from accumulate, ",
         ),
         ([*QUICK, "--axis", "lr"], "axis 'lr' is not of the form field=a,b,c"),
         ([*QUICK, "--axis", "width_mult=0"], "width_mult is 0.0; it must be above 0"),

@@ -17,8 +17,10 @@ from trainers.datasets.batches import Batches, batches, normalise
 from trainers.datasets.dataset import SplitName
 from trainers.datasets.registry import load_dataset
 from trainers.device import Device
+from trainers.ema import Ema
 from trainers.errors import TrainingDivergedError
 from trainers.evaluate import Scores, evaluate
+from trainers.loss import build_criterion, build_mix
 from trainers.measurement import Measurement, Point
 from trainers.models.registry import build_model
 from trainers.optim import build_optimizer
@@ -44,7 +46,8 @@ class Training:
         torch.backends.cudnn.deterministic = True
         torch.manual_seed(config.seed)
         self.model = build_model(config).to(self.device.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+        self.ema = None if config.ema_decay is None else Ema(self.model, config.ema_decay)
+        self.criterion, self.mix = build_criterion(config), build_mix(config)
         self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(self.device.place.type, enabled=self.device.precision == "fp16")
         self.history: list[Measurement] = []
@@ -61,7 +64,8 @@ class Training:
             start = time.monotonic()
             train_loss = self._train_epoch(train, epoch)
             images_per_second = self._images_per_epoch(train) / (time.monotonic() - start)
-            scores = evaluate(self.model, val, self.device.autocast)
+            scores = evaluate(self.scored, val, self.device.autocast)
+            raw = evaluate(self.model, val, self.device.autocast) if self.ema else None
             if scores.top1 > max((m.top1 for m in self.history), default=-1.0):
                 self._save_best(epoch, scores)
             test = self._test_best() if epoch == self.config.epochs else None
@@ -79,6 +83,7 @@ class Training:
                     train_seconds=before + time.monotonic() - start,
                     measured_at=time.time(),
                     device=str(self.device),
+                    raw_top1=raw and raw.top1,
                     test_top1=test and test.top1,
                     test_top5=test and test.top5,
                     test_loss=test and test.loss,
@@ -86,6 +91,11 @@ class Training:
             )
             self._save_last()
             yield self.history[-1]
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is scored and kept as the best: the average where there is one."""
+        return self.ema.model if self.ema else self.model
 
     def _batches(self, split: SplitName) -> Batches:
         num_workers = torch.get_num_threads() if self.device.place.type == "cuda" else 0
@@ -117,12 +127,17 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         num_parts = min(self.config.accumulate, len(images) // 2)  # batch normalisation needs two images in each
         for part, part_labels in zip(images.tensor_split(num_parts), labels.tensor_split(num_parts), strict=True):
+            inputs, targets = normalise(part), part_labels
+            if self.mix:
+                inputs, targets = self.mix(inputs, targets)
             with self.device.autocast:
-                loss = self.criterion(self.model(normalise(part)), part_labels) * (len(part) / len(images))
+                loss = self.criterion(self.model(inputs), targets) * (len(part) / len(images))
             self.scaler.scale(loss).backward()
             total += loss.detach()
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.ema:
+            self.ema.update(self.model)
         return total
 
     def _test_best(self) -> Scores | None:
@@ -136,7 +151,7 @@ class Training:
         return evaluate(model, self._batches("test"), self.device.autocast)
 
     def _save_best(self, epoch: int, scores: Scores) -> None:
-        state = {"model": self.model.state_dict(), "epoch": epoch, "scores": asdict(scores), **self._identity()}
+        state = {"model": self.scored.state_dict(), "epoch": epoch, "scores": asdict(scores), **self._identity()}
         checkpoint.save(state, self.point.folder / checkpoint.BEST)
 
     def _save_last(self) -> None:
@@ -144,6 +159,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "ema": self.ema and {"model": self.ema.model.state_dict(), "num_updates": self.ema.num_updates},
             "history": [asdict(m) for m in self.history],
             **self._identity(),
         }
@@ -165,6 +181,9 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
+        if self.ema:
+            self.ema.model.load_state_dict(state["ema"]["model"])
+            self.ema.num_updates = state["ema"]["num_updates"]
         self.history = [Measurement(**m) for m in state["history"]]
 
 

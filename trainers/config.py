@@ -1,7 +1,7 @@
 """TrainConfig: every setting that decides the result of one training. Standard library only.
 
 Its field names are the axes of a search space and the `--train.*` flags of the command line: a new field is both at
-once.
+once. A new field's default keeps what was trained before as it was, so that the ids of earlier points stay.
 """
 
 import math
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainers.errors import ConfigError
+
+SHAPE_FIELDS = ("model", "width_mult", "resolution", "num_classes", "round_nearest", "total_stride")
+"""The fields that decide the network and its cost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,33 +42,68 @@ class TrainConfig:
     """Images per optimiser step."""
     accumulate: int = 1
     """Split each batch into this many parts whose gradients are added up, to fit a large batch into memory."""
-    optimizer: Literal["sgd", "rmsprop", "adamw"] = "sgd"
-    """SGD with Nesterov-free momentum, RMSprop (decay 0.9, eps 0.001) or AdamW."""
+    optimizer: Literal["sgd", "rmsprop", "rmsprop_tf", "adamw"] = "sgd"
+    """SGD with Nesterov-free momentum, RMSprop (decay 0.9), RMSprop as TensorFlow computes it, or AdamW."""
     lr: float = 0.05
-    """Peak learning rate, for the batch size as given."""
+    """Peak learning rate, for batches of `lr_base_batch`."""
+    lr_base_batch: int | None = None
+    """Batch size that `lr` is meant for: the rate used is lr * batch_size / lr_base_batch; unset: lr as it is."""
     momentum: float = 0.9
     """Momentum of SGD and RMSprop, first beta of AdamW."""
+    rmsprop_eps: float = 1e-3
+    """RMSprop's epsilon: added to the root (`rmsprop`) or under it (`rmsprop_tf`)."""
     weight_decay: float = 4e-5
-    """Decay of the parameters that `decay` selects."""
-    decay: Literal["all", "weights"] = "all"
-    """`all` parameters, or only `weights`: not biases and normalisation parameters."""
+    """Decay of the parameters that `decay` selects; 0: of none."""
+    decay: Literal["all", "not_norm", "weights", "not_depthwise"] = "all"
+    """What decays: `all`; `not_norm`: all but normalisation; `weights`: nor biases; `not_depthwise`: nor depthwise."""
     label_smoothing: float = 0.0
-    """Probability mass spread evenly over all classes."""
-    lr_schedule: Literal["cosine", "linear", "step", "exponential", "constant"] = "cosine"
-    """Shape of the learning rate after warmup, updated every step. `cosine` and `linear` end at 0; `step` multiplies
-    by `lr_gamma` every `lr_step_epochs`; `exponential` falls smoothly by `lr_gamma` over the run."""
+    """Probability mass taken from the true class and spread evenly over the classes that `smoothing_over` names."""
+    smoothing_over: Literal["all", "others"] = "all"
+    """`all` classes, the true one included (PyTorch, TensorFlow), or the `others` (MindSpore)."""
+    lr_schedule: Literal["cosine", "linear", "step", "multistep", "exponential", "constant"] = "cosine"
+    """Shape of the rate after warmup: `cosine` and `linear` end at 0, `step` is a staircase of `lr_gamma` every
+    `lr_step_epochs`, `multistep` of `lr_gamma` at `lr_milestones`, `exponential` falls by `lr_gamma` over the run."""
     lr_gamma: float = 0.1
-    """Factor of the `step` and `exponential` schedules."""
+    """Factor of the `step`, `multistep` and `exponential` schedules."""
     lr_step_epochs: float = 30.0
-    """Epochs between the drops of the `step` schedule."""
+    """Epochs between the drops of `step`, counted from the end of the warmup; TF-slim's 2.5 is one."""
+    lr_milestones: tuple[int, ...] = ()
+    """Epochs after which `multistep` drops, counted from the start; as an axis' value joined by +: 105+125."""
+    lr_update: Literal["iteration", "epoch"] = "iteration"
+    """Whether the rate changes with every step, or stays for an epoch at what it is at its start."""
     warmup_epochs: float = 0.0
-    """Epochs of linear increase from 0 to `lr`."""
+    """Epochs of linear increase from `warmup_start_lr` to `lr`."""
+    warmup_start_lr: float = 0.0
+    """Rate of the first step of a warmup, for batches of `lr_base_batch`."""
+    ema_decay: float | None = None
+    """Averages the weights: per step, average = decay * average + (1 - decay) * weights, the decay at most
+    (1 + step) / (10 + step). The average is what is scored and kept as the best; `raw_top1` is of the raw weights."""
+    bn_momentum: float | None = None
+    """Share of the newest batch in batch normalisation's running statistics; unset: the network's own."""
+    bn_eps: float | None = None
+    """Batch normalisation's epsilon; unset: the network's own."""
+
+    train_scale: float = 1.0
+    """Training crops have round(resolution * this) px; below 1 corrects for crops that enlarge objects (FixRes)."""
     crop_scale: float = 0.08
     """Smallest share of the image's area that a random training crop covers; 1 trains on the centre crop."""
-    crop_share: float = 0.875
-    """Evaluation resizes the shorter side to int(resolution / this) and cuts the centre; 1 keeps the whole side."""
     hflip: float = 0.5
     """Probability of mirroring a training image."""
+    augment: Literal["none", "autoaugment", "trivialaugment"] = "none"
+    """Colours and geometry of training crops: AutoAugment (its ImageNet policy), TrivialAugment (wide)."""
+    random_erase: float = 0.0
+    """Probability of blanking a random rectangle of a training crop."""
+    mixup: float = 0.0
+    """Alpha of MixUp's Beta distribution; 0 is off. With `cutmix` as well, each batch gets one of the two."""
+    cutmix: float = 0.0
+    """Alpha of CutMix's Beta distribution; 0 is off."""
+    repeats: int = 1
+    """Copies of an image in an epoch, each augmented by itself; an epoch keeps its length and sees 1/this of the
+    images."""
+    crop_share: float = 0.875
+    """Evaluation resizes the shorter side to int(resolution / this) and cuts the centre; 1 keeps the whole side."""
+    eval_margin: int | None = None
+    """Evaluation resizes the shorter side to resolution + this instead, px; unset: `crop_share` decides."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward pass (autocast). `auto` is bf16 on a GPU that has it and fp32 elsewhere.
     fp32 convolutions are TF32 on a GPU that has it, which is PyTorch's default."""
@@ -92,6 +130,10 @@ class TrainConfig:
         _require(0 < self.lr < math.inf, "lr", self.lr, "above 0 and finite")
         _require(0 <= self.momentum < 1, "momentum", self.momentum, "0 or more and below 1")
         _require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more and finite")
+        _require(
+            self.lr_base_batch is None or self.lr_base_batch >= 1, "lr_base_batch", self.lr_base_batch, "1 or more"
+        )
+        _require(0 < self.rmsprop_eps < math.inf, "rmsprop_eps", self.rmsprop_eps, "above 0 and finite")
         _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "0 or more and below 1")
         _require(0 < self.lr_gamma <= 1, "lr_gamma", self.lr_gamma, "above 0 and at most 1")
         _require(self.lr_step_epochs > 0, "lr_step_epochs", self.lr_step_epochs, "above 0")
@@ -100,6 +142,31 @@ class TrainConfig:
             "warmup_epochs",
             self.warmup_epochs,
             f"0 to below epochs {self.epochs}",
+        )
+        _require(0 <= self.warmup_start_lr <= self.lr, "warmup_start_lr", self.warmup_start_lr, f"0 to lr {self.lr}")
+        _require(
+            list(self.lr_milestones) == sorted({m for m in self.lr_milestones if m > 0}),
+            "lr_milestones",
+            self.lr_milestones,
+            "epochs above 0 in ascending order",
+        )
+        _require(
+            self.lr_schedule != "multistep" or bool(self.lr_milestones),
+            "lr_milestones",
+            self.lr_milestones,
+            "given where lr_schedule is multistep",
+        )
+        ema = self.ema_decay
+        _require(ema is None or 0 <= ema < 1, "ema_decay", ema, "0 or more and below 1")
+        _require(self.bn_momentum is None or 0 < self.bn_momentum <= 1, "bn_momentum", self.bn_momentum, "above 0 to 1")
+        _require(self.bn_eps is None or 0 < self.bn_eps < 1, "bn_eps", self.bn_eps, "above 0 and below 1")
+        _require(0.1 <= self.train_scale <= 2, "train_scale", self.train_scale, "0.1 to 2")
+        _require(0 <= self.random_erase <= 1, "random_erase", self.random_erase, "0 to 1")
+        _require(0 <= self.mixup < math.inf, "mixup", self.mixup, "0 or more and finite")
+        _require(0 <= self.cutmix < math.inf, "cutmix", self.cutmix, "0 or more and finite")
+        _require(1 <= self.repeats <= 100, "repeats", self.repeats, "1 to 100")
+        _require(
+            self.eval_margin is None or 0 <= self.eval_margin <= 2048, "eval_margin", self.eval_margin, "0 to 2048"
         )
         _require(0 < self.crop_scale <= 1, "crop_scale", self.crop_scale, "above 0 and at most 1")
         _require(0.1 <= self.crop_share <= 1, "crop_share", self.crop_share, "0.1 to 1")

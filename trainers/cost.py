@@ -11,7 +11,7 @@ from functools import cache
 import torch
 from torch import nn
 
-from trainers.config import TrainConfig
+from trainers.config import SHAPE_FIELDS, TrainConfig
 from trainers.errors import ConfigError
 from trainers.models.registry import build_model
 
@@ -26,8 +26,6 @@ FREE = (
     nn.Identity,
 )
 """Layers without multiply-accumulates under the convention above."""
-SHAPE_FIELDS = ("model", "width_mult", "resolution", "num_classes", "round_nearest", "total_stride")
-"""The fields that decide the network; points that differ in others share one count."""
 
 
 @dataclass(frozen=True, kw_only=True)

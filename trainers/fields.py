@@ -1,5 +1,6 @@
 """Values of dataclass fields from text, by the fields' own types: for axes and saved configurations. Stdlib only."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -7,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from trainers.errors import ConfigError
 
-Value = float | int | str
+Value = float | int | str | tuple[int, ...]
 
 
 def field_names(cls: type) -> list[str]:
@@ -33,6 +34,8 @@ def parse_field(cls: type, name: str, text: str) -> Any:
         if not matching:
             raise ConfigError(f"{name}: {text!r} is not allowed; choose from {', '.join(map(str, literals))}")
         return matching[0]
+    if get_origin(alternatives[0]) is tuple:
+        return _parse_whole_numbers(name, text)
     kind = next(hint for hint in alternatives if hint is not NoneType)
     if kind is bool and text in ("True", "False"):
         return text == "True"
@@ -41,6 +44,20 @@ def parse_field(cls: type, name: str, text: str) -> Any:
     except (ValueError, KeyError):
         words = {int: "a whole number", float: "a number", bool: "True or False"}
         raise ConfigError(f"{name}: {text!r} is not {words[kind]}") from None
+
+
+def as_row(config: Any) -> dict[str, Any]:
+    """The fields of a dataclass as logs and tables keep them: whole numbers joined by +, all else as it is."""
+    values = {name: getattr(config, name) for name in field_names(type(config))}
+    return {name: "+".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _parse_whole_numbers(name: str, text: str) -> tuple[int, ...]:
+    """`105+125`, `[105, 125]` and `()` as tuples."""
+    try:
+        return tuple(int(item) for item in re.split(r"[\s,+]+", text.strip("[]() ,")) if item)
+    except ValueError:
+        raise ConfigError(f"{name}: {text!r} is not whole numbers joined by +, such as 105+125") from None
 
 
 def _alternatives(cls: type, name: str) -> tuple[Any, ...]:

@@ -13,17 +13,35 @@ SCHEDULES: dict[str, Callable[[float, TrainConfig], float]] = {
     "step": lambda progress, config: (
         config.lr_gamma ** math.floor(progress * (config.epochs - config.warmup_epochs) / config.lr_step_epochs + 1e-9)
     ),
+    "multistep": lambda progress, config: (
+        config.lr_gamma
+        ** sum(
+            milestone <= config.warmup_epochs + progress * (config.epochs - config.warmup_epochs) + 1e-9
+            for milestone in config.lr_milestones
+        )
+    ),
 }
 """Factor of the peak rate by name, from the share of the run after warmup that is done (0 to 1) and the settings."""
 
 
 def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
-    """The rate of optimiser step `step` (from 0): linear from 0 over the warmup, then the schedule.
+    """The rate of optimiser step `step` (from 0): linear over the warmup, then the schedule; scaled with the batch.
 
-    Source of the per-iteration cosine, linear and exponential forms: d-li14/mobilenetv2.pytorch's `imagenet.py`.
+    Sources: the per-iteration cosine, linear and exponential forms are d-li14/mobilenetv2.pytorch's `imagenet.py`; the
+    linear scaling with the batch is arXiv:1706.02677, section 2.1.
     """
+    if config.lr_update == "epoch":
+        step -= step % steps_per_epoch
+    scale = config.batch_size / config.lr_base_batch if config.lr_base_batch else 1.0
     warmup_steps = config.warmup_epochs * steps_per_epoch
     if step < warmup_steps:
-        return config.lr * step / warmup_steps
+        return scale * (config.warmup_start_lr + (config.lr - config.warmup_start_lr) * step / warmup_steps)
     progress = (step - warmup_steps) / (config.epochs * steps_per_epoch - warmup_steps)
-    return config.lr * SCHEDULES[config.lr_schedule](progress, config)
+    return scale * config.lr * SCHEDULES[config.lr_schedule](progress, config)
+
+
+def learning_rates(config: TrainConfig, *, samples_per_epoch: int = 20) -> tuple[list[float], list[float]]:
+    """Epochs (0 up to `epochs`) and the rate there, for a drawing."""
+    steps = range(config.epochs * samples_per_epoch)
+    epochs = [step / samples_per_epoch for step in steps]
+    return epochs, [learning_rate(config, step, samples_per_epoch) for step in steps]

@@ -1,7 +1,7 @@
 """Sweeps for the tests of `analysis`: rows as the driver writes them, in the log that it writes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from sweep.results import COLUMNS, OUTCOMES, ResultsLog, load_table
 from trainers.config import TrainConfig
+from trainers.fields import as_row
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
@@ -36,7 +37,7 @@ def make_row() -> MakeRow:
             "point": f"p{made}",
             "state": "COMPLETE",
             "reason": None,
-            **asdict(config),
+            **as_row(config),
             "dataset": "digits",
             "fingerprint": "0" * 8,
             "macs": int(6000 * area),

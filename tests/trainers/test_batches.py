@@ -18,11 +18,9 @@ from trainers.config import TrainConfig
 from trainers.datasets.batches import (
     Batches,
     batches,
-    centre_crop,
-    eval_resize,
     normalise,
-    random_resized_crop,
 )
+from trainers.datasets.crops import centre_crop, eval_resize, random_resized_crop
 from trainers.datasets.dataset import Pixels
 from trainers.datasets.digits import digits
 from trainers.datasets.folder import image_folder

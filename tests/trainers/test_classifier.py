@@ -98,10 +98,18 @@ def test_order_and_dropout_follow_seed_and_epoch(make_point: MakePoint, monkeypa
         assert len(set(noted)) == 6
 
 
+ALL_AT_ONCE = {"optimizer": "rmsprop_tf", "ema_decay": 0.9, "mixup": 0.2, "cutmix": 1.0, "augment": "trivialaugment",
+               "random_erase": 0.5, "repeats": 2, "train_scale": 1.5}  # fmt: skip
+
+
 @pytest.mark.parametrize("finished", [1, 2])
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
-def test_resumed_run_equals_the_uninterrupted_one(make_point: MakePoint, optimizer: str, finished: int) -> None:
-    settings = {"optimizer": optimizer, "dropout": 0.3, "lr": 0.01, "warmup_epochs": 0.5, "label_smoothing": 0.1}
+@pytest.mark.parametrize(
+    "settings", [{"optimizer": "sgd"}, {"optimizer": "rmsprop"}, {"optimizer": "adamw"}, ALL_AT_ONCE]
+)
+def test_resumed_run_equals_the_uninterrupted_one(
+    make_point: MakePoint, settings: dict[str, Any], finished: int
+) -> None:
+    settings = settings | {"dropout": 0.3, "lr": 0.01, "warmup_epochs": 0.5, "label_smoothing": 0.1}
     whole, parted = make_point("whole", **settings), make_point("parted", **settings)
     expected = list(train([whole]))
     interrupted = train([parted])
@@ -279,3 +287,23 @@ def test_training_learns_the_digits(make_point: MakePoint) -> None:
     assert history[-1].test_top1 is not None
     assert history[-1].test_top1 > 80
     assert history[-1].train_loss < history[0].train_loss
+
+
+def test_the_average_is_scored_and_kept_and_the_raw_weights_beside_it(make_point: MakePoint) -> None:
+    point = make_point(epochs=1, ema_decay=0.5, lr=0.01)
+
+    (measured,) = train([point])
+
+    last = load(point, checkpoint.LAST)
+    assert_equal = torch.testing.assert_close
+    assert_equal(load(point, checkpoint.BEST)["model"], last["ema"]["model"], rtol=0, atol=0)
+    assert last["ema"]["num_updates"] == 4
+    model = build_model(point.config)
+    for weights, top1 in ((last["ema"]["model"], measured.top1), (last["model"], measured.raw_top1)):
+        model.load_state_dict(weights)
+        split = batches(load_dataset("digits"), "val", point.config, num_workers=0)
+        assert evaluate(model, split, Device.of(point.config).autocast).top1 == top1
+
+
+def test_raw_weights_are_not_scored_apart_without_an_average(make_point: MakePoint, linear_model: str) -> None:
+    assert [m.raw_top1 for m in train([make_point(model=linear_model)])] == [None] * 3

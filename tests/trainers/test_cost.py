@@ -11,8 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainers.config import TrainConfig
-from trainers.cost import SHAPE_FIELDS, Cost, cost, count
+from trainers.config import SHAPE_FIELDS, TrainConfig
+from trainers.cost import Cost, cost, count
 from trainers.errors import ConfigError
 from trainers.models.registry import MODELS, build_model
 

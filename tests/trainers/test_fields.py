@@ -8,7 +8,7 @@ import pytest
 
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
-from trainers.fields import accepts, field_names, parse_field
+from trainers.fields import accepts, as_row, field_names, parse_field
 
 
 @dataclass
@@ -77,7 +77,9 @@ def test_text_of_another_type_is_refused(name: str, text: str, message: str) -> 
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("name", [name for name in field_names(TrainConfig) if name != "num_classes"])
+@pytest.mark.parametrize(
+    "name", [name for name in field_names(TrainConfig) if not accepts(TrainConfig, name, type(None))]
+)
 def test_default_of_every_training_field_survives_its_text(name: str) -> None:
     default = getattr(TrainConfig(), name)
 
@@ -101,3 +103,27 @@ def test_accepts_looks_at_the_fields_type(name: str, kind: type, expected: bool)
 
 def test_field_names_keep_their_order() -> None:
     assert field_names(Every)[:3] == ["whole", "real", "word"]
+
+
+@pytest.mark.parametrize("text", ["105+125", "(105, 125)", "[105, 125]", "105,125"])
+def test_whole_numbers_are_read_from_flags_axes_and_files(text: str) -> None:
+    assert parse_field(TrainConfig, "lr_milestones", text) == (105, 125)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("()", ()), ("[]", ()), ("(105,)", (105,))])
+def test_short_tuples_are_read(text: str, expected: tuple[int, ...]) -> None:
+    assert parse_field(TrainConfig, "lr_milestones", text) == expected
+
+
+def test_what_is_no_whole_number_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"lr_milestones: 'a\+b' is not whole numbers"):
+        parse_field(TrainConfig, "lr_milestones", "a+b")
+
+
+@pytest.mark.parametrize(("milestones", "text"), [((105, 125), "105+125"), ((), "")])
+def test_a_row_holds_plain_values_that_are_read_back(milestones: tuple[int, ...], text: str) -> None:
+    row = as_row(TrainConfig(lr_milestones=milestones))
+
+    assert list(row) == field_names(TrainConfig)
+    assert (row["lr_milestones"], row["lr"], row["ema_decay"]) == (text, 0.05, None)
+    assert parse_field(TrainConfig, "lr_milestones", text) == milestones

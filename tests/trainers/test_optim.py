@@ -8,7 +8,8 @@ from torch import nn
 
 from trainers.config import TrainConfig
 from trainers.models.registry import MODELS, build_model
-from trainers.optim import build_optimizer
+from trainers.optim import SPARED, build_optimizer
+from trainers.rmsprop_tf import RMSpropTF
 
 OPTIMIZERS = get_args(get_type_hints(TrainConfig)["optimizer"])
 
@@ -19,7 +20,7 @@ def small(**given: Any) -> TrainConfig:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("decay", ["all", "weights"])
+@pytest.mark.parametrize("decay", SPARED)
 def test_groups_hold_every_parameter_once(model: str, optimizer: str, decay: str) -> None:
     config = small(model=model, optimizer=optimizer, decay=decay)
     network = build_model(config)
@@ -29,16 +30,24 @@ def test_groups_hold_every_parameter_once(model: str, optimizer: str, decay: str
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_decay_of_weights_spares_biases_and_normalisation(model: str) -> None:
-    config = small(model=model, decay="weights", weight_decay=0.01)
+@pytest.mark.parametrize("decay", SPARED)
+def test_decay_spares_what_it_says(model: str, decay: str) -> None:
+    config = small(model=model, decay=decay, weight_decay=0.01)
     network = build_model(config)
     decays = {
         id(p): group["weight_decay"] for group in build_optimizer(network, config).param_groups for p in group["params"]
     }
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):
-            is_weight = isinstance(module, (nn.Conv2d, nn.Linear)) and name == "weight"
-            assert decays[id(parameter)] == (0.01 if is_weight else 0.0)
+            is_norm = isinstance(module, nn.BatchNorm2d)
+            is_depthwise = isinstance(module, nn.Conv2d) and module.weight.shape[1] == 1 and module.in_channels > 1
+            decayed = {
+                "all": True,
+                "not_norm": not is_norm,
+                "weights": not is_norm and name == "weight",
+                "not_depthwise": not is_norm and name == "weight" and not is_depthwise,
+            }
+            assert decays[id(parameter)] == (0.01 if decayed[decay] else 0.0)
 
 
 def test_decay_of_all_is_one_group() -> None:
@@ -53,6 +62,7 @@ def test_decay_of_all_is_one_group() -> None:
     [
         ("sgd", torch.optim.SGD, {"momentum": 0.8, "nesterov": False, "dampening": 0}),
         ("rmsprop", torch.optim.RMSprop, {"momentum": 0.8, "alpha": 0.9, "eps": 1e-3, "centered": False}),
+        ("rmsprop_tf", RMSpropTF, {"momentum": 0.8, "alpha": 0.9, "eps": 1e-3}),
         ("adamw", torch.optim.AdamW, {"betas": (0.8, 0.999)}),
     ],
 )
@@ -65,7 +75,7 @@ def test_optimizer_takes_rate_momentum_and_decay(optimizer: str, kind: type, exp
     assert group.items() >= (expected | {"lr": 0.3, "weight_decay": 0.02}).items()
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "rmsprop_tf"])
 def test_decay_acts_on_the_decayed_group_alone(optimizer: str) -> None:
     """With zero gradients a step moves a parameter only by its decay."""
     config = small(optimizer=optimizer, decay="weights", weight_decay=0.1, lr=0.5)
@@ -80,3 +90,19 @@ def test_decay_acts_on_the_decayed_group_alone(optimizer: str) -> None:
     assert not torch.equal(network.weight, before["weight"])
     if optimizer == "sgd":
         torch.testing.assert_close(network.weight, before["weight"] * (1 - 0.5 * 0.1))
+
+
+def test_rmsprop_of_tensorflow_follows_its_kernel() -> None:
+    """tf.raw_ops.ApplyRMSProp, written out for one number."""
+    weight = nn.Parameter(torch.tensor([2.0]))
+    optimizer = RMSpropTF([weight], lr=0.1, alpha=0.9, eps=1.0, momentum=0.9, weight_decay=0.5)
+    value, mean_square, step = 2.0, 1.0, 0.0
+    for gradient, lr in [(1.0, 0.1), (-3.0, 0.1), (2.0, 0.01), (0.5, 0.01)]:
+        optimizer.param_groups[0]["lr"] = lr
+        weight.grad = torch.tensor([gradient])
+        optimizer.step()
+        total = gradient + 0.5 * value
+        mean_square = 0.9 * mean_square + 0.1 * total**2
+        step = 0.9 * step + lr * total / (mean_square + 1.0) ** 0.5
+        value -= step
+        assert weight.item() == pytest.approx(value, rel=1e-5)

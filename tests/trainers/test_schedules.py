@@ -2,19 +2,20 @@
 
 import math
 from itertools import pairwise
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from trainers.config import TrainConfig
+from trainers.recipes import RECIPES
 from trainers.schedules import SCHEDULES, learning_rate
 
 STEPS = 40
 """Steps per epoch."""
 
 
-def config(schedule: str, **given: float) -> TrainConfig:
-    return TrainConfig(**({"lr": 0.4, "epochs": 100, "lr_schedule": schedule} | given))  # type: ignore[arg-type]
+def config(schedule: str, **given: Any) -> TrainConfig:
+    return TrainConfig(**({"lr": 0.4, "epochs": 100, "lr_schedule": schedule, "lr_milestones": (60, 80)} | given))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -136,3 +137,69 @@ def test_every_schedule_starts_at_the_peak(schedule: str) -> None:
 
 def test_every_schedule_is_a_choice_of_the_config() -> None:
     assert set(SCHEDULES) == set(get_args(get_type_hints(TrainConfig)["lr_schedule"]))
+
+
+@pytest.mark.parametrize(
+    ("epoch", "expected"), [(0, 0.1), (104.9, 0.1), (105, 1e-2), (125, 1e-3), (135, 1e-4), (144.9, 1e-4), (145, 1e-5)]
+)
+@pytest.mark.parametrize("warmup_epochs", [0, 7])
+def test_multistep_drops_at_epochs_counted_from_the_start(epoch: float, expected: float, warmup_epochs: int) -> None:
+    settings = TrainConfig(
+        lr=0.1, epochs=155, lr_schedule="multistep", lr_milestones=(105, 125, 135, 145), warmup_epochs=warmup_epochs
+    )
+    if epoch >= warmup_epochs:
+        assert learning_rate(settings, round(epoch * STEPS), STEPS) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "exponential"])
+def test_a_rate_that_changes_by_epoch_is_that_of_the_epochs_start(schedule: str) -> None:
+    by_step, by_epoch = (config(schedule, lr_update=update, warmup_epochs=3) for update in ("iteration", "epoch"))
+
+    for step in (0, 1, STEPS - 1, STEPS, 3 * STEPS + 7, 99 * STEPS + 39):
+        expected = learning_rate(by_step, step // STEPS * STEPS, STEPS)
+        assert learning_rate(by_epoch, step, STEPS) == expected
+
+
+def test_warmup_starts_where_it_is_told() -> None:
+    settings = config("cosine", warmup_epochs=5, warmup_start_lr=0.1)
+
+    rates = [learning_rate(settings, round(epoch * STEPS), STEPS) for epoch in (0, 2.5, 5)]
+
+    assert rates == pytest.approx([0.1, 0.25, 0.4])
+
+
+@pytest.mark.parametrize(("batch_size", "factor"), [(256, 1), (1024, 4), (64, 0.25)])
+def test_the_rate_follows_the_batch(batch_size: int, factor: float) -> None:
+    given = {"warmup_epochs": 5, "warmup_start_lr": 0.1, "batch_size": batch_size}
+    for epoch in (0, 3, 50):
+        rate = learning_rate(config("cosine", lr_base_batch=256, **given), epoch * STEPS, STEPS)
+        assert rate == pytest.approx(factor * learning_rate(config("cosine", **given), epoch * STEPS, STEPS))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "epoch", "expected"),
+    [
+        ("dli14", 75, 0.025),
+        ("dli14_best", 0, 0.1),
+        ("dli14_best", 2.5, 0.25),
+        ("dli14_best", 5, 0.4),
+        ("dli14_best", 127.5, 0.2),
+        ("v3_small_multistep", 130, 1e-3),
+        ("mindspore", 50.9, 0.05 * (1 + math.cos(math.pi / 4))),
+        ("mindspore", 100.5, 0.05),
+        ("mmpretrain", 299.9, 0.045 * 0.98**299),  # 1.05e-4, as its configuration's last epoch
+        ("tf_slim", 2.4, 0.36),
+        ("tf_slim", 2.5, 0.36 * 0.98),
+        ("tf_slim", 419.9, 0.36 * 0.98**167),
+        ("torchvision_v1", 1.5, 0.045 * 0.98),
+        ("torchvision_v2", 0.9, 0.005),
+        ("torchvision_v2", 1, 0.5 * (0.01 + 0.99 / 5)),
+        ("torchvision_v2", 5, 0.5),
+        ("torchvision_v2", 302.5, 0.25 * (1 + math.cos(math.pi * 297 / 595))),
+        ("quick", 2.5, 0.0025),
+    ],
+)
+def test_recipes_follow_the_closed_form_of_their_source(recipe: str, epoch: float, expected: float) -> None:
+    rate = learning_rate(RECIPES[recipe].config, round(epoch * STEPS), STEPS)
+
+    assert rate == pytest.approx(expected, rel=1e-9)

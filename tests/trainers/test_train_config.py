@@ -29,6 +29,19 @@ REFUSED: dict[str, list[Any]] = {
     "crop_scale": [0, -0.1, 1.01, nan],
     "crop_share": [0.09, 0, 1.01, nan],
     "hflip": [-0.01, 1.01, nan],
+    "lr_base_batch": [0, -1],
+    "rmsprop_eps": [0, -1, INF, nan],
+    "warmup_start_lr": [-0.1, 0.06, nan],
+    "ema_decay": [-0.1, 1, nan],
+    "bn_momentum": [0, 1.01, nan],
+    "bn_eps": [0, 1, nan],
+    "train_scale": [0.09, 2.1, nan],
+    "random_erase": [-0.01, 1.01, nan],
+    "mixup": [-0.1, INF, nan],
+    "cutmix": [-0.1, INF, nan],
+    "repeats": [0, 101],
+    "eval_margin": [-1, 2049],
+    "lr_milestones": [(30, 20), (20, 20), (0, 20), (-5,)],
     "seed": [-1, 2**63],
 }
 ALLOWED: dict[str, list[Any]] = {
@@ -50,6 +63,19 @@ ALLOWED: dict[str, list[Any]] = {
     "crop_scale": [1e-9, 1],
     "crop_share": [0.1, 1],
     "hflip": [0, 1],
+    "lr_base_batch": [None, 1],
+    "rmsprop_eps": [1e-9, 1.0],
+    "warmup_start_lr": [0, 0.05],
+    "ema_decay": [None, 0, 0.9999],
+    "bn_momentum": [None, 1],
+    "bn_eps": [None, 1e-3],
+    "train_scale": [0.1, 2],
+    "random_erase": [0, 1],
+    "mixup": [0, 1],
+    "cutmix": [0, 1],
+    "repeats": [1, 4],
+    "eval_margin": [None, 0, 32],
+    "lr_milestones": [(), (105, 125)],
     "seed": [0, 2**63 - 1],
 }
 
@@ -69,7 +95,9 @@ def test_boundary_of_a_range_is_allowed(name: str, value: Any) -> None:
 
 def test_every_number_has_a_rule() -> None:
     hints = get_type_hints(TrainConfig)
-    numbers = {f.name for f in fields(TrainConfig) if hints[f.name] in (int, float, int | None)}
+    numbers = {
+        f.name for f in fields(TrainConfig) if hints[f.name] in (int, float, int | None, float | None, tuple[int, ...])
+    }
 
     assert numbers == set(REFUSED) == set(ALLOWED)
 
@@ -99,3 +127,8 @@ def test_config_is_frozen_and_keyword_only() -> None:
 
 def test_equal_settings_are_one_key() -> None:
     assert len({TrainConfig(lr=0.1), TrainConfig(lr=0.1), TrainConfig(lr=0.2)}) == 2
+
+
+def test_multistep_needs_milestones() -> None:
+    with pytest.raises(ConfigError, match="lr_milestones is "):
+        TrainConfig(lr_schedule="multistep")

@@ -10,14 +10,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
-from torchvision.transforms.v2 import functional as transforms
 
 from trainers.config import TrainConfig
 from trainers.datasets.cache import Images, open_images
+from trainers.datasets.crops import MEAN, STD, CentreCrop, TrainCrop, eval_resize, train_resolution
 from trainers.datasets.dataset import Dataset, SplitName
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's channel means and deviations, for pixels in 0..1, as every published MobileNet recipe in PyTorch uses."""
 DECODED_PX = 256
 """Shorter side that images are decoded to, or more where the resolution asks for it; the papers resize to this."""
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -34,15 +32,9 @@ class BatchKey:
 
 def batches(dataset: Dataset, split: SplitName, config: TrainConfig, *, num_workers: int) -> "Batches":
     """The batches of `split` for `config`: shuffled and cropped at random for `train`, else in order and centred."""
-    resized = eval_resize(config)
-    images = open_images(dataset, split, max(DECODED_PX, resized))
+    images = open_images(dataset, split, max(DECODED_PX, eval_resize(config), train_resolution(config)))
     labels = torch.from_numpy(dataset.splits[split].labels)
     return Batches(images, labels, config, train=split == "train", num_workers=num_workers)
-
-
-def eval_resize(config: TrainConfig) -> int:
-    """Shorter side of an image before its centre crop, px: int(resolution / crop_share)."""
-    return int(config.resolution / config.crop_share)
 
 
 class Batches:
@@ -80,6 +72,7 @@ class _EpochKeys:
         self.epoch = 1
         self._num_images = num_images
         self._batch_size = config.batch_size
+        self._repeats = config.repeats
         self._seed = config.seed
         self._train = train
 
@@ -91,60 +84,28 @@ class _EpochKeys:
     def __iter__(self) -> Iterator[BatchKey]:
         generator = np.random.default_rng((self._seed, self.epoch))
         order = generator.permutation(self._num_images) if self._train else np.arange(self._num_images)
+        order = np.repeat(order, self._repeats if self._train else 1)[: self._num_images]
         for start in range(0, len(self) * self._batch_size, self._batch_size):
             indices = tuple(order[start : start + self._batch_size].tolist())
             yield BatchKey(indices, seed=int(generator.integers(2**63)))
 
 
 class _Reader(TorchDataset[Batch]):
-    """Reads one batch: crops each image and stacks them."""
+    """Reads one batch: crops each image, augments it, and stacks them."""
 
     def __init__(self, images: Images, labels: torch.Tensor, config: TrainConfig, *, train: bool) -> None:
         self._images = images
         self._labels = labels
-        self._config = config
-        self._train = train
+        self._crop = TrainCrop(config) if train else CentreCrop(config)
 
     def __getitem__(self, key: BatchKey) -> Batch:  # type: ignore[override]
         generator = random.Random(key.seed)
-        crops = [self._crop(torch.from_numpy(np.array(self._images(i))), generator) for i in key.indices]
+        crops = [self._crop(self._read(i), generator) for i in key.indices]
         return torch.stack(crops), self._labels[list(key.indices)]
 
-    def _crop(self, image_HWC: torch.Tensor, generator: random.Random) -> torch.Tensor:
-        image = image_HWC.permute(2, 0, 1)  # keeps the pixels in HWC order, for which torchvision resizes fastest
-        if not self._train:
-            return centre_crop(image, self._config)
-        if self._config.crop_scale < 1:
-            image = random_resized_crop(image, self._config, generator)
-        else:
-            image = centre_crop(image, self._config)
-        return image.flip(-1) if generator.random() < self._config.hflip else image
-
-
-def centre_crop(image_CHW: torch.Tensor, config: TrainConfig) -> torch.Tensor:
-    """Resize the shorter side to `eval_resize`, then cut the centre (3, R, R)."""
-    resized = transforms.resize(image_CHW, [eval_resize(config)], antialias=True)
-    return transforms.center_crop(resized, [config.resolution] * 2)
-
-
-def random_resized_crop(image_CHW: torch.Tensor, config: TrainConfig, generator: random.Random) -> torch.Tensor:
-    """Cut a random part of `crop_scale` to 1 of the area and an aspect of 3/4 to 4/3, resized to (3, R, R).
-
-    The distribution of torchvision's RandomResizedCrop, drawn from `generator` so that a batch needs no global state.
-    """
-    height, width = image_CHW.shape[1:]
-    for _ in range(10):
-        area = height * width * generator.uniform(config.crop_scale, 1.0)
-        aspect = math.exp(generator.uniform(math.log(3 / 4), math.log(4 / 3)))
-        crop_w, crop_h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
-        if 0 < crop_w <= width and 0 < crop_h <= height:
-            top, left = generator.randint(0, height - crop_h), generator.randint(0, width - crop_w)
-            size = [config.resolution] * 2
-            return transforms.resized_crop(image_CHW, top, left, crop_h, crop_w, size, antialias=True)
-    crop_w, crop_h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))  # the largest of such aspects
-    return transforms.resize(
-        transforms.center_crop(image_CHW, [crop_h, crop_w]), [config.resolution] * 2, antialias=True
-    )
+    def _read(self, i: int) -> torch.Tensor:
+        image_HWC = torch.from_numpy(np.array(self._images(i)))
+        return image_HWC.permute(2, 0, 1)  # keeps the pixels in HWC order, for which torchvision resizes fastest
 
 
 def normalise(images_uint8: torch.Tensor) -> torch.Tensor:

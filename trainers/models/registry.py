@@ -22,4 +22,8 @@ def build_model(config: TrainConfig) -> nn.Module:
     """The network of `config`, whose `num_classes` must be set, with fresh weights from torch's global generator."""
     if config.model not in MODELS:
         raise unknown_choice("model", config.model, MODELS)
-    return MODELS[config.model](config)
+    model = MODELS[config.model](config)
+    for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm2d)):
+        norm.momentum = config.bn_momentum or norm.momentum
+        norm.eps = config.bn_eps or norm.eps
+    return model
