@@ -92,7 +92,7 @@ def test_a_mistake_is_one_line_and_starts_nothing(
     [
         ({}, "has no folder train/"),
         ({"train": 0}, "has no images in class folders"),
-        ({"train/cat": 3}, "has 1 class folders; a classifier needs 2 or more"),
+        ({"train/cat": 3}, "has a single class, cat; a classifier needs 2 or more"),
         ({"train/cat": 3, "train/dog": 0}, "class 'dog' in"),
     ],
 )

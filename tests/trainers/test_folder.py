@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from trainers.datasets.dataset import Dataset, is_imagenet
-from trainers.datasets.folder import Decoder, image_folder
+from trainers.datasets.folder import image_folder
+from trainers.datasets.images import Decoder
 from trainers.datasets.registry import load_dataset
+from trainers.datasets.splits import Part
 from trainers.errors import ConfigError
 
 MakeFolder = Callable[[Mapping[str, int]], Path]
@@ -23,9 +25,13 @@ LEFT_DARK_RIGHT_BRIGHT = np.repeat(np.linspace(0, 1, WIDTH)[None], HEIGHT, axis=
 
 
 def files(dataset: Dataset, split: str) -> list[str]:
-    decoder = dataset.splits[split].decode  # type: ignore[index]
-    assert isinstance(decoder, Decoder)
-    return ["/".join(Path(path).parts[-2:]) for path in decoder.paths]
+    """The CLASS/IMAGE of a split's images, in order."""
+    decode = dataset.splits[split].decode  # type: ignore[index]
+    members = list(range(len(dataset.splits[split])))  # type: ignore[index]
+    if isinstance(decode, Part):
+        decode, members = decode.whole, decode.members.tolist()
+    assert isinstance(decode, Decoder)
+    return ["/".join(Path(decode.paths[i]).parts[-2:]) for i in members]
 
 
 def decode(path: Path, short_side: int = 256) -> np.ndarray:
@@ -138,7 +144,7 @@ def test_validation_folder_goes_by_three_names(make_folder: MakeFolder, name: st
     dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, f"{name}/a": 1, f"{name}/b": 2}))
 
     assert dataset.sizes == "4 train, 3 val"
-    assert dataset.note == "validated on its own folder"
+    assert dataset.note == "validated on its own split"
 
 
 def test_test_folder_is_kept_apart(make_folder: MakeFolder) -> None:
@@ -161,7 +167,7 @@ def test_without_validation_folder_a_stratified_tenth_of_train_validates(
     assert np.bincount(dataset.splits["val"].labels).tolist() == [4, 2, 1]
     assert np.bincount(dataset.splits["train"].labels).tolist() == [36, 18, 1]
     assert len({*files(dataset, "train"), *files(dataset, "val")}) == 62
-    assert dataset.note == "validated on a stratified 10% of train/"
+    assert dataset.note == "validated on a stratified 10% of train"
     assert len(dataset.splits.get("test", ())) == (3 if with_test else 0)  # type: ignore[call-overload]
 
 
@@ -169,7 +175,7 @@ def test_unlabelled_test_images_are_left_out_and_that_is_said(make_folder: MakeF
     dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "test": 2}))
 
     assert dataset.sizes == "4 train, 1 val"
-    assert dataset.note == "validated on its own folder; test/ has no class folders and is left out"
+    assert dataset.note == "validated on its own split; test/ has no class folders and is left out"
 
 
 def test_held_out_part_is_the_same_each_time(make_folder: MakeFolder) -> None:
@@ -193,7 +199,7 @@ def test_only_images_count_in_any_case_and_depth(make_folder: MakeFolder) -> Non
     [
         ({"val/a": 2, "val/b": 2}, r"has no folder train/; lay the images out as .*/train/CLASS/IMAGE"),
         ({"train": 3}, r"train has no images in class folders; lay them out as .*train/CLASS/IMAGE"),
-        ({"train/a": 3}, "has 1 class folders; a classifier needs 2 or more"),
+        ({"train/a": 3}, "has a single class, a; a classifier needs 2 or more"),
         ({"train/a": 3, "train/b": 1}, "class 'b' in .*train has 1 images .* it needs 2 or more"),
         ({"train/a": 0, "train/b": 3}, "class 'a' in .*train has 0 images .*.jpg"),
         ({"train/a": 2, "train/b": 2, "val/a": 1, "val/x": 1, "val/y": 1}, "val has classes that train/ lacks: x, y"),

@@ -36,14 +36,35 @@ def open_images(dataset: Dataset, name: SplitName, short_side: int) -> Images:
     if split.in_memory:
         return partial(split.decode, short_side=short_side)
     folder = cache_folder() / f"{dataset.fingerprint}-{name}-{short_side}"
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not folder.is_dir():
-                if not _fits(split, short_side, folder.parent):
-                    return partial(split.decode, short_side=short_side)
-                _build(split, short_side, folder)
-    return MappedImages(folder)
+    kept = build_once(
+        folder,
+        build=partial(_decode_all, split, short_side),
+        wanted=lambda: _fits(split, short_side, folder.parent),
+    )
+    return MappedImages(folder) if kept else partial(split.decode, short_side=short_side)
+
+
+def build_once(folder: Path, build: Callable[[Path], None], *, wanted: Callable[[], bool] = lambda: True) -> bool:
+    """Have one process of the node fill `folder` by `build`, while others wait; whether the folder is there.
+
+    `build` is given an empty folder to write to, which becomes `folder` only once it is whole. `wanted` is asked
+    first, by the process that would build.
+    """
+    if folder.is_dir():
+        return True
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir() and wanted():
+            unfinished = folder.with_name(f"{folder.name}.partial")
+            shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed; the lock is ours
+            unfinished.mkdir()
+            try:
+                build(unfinished)
+                unfinished.rename(folder)
+            except BaseException:
+                shutil.rmtree(unfinished, ignore_errors=True)
+                raise
+        return folder.is_dir()
 
 
 def _fits(split: Split, short_side: int, folder: Path) -> bool:
@@ -54,24 +75,16 @@ def _fits(split: Split, short_side: int, folder: Path) -> bool:
     return bool(mean_bytes * len(split) < min(memory / 2, shutil.disk_usage(folder).free / 4))
 
 
-def _build(split: Split, short_side: int, folder: Path) -> None:
-    """Decode every image of `split` into `folder`, which appears only once it is whole."""
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed; the lock is ours
-    partial.mkdir()
-    try:
-        shapes = np.empty((len(split), 2), dtype=np.int64)
-        with ThreadPoolExecutor(os.cpu_count()) as pool, open(partial / "pixels.bin", "wb") as pixels:
-            for start in range(0, len(split), BLOCK):  # blocks bound the decoded images that wait to be written
-                block = range(start, min(start + BLOCK, len(split)))
-                for i, image in zip(block, pool.map(lambda i: split.decode(i, short_side), block), strict=True):
-                    shapes[i] = image.shape[:2]
-                    pixels.write(image.tobytes())
-        np.save(partial / "shapes.npy", shapes)
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+def _decode_all(split: Split, short_side: int, folder: Path) -> None:
+    """Decode every image of `split` into `folder`."""
+    shapes = np.empty((len(split), 2), dtype=np.int64)
+    with ThreadPoolExecutor(os.cpu_count()) as pool, open(folder / "pixels.bin", "wb") as pixels:
+        for start in range(0, len(split), BLOCK):  # blocks bound the decoded images that wait to be written
+            block = range(start, min(start + BLOCK, len(split)))
+            for i, image in zip(block, pool.map(lambda i: split.decode(i, short_side), block), strict=True):
+                shapes[i] = image.shape[:2]
+                pixels.write(image.tobytes())
+    np.save(folder / "shapes.npy", shapes)
 
 
 class MappedImages:

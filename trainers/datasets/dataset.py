@@ -1,8 +1,10 @@
 """Dataset: labelled images in splits, decoded one at a time. What every source of images becomes."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -51,6 +53,11 @@ class Dataset:
     def sizes(self) -> str:
         """The number of images of each split, such as `1078 train, 360 val, 359 test`."""
         return ", ".join(f"{len(split)} {name}" for name, split in self.splits.items())
+
+
+def dataset_name(path: Path, classes: tuple[str, ...]) -> str:
+    """What a dataset read from the folder `path` is called: as the folder, or `imagenet` where its classes say so."""
+    return "imagenet" if is_imagenet(classes) else os.fsencode(path.resolve().name).decode(errors="replace")
 
 
 def is_imagenet(classes: tuple[str, ...]) -> bool:

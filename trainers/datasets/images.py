@@ -1,0 +1,46 @@
+"""Encoded images to pixels: whatever Pillow opens becomes RGB, reduced to the size that is asked for."""
+
+from typing import IO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from trainers.datasets.dataset import Pixels
+from trainers.errors import ConfigError
+
+
+class Decoder:
+    """Decodes the image files of one split."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self.paths = paths
+
+    def __call__(self, i: int, short_side: int) -> Pixels:
+        return decode(self.paths[i], short_side, name=repr(self.paths[i]))
+
+
+def decode(source: str | IO[bytes], short_side: int, *, name: str) -> Pixels:
+    """The image in a file, by `decode_image`.
+
+    Raises:
+        ConfigError: it cannot be read; the message calls it `name`.
+    """
+    try:
+        with Image.open(source) as image:
+            return decode_image(image, short_side)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = "no image that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
+        raise ConfigError(f"cannot read the image {name} ({reason}); remove or replace it") from error
+
+
+def decode_image(image: Image.Image, short_side: int) -> Pixels:
+    """Any image that Pillow opens as RGB (H, W, 3), its shorter side reduced to `short_side` px, never enlarged."""
+    scale = short_side / min(image.size)
+    width, height = (max(short_side, round(side * scale)) for side in image.size)
+    image.draft("RGB", (short_side, short_side))  # lets JPEG decode at a fraction of its size, never below the target
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion clips at 255
+        image = Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+    image = image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
+    if scale < 1:
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image)

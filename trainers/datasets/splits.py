@@ -1,0 +1,61 @@
+"""The splits of a dataset from those that its source has: their names, what validates, what every class needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainers.datasets.dataset import Decode, Pixels, Split, SplitName, stratified_part
+from trainers.errors import ConfigError
+
+SPLIT_NAMES: dict[SplitName, tuple[str, ...]] = {
+    "train": ("train",),
+    "val": ("val", "validation", "valid"),
+    "test": ("test",),
+}
+"""What folders and shards call each split."""
+HELD_OUT = 0.1
+"""Share of the training images that validates where the source has no validation split."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Decodes those images of another split that `members` names, by their place there."""
+
+    whole: Decode
+    members: NDArray[np.int64]
+
+    def __call__(self, i: int, short_side: int) -> Pixels:
+        return self.whole(int(self.members[i]), short_side)
+
+
+def with_validation(splits: Mapping[SplitName, Split]) -> tuple[dict[SplitName, Split], str]:
+    """`splits` and a note on what validates: their `val`, or a fixed, stratified tenth held out of `train`."""
+    if "val" in splits:
+        return {name: splits[name] for name in SPLIT_NAMES if name in splits}, "validated on its own split"
+    train = splits["train"]
+    held_out = stratified_part(train.labels, HELD_OUT, seed=0)
+    parted = {**splits, "train": part(train, ~held_out), "val": part(train, held_out)}
+    note = f"validated on a stratified {HELD_OUT:.0%} of train"
+    return {name: parted[name] for name in SPLIT_NAMES if name in parted}, note
+
+
+def part(split: Split, mask: NDArray[np.bool_]) -> Split:
+    """The images of `split` that `mask` (N,) selects, in their order."""
+    return replace(split, labels=split.labels[mask], decode=Part(split.decode, np.flatnonzero(mask)))
+
+
+def check_classes(
+    train: object, classes: tuple[str, ...], labels: NDArray[np.int64], *, images: str = "images"
+) -> None:
+    """Raise a ConfigError unless there are two classes or more, with two images or more each, in the source `train`.
+
+    Two, because one of them may have to validate. `images` says what counts as an image.
+    """
+    if len(classes) < 2:
+        raise ConfigError(f"{train} has a single class, {', '.join(classes)}; a classifier needs 2 or more")
+    counts = np.bincount(labels, minlength=len(classes))
+    if counts.min() < 2:
+        name, count = classes[int(counts.argmin())], counts.min()
+        raise ConfigError(f"class {name!r} in {train} has {count} {images}; it needs 2 or more")
