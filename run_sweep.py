@@ -216,7 +216,8 @@ def list_registries(argv: Sequence[str]) -> int:
         "models (--train.model)": {name: first_line(build) for name, build in MODELS.items()},
         "datasets (--data)": {name: first_line(load) for name, load in DATASETS.items()}
         | {
-            "PATH": "An image folder: PATH/train/CLASS/IMAGE, with val/ (or validation/) and test/ where there are any."
+            "PATH": "A folder of images, PATH/train/CLASS/IMAGE, or of Parquet shards, PATH/train-*.parquet; with val "
+            "(or validation) and test where there are any."
         },
         "trainers (--trainer)": {name: first_line(train) for name, train in TRAINERS.items()},
         "plots": {name: plot.description for name, plot in PLOTS.items()},

@@ -18,6 +18,7 @@ ALLOWED = {
 }
 OWNERS = {
     "torch": "trainers", "torchvision": "trainers", "sklearn": "trainers", "PIL": "trainers",
+    "pyarrow": "trainers",
     "ray": "sweep", "optuna": "sweep", "mlflow": "sweep", "rich": "sweep", "matplotlib": "analysis",
     "tyro": "sweep", "yaml": "sweep",
 }  # fmt: skip

@@ -48,7 +48,10 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ([*QUICK, "--train.width-mult", "0.5"], "width_mult is an axis of mnv2_quick; choose its values with --axis"),
         ([*QUICK, "--train.width_mult=0.5"], "width_mult is an axis of mnv2_quick; choose its values with --axis"),
         ([*QUICK, "--num-samples", "10"], "num_samples is 10, but the grid has 9 points"),
-        ([*QUICK, "--data", "nowhere"], "no dataset 'nowhere': give the path of an image folder, or one of digits"),
+        (
+            [*QUICK, "--data", "nowhere"],
+            "no dataset 'nowhere': give the path of an image folder or of Parquet shards, or one of digits",
+        ),
         ([*QUICK, "--name", "../up"], "name is '../up'; it must be one folder's name"),
         ([*QUICK, "--name", "a/b"], "name is 'a/b'; it must be one folder's name"),
         ([*QUICK, "--trainer", "magic"], "unknown trainer 'magic'; choose from classifier"),
