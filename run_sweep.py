@@ -206,6 +206,7 @@ def list_registries(argv: Sequence[str]) -> int:
     from analysis.plots.registry import PLOTS
     from analysis.published import misprints, sources
     from trainers.datasets.registry import DATASETS
+    from trainers.datasets.torchvision_sets import TORCHVISION_SETS
     from trainers.models.registry import MODELS
     from trainers.recipes import RECIPES
     from trainers.registry import TRAINERS
@@ -215,6 +216,7 @@ def list_registries(argv: Sequence[str]) -> int:
         "recipes (--recipe)": {name: recipe.doc for name, recipe in RECIPES.items()},
         "models (--train.model)": {name: first_line(build) for name, build in MODELS.items()},
         "datasets (--data)": {name: first_line(load) for name, load in DATASETS.items()}
+        | {f"{name}[:ROOT]": known.doc for name, known in TORCHVISION_SETS.items()}
         | {
             "PATH": "A folder of images, PATH/train/CLASS/IMAGE, or of Parquet shards, PATH/train-*.parquet; with val "
             "(or validation) and test where there are any."

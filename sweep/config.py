@@ -36,6 +36,8 @@ class SweepConfig:
     trainer: str = "classifier"
     """How points are trained; `run_sweep.py list` names the trainers."""
 
+    download: bool = False
+    """Download what is missing of a dataset that torchvision knows, such as `--data cifar10`."""
     name: str | None = None
     """Folder of the sweep below `runs`; unset: SPACE-DATASET."""
     runs: Path = Path("runs")

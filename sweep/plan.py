@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +18,7 @@ from sweep.samplers import choose
 from trainers.config import TrainConfig
 from trainers.cost import Cost, cost
 from trainers.datasets.dataset import Dataset
-from trainers.datasets.registry import DATASETS, load_dataset
+from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, unknown_choice
 from trainers.fields import as_row
 from trainers.measurement import Point
@@ -88,7 +87,7 @@ class Plan:
 
 
 def make_plan(config: SweepConfig) -> Plan:
-    """The plan of `config`; lists the dataset's files, trains and writes nothing.
+    """The plan of `config`; lists the dataset's files, trains nothing, writes nothing but what is to be downloaded.
 
     Raises:
         ConfigError: anything in `config` that cannot be done.
@@ -96,12 +95,16 @@ def make_plan(config: SweepConfig) -> Plan:
     if config.trainer not in TRAINERS:
         raise unknown_choice("trainer", config.trainer, TRAINERS)
     space = effective_space(config)
+    configs = choose(space, config.num_samples, config.sample_seed)
+    if config.download:
+        for data in dict.fromkeys([config.train.data, *(c.data for c in configs)]):
+            fetch(data)
     dataset = load_dataset(config.train.data)
     name = config.name or f"{config.space}-{re.sub(r'[^A-Za-z0-9._+-]+', '_', dataset.name)}"
     folder = config.runs / name
-    configs = [_resolved(config) for config in choose(space, config.num_samples, config.sample_seed)]
-    varied = _varied(configs)
-    points = [_planned(c, config.trainer, folder, label=_label(c, varied)) for c in configs]
+    resolved = [_resolved(c) for c in configs]
+    varied = _varied(resolved)
+    points = [_planned(c, config.trainer, folder, label=_label(c, varied)) for c in resolved]
     distinct = {point.id: point for point in points}
     return Plan(name=name, folder=folder, points=tuple(distinct.values()), dataset=dataset, defining=config.defining)
 
@@ -136,8 +139,7 @@ def _resolved(config: TrainConfig) -> TrainConfig:
     num_classes = config.num_classes or len(dataset.classes)
     if num_classes < len(dataset.classes):
         raise ConfigError(f"num_classes is {num_classes}, but {dataset.name} has {len(dataset.classes)} classes")
-    data = config.data if config.data in DATASETS else os.path.abspath(os.path.expanduser(config.data))
-    return replace(config, num_classes=num_classes, data=data)
+    return replace(config, num_classes=num_classes, data=canonical(config.data))
 
 
 def _planned(config: TrainConfig, trainer: str, folder: Path, *, label: str) -> PlannedPoint:

@@ -93,7 +93,7 @@ def test_stratified_part_follows_its_seed() -> None:
     assert not np.array_equal(stratified_part(labels, 0.5, seed=0), stratified_part(labels, 0.5, seed=1))
 
 
-@pytest.mark.parametrize("data", ["mnist", "Digits", "/no/such/folder", "~/no/such/folder"])
+@pytest.mark.parametrize("data", ["imagenet", "Digits", "digits:/root", "/no/such/folder", "~/no/such/folder"])
 def test_unknown_dataset_says_what_there_is(data: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_dataset(data)

@@ -1,4 +1,8 @@
-"""DATASETS: the embedded datasets by name; any other name is the path of a folder, of images or of Parquet shards."""
+"""DATASETS: the embedded datasets by name. The one place that knows what `TrainConfig.data` can stand for.
+
+An embedded dataset, one of TORCHVISION_SETS with or without its root, or the path of a folder, of images or of Parquet
+shards.
+"""
 
 import os
 from collections.abc import Callable
@@ -9,6 +13,7 @@ from trainers.datasets.dataset import Dataset
 from trainers.datasets.digits import digits
 from trainers.datasets.folder import image_folder
 from trainers.datasets.parquet import parquet_dataset, parquet_files
+from trainers.datasets.torchvision_sets import TORCHVISION_SETS, download, name_and_root, torchvision_dataset
 from trainers.errors import ConfigError
 
 DATASETS: dict[str, Callable[[], Dataset]] = {
@@ -21,13 +26,16 @@ def load_dataset(data: str) -> Dataset:
     """The dataset that `TrainConfig.data` names, listed once per process.
 
     Raises:
-        ConfigError: neither an embedded dataset nor a usable folder.
+        ConfigError: no dataset that is known, or no usable folder.
     """
     if data in DATASETS:
         return DATASETS[data]()
+    known = name_and_root(data)
+    if known is not None:
+        return torchvision_dataset(*known)
     path = Path(os.path.expanduser(data))
     if not path.is_dir():
-        names = ", ".join(DATASETS)
+        names = ", ".join([*DATASETS, *TORCHVISION_SETS])
         raise ConfigError(
             f"no dataset {data!r}: give the path of an image folder or of Parquet shards, or one of {names}"
         )
@@ -35,3 +43,18 @@ def load_dataset(data: str) -> Dataset:
         return parquet_dataset(path) if parquet_files(path) else image_folder(path)
     except OSError as error:
         raise ConfigError(f"cannot list {path}: {error}") from error
+
+
+def canonical(data: str) -> str:
+    """`data` as a process in another folder understands it: with an absolute path, if any."""
+    if data in DATASETS:
+        return data
+    known = name_and_root(data)
+    return os.path.abspath(os.path.expanduser(data)) if known is None else f"{known[0]}:{known[1]}"
+
+
+def fetch(data: str) -> None:
+    """Download what is missing of a dataset that torchvision knows; nothing for any other."""
+    known = name_and_root(data)
+    if known is not None:
+        download(*known)
