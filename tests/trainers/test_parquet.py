@@ -263,6 +263,16 @@ def test_a_failing_layout_leaves_nothing_and_the_next_one_succeeds(tmp_path: Pat
     assert greys(dataset, "train") == [0, 1, 2, 3, 4, 0, 1]
 
 
+def test_what_a_killed_process_left_is_written_anew(tmp_path: Path, own_cache: Path) -> None:
+    dataset = load_dataset(str(write_all(tmp_path / "pets")))
+    unfinished = own_cache / f"{dataset.fingerprint}-train-encoded.partial"
+    unfinished.mkdir(parents=True)
+    (unfinished / "images.bin").write_bytes(encoded(7)[:20])
+
+    assert greys(dataset, "train") == [0, 1, 2, 3, 4, 0, 1]
+    assert not unfinished.exists()
+
+
 def test_a_disk_too_small_says_where_to_point_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = load_dataset(str(write_all(tmp_path)))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))  # type: ignore[attr-defined]
