@@ -311,6 +311,7 @@ def test_a_name_alone_lies_in_the_cache_folder(own_cache: Path) -> None:
 
     assert load_dataset("mnist").name == "mnist"
     assert canonical("mnist") == f"mnist:{cache_folder() / 'datasets'}"
+    assert load_dataset("mnist") is load_dataset(canonical("mnist"))
 
 
 @pytest.mark.parametrize(

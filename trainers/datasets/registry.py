@@ -21,24 +21,28 @@ DATASETS: dict[str, Callable[[], Dataset]] = {
 }
 
 
-@lru_cache(maxsize=4)
 def load_dataset(data: str) -> Dataset:
     """The dataset that `TrainConfig.data` names, listed once per process.
 
     Raises:
         ConfigError: no dataset that is known, or no usable folder.
     """
+    if data not in DATASETS and name_and_root(data) is None and not os.path.isdir(os.path.expanduser(data)):
+        names = ", ".join([*DATASETS, *TORCHVISION_SETS])
+        raise ConfigError(
+            f"no dataset {data!r}: give the path of an image folder or of Parquet shards, or one of {names}"
+        )
+    return _load(canonical(data))
+
+
+@lru_cache(maxsize=4)
+def _load(data: str) -> Dataset:
     if data in DATASETS:
         return DATASETS[data]()
     known = name_and_root(data)
     if known is not None:
         return torchvision_dataset(*known)
-    path = Path(os.path.expanduser(data))
-    if not path.is_dir():
-        names = ", ".join([*DATASETS, *TORCHVISION_SETS])
-        raise ConfigError(
-            f"no dataset {data!r}: give the path of an image folder or of Parquet shards, or one of {names}"
-        )
+    path = Path(data)
     try:
         return parquet_dataset(path) if parquet_files(path) else image_folder(path)
     except OSError as error:
