@@ -19,7 +19,7 @@ class TrainConfig:
     """All settings of one training (a *point* of a sweep)."""
 
     data: str = "digits"
-    """An embedded dataset by name, or the path of an image folder (`--data` for short)."""
+    """A dataset by name (`digits`, `cifar10:ROOT`), or the path of an image folder or of Parquet shards."""
     model: str = "mobilenet_v2"
     """The network family; `run_sweep.py list` names them all."""
     width_mult: float = 1.0
