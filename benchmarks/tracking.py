@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from its checkout, not installed
 
-from benchmarks.trial_overhead import empty_training, plan_of
-from sweep.tracking import EPOCH_METRICS, Tracker, connect
+from benchmarks.trial_overhead import LOGGED, empty_training, plan_of
+from sweep.tracking import Tracker, connect
 
 from ray.air.integrations.mlflow import MLflowLoggerCallback  # after sweep.tracking, which sets what MLflow reads
 from ray.tune.experiment import Trial
@@ -34,7 +34,7 @@ def ours(num_points: int, epochs: int, folder: Path) -> float:
             tracker.measured(measurement)
     error = tracker.finish("FINISHED", None)
     assert error is None, error
-    return num_points * epochs * len(EPOCH_METRICS) / (time.monotonic() - start)
+    return num_points * epochs * len(LOGGED) / (time.monotonic() - start)
 
 
 def rays(num_points: int, epochs: int, folder: Path) -> float:
@@ -47,10 +47,10 @@ def rays(num_points: int, epochs: int, folder: Path) -> float:
         trial = Trial("empty", config={"seed": planned.config.seed}, stub=True)
         callback.log_trial_start(trial)
         for measurement in empty_training([planned.point]):
-            metrics = {name: getattr(measurement, name) for name in EPOCH_METRICS}
+            metrics = {name: getattr(measurement, name) for name in LOGGED}
             callback.log_trial_result(measurement.epoch, trial, metrics | {"training_iteration": measurement.epoch})
         callback.log_trial_end(trial)
-    return num_points * epochs * len(EPOCH_METRICS) / (time.monotonic() - start)
+    return num_points * epochs * len(LOGGED) / (time.monotonic() - start)
 
 
 def main() -> None:

@@ -45,7 +45,9 @@ class SweepConfig:
     cpus_per_trial: int | None = None
     """CPU cores, so PyTorch threads and loader processes, of each trial; unset: 1, or its GPUs' share of the cores."""
     gpus_per_trial: float | None = None
-    """GPUs of each trial, a fraction to share one; unset: 1 where there are GPUs."""
+    """GPUs of each trial, a fraction to share one; unset: 1 where there are GPUs. Several train a point together."""
+    workers_per_trial: int | None = None
+    """Processes that train a point together, each on its share of every batch; unset: one for each GPU of a trial."""
     address: str | None = None
     """A running Ray cluster (`auto`, or HOST:PORT); unset: this machine."""
     tracking_uri: str | None = None
@@ -62,14 +64,29 @@ class SweepConfig:
             raise ConfigError(f"sample_seed is {self.sample_seed}; it must be 0 or more and below 2**32")
         if self.cpus_per_trial is not None and self.cpus_per_trial < 1:
             raise ConfigError(f"cpus_per_trial is {self.cpus_per_trial}; it must be 1 or more")
-        gpus = self.gpus_per_trial
-        if gpus is not None and not 0 <= gpus <= 1:
-            raise ConfigError(f"gpus_per_trial is {gpus}; it must be 0 to 1: a trial trains on one GPU or shares it")
+        gpus, workers = self.gpus_per_trial, self.workers_per_trial
+        if gpus is not None and not (0 <= gpus <= 1 or (gpus in range(2, 1025))):
+            raise ConfigError(f"gpus_per_trial is {gpus}; it must be 0 to 1, or a whole number up to 1024")
+        if workers is not None and not 1 <= workers <= 1024:
+            raise ConfigError(f"workers_per_trial is {workers}; it must be 1 to 1024")
+        if workers is not None and gpus is not None and gpus not in (0, workers):
+            raise ConfigError(f"workers_per_trial is {workers}, but gpus_per_trial {gpus:g}; give each worker one GPU")
+        needed = 2 * self.num_workers * self.train.accumulate
+        if self.num_workers > 1 and self.train.batch_size < needed:
+            raise ConfigError(
+                f"batch_size is {self.train.batch_size}; {self.num_workers} workers need {needed}, two images for each "
+                "part of a batch"
+            )
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", self.name):
             raise ConfigError(
                 f"name is {self.name!r}; it must be one folder's name of letters, digits and . _ + -, without a path; "
                 "--runs chooses where it lies"
             )
+
+    @property
+    def num_workers(self) -> int:
+        """Processes that train a point together."""
+        return self.workers_per_trial or max(1, int(self.gpus_per_trial or 1))
 
     @property
     def defining(self) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """Run points under Ray Tune: in parallel, on this machine or a cluster, and tell a Recorder what happens."""
 
 import logging
-import math
 import os
 import shutil
 import signal
 import socket
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -32,10 +31,13 @@ from ray import tune  # noqa: E402
 from sweep.config import SweepConfig  # noqa: E402
 from sweep.plan import PlannedPoint  # noqa: E402
 from sweep.recorder import Recorder  # noqa: E402
-from trainers.device import is_device_lost, limit_process  # noqa: E402
+from sweep.resources import Resources  # noqa: E402
+from trainers.device import is_device_lost, limit_process, use_gpu  # noqa: E402
 from trainers.errors import ConfigError, one_line  # noqa: E402
 from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
 
+GROUP_BUNDLE = {"node:__internal_head__": 0.001}
+"""What the process takes that waits for a group of workers: next to nothing, as the workers ask for theirs."""
 WORKER_RETRIES = 1
 """How often a trial whose process died goes on from its checkpoint."""
 
@@ -86,40 +88,32 @@ def _below(root: Path, paths: Sequence[Path]) -> list[str]:
     return [str(path.relative_to(root)) for path in absolute if path.is_relative_to(root)]
 
 
-def trial_resources(config: SweepConfig) -> dict[str, float]:
-    """The CPUs and GPUs of each trial on the running cluster.
-
-    Raises:
-        ConfigError: no node has that many.
-    """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    roomiest = max(nodes, key=lambda node: (node.get("GPU", 0.0), node.get("CPU", 0.0)))
-    most = {kind: roomiest.get(kind, 0.0) for kind in ("CPU", "GPU")}
-    gpus = min(1.0, most["GPU"]) if config.gpus_per_trial is None else config.gpus_per_trial
-    share = math.floor(gpus * most["CPU"] / most["GPU"]) if gpus and most["GPU"] else 1
-    wanted = {"CPU": float(config.cpus_per_trial or max(1, share)), "GPU": gpus}
-    if not any(all(node.get(kind, 0.0) >= count for kind, count in wanted.items()) for node in nodes):
-        raise ConfigError(
-            f"a trial is to have {wanted['CPU']:g} CPUs and {gpus:g} GPUs, but no node has both (the largest: "
-            f"{most['CPU']:g} CPUs, {most['GPU']:g} GPUs); lower --cpus-per-trial or --gpus-per-trial"
-        )
-    return wanted
+def cluster_nodes() -> list[Mapping[str, float]]:
+    """What each node of the running cluster has, by Ray's names: CPU, GPU and others."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def run_trials(
-    points: Sequence[PlannedPoint], recorder: Recorder, *, train: Trainer, resources: dict[str, float], folder: Path
+    points: Sequence[PlannedPoint], recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path
 ) -> None:
     """Train `points`, the longest first; returns when all have ended or the user interrupted.
 
     Trials keep their checkpoints in their points' folders; `folder` is for Ray's own files, which nothing reads again.
     """
     trials = [[p.point] for p in sorted(points, key=lambda p: -p.work * p.config.epochs)]
-    trainable = tune.with_parameters(_trial, train=train, resources=resources)
+    if resources.num_workers == 1:
+        trainable, bundle = tune.with_parameters(_trial, train=train, resources=resources), resources.per_worker
+    else:
+        trainable = tune.with_parameters(_group_trial, train=train, resources=resources, folder=folder.absolute())
+        bundle = GROUP_BUNDLE
     tuner = tune.Tuner(
-        tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in resources.items() if v}])),
+        tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v}])),
         param_space={"points": tune.grid_search(trials)},
         tune_config=tune.TuneConfig(
-            reuse_actors=True, trial_dirname_creator=_trial_name, trial_name_creator=_trial_name
+            reuse_actors=True,
+            max_concurrent_trials=resources.num_trials if resources.num_workers > 1 else None,
+            trial_dirname_creator=_trial_name,
+            trial_name_creator=_trial_name,
         ),
         run_config=tune.RunConfig(
             name="ray",
@@ -160,16 +154,56 @@ def _stop_on_signal() -> Generator[None]:
             signal.signal(number, handler)
 
 
-def _trial(config: dict[str, list[Point]], *, train: Trainer, resources: dict[str, float]) -> None:
-    """What runs in a worker: train the trial's points, report each measurement, or why training failed."""
-    limit_process(num_threads=int(resources["CPU"]), gpu_share=resources["GPU"])
-    try:
+def _trial(config: dict[str, list[Point]], *, train: Trainer, resources: Resources) -> None:
+    """What runs in a trial of one worker: train its points, report each measurement, or why training failed."""
+    limit_process(num_threads=int(resources.per_worker["CPU"]), gpu_share=resources.per_worker["GPU"])
+    with _reporting_failure():
         for measurement in train(config["points"]):
             tune.report({"measurement": asdict(measurement)})
-    except Exception as error:  # whatever goes wrong in one trial becomes the reason in its points' rows
+
+
+def _group_trial(config: dict[str, list[Point]], *, train: Trainer, resources: Resources, folder: Path) -> None:
+    """What runs in a trial of several workers: Ray Train starts them, sets up their process group and passes on."""
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    per_worker = resources.per_worker
+    trainer = TorchTrainer(
+        _worker,
+        train_loop_config={"points": config["points"], "train": train, "num_threads": int(per_worker["CPU"])},
+        scaling_config=ScalingConfig(
+            num_workers=resources.num_workers, use_gpu=per_worker["GPU"] > 0, resources_per_worker=dict(per_worker)
+        ),
+        run_config=RunConfig(
+            name=tune.get_context().get_trial_id(), storage_path=str(folder), callbacks=[TuneReportCallback()]
+        ),
+    )
+    with _reporting_failure():
+        trainer.fit()
+
+
+def _worker(config: dict[str, Any]) -> None:
+    """What runs in each of several workers; the first one's measurements are reported."""
+    from ray import train as ray_train
+
+    limit_process(num_threads=config["num_threads"], gpu_share=1.0)
+    use_gpu(ray_train.get_context().get_local_rank())
+    for measurement in config["train"](config["points"]):
+        ray_train.report({"measurement": asdict(measurement)})
+
+
+@contextmanager
+def _reporting_failure() -> Generator[None]:
+    """Whatever goes wrong in one trial becomes the reason in its points' rows."""
+    try:
+        yield
+    except Exception as error:
         if is_device_lost(error):
             raise  # this process cannot use its GPU any more: Ray starts another
-        tune.report({"failure": f"{type(error).__name__}: {one_line(error)}"})
+        failures = getattr(error, "worker_failures", {})  # of Ray Train's: what each worker raised, by rank
+        cause = failures[min(failures)] if failures else error
+        tune.report({"failure": f"{type(cause).__name__}: {one_line(cause)}"})
 
 
 def _trial_name(trial: Any) -> str:

@@ -19,6 +19,7 @@ from sweep.environment import environment
 from sweep.plan import Plan, PlannedPoint, counted
 from sweep.progress import Progress, duration
 from sweep.recorder import Listener, Recorder
+from sweep.resources import Resources, trial_resources
 from sweep.results import ResultsLog, latest_rows, load_measurements
 from trainers.errors import ConfigError, one_line
 from trainers.measurement import Measurement
@@ -76,7 +77,7 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         console.print("starting Ray, MLflow and the workers ...")
     uri = tracking_uri(config.runs, config.tracking_uri)
     with ExitStack() as stack:
-        resources = stack.enter_context(_workers(config)) if _missing(plan) else {}
+        resources = stack.enter_context(_ray(config)) if _missing(plan) else None
         store = connect(uri, config.runs)
         stack.enter_context(_locked(plan.folder))
         _refuse_other_sweep(plan, config)  # again: another driver may have ended since
@@ -87,7 +88,9 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
             tracker = Tracker(store, plan, sweep_id=identity["sweep_id"], tags=_tags(identity))
         try:
             tracker.catch_up(_ended(plan), history)
-            unfinished = _train(config, plan, missing, history, resources, tracker, console) if missing else set()
+            unfinished = (
+                _train(config, plan, missing, history, resources, tracker, console) if missing and resources else set()
+            )
             rows = [row for id_, row in _rows(plan).items() if id_ not in unfinished]
             report_folder = report(plan.folder) if rows else None
         except BaseException:
@@ -143,7 +146,7 @@ def _train(
     plan: Plan,
     missing: Sequence[PlannedPoint],
     history: Mapping[str, list[Measurement]],
-    resources: dict[str, float],
+    resources: Resources,
     tracker: Listener,
     console: Console,
 ) -> set[str]:
@@ -158,13 +161,13 @@ def _train(
 
 
 @contextmanager
-def _workers(config: SweepConfig) -> Generator[dict[str, float]]:
+def _ray(config: SweepConfig) -> Generator[Resources]:
     """A Ray session; the resources of each trial in it."""
-    from sweep.runner import ray_session, trial_resources
+    from sweep.runner import cluster_nodes, ray_session
 
     data = [Path(config.train.data)] if Path(config.train.data).exists() else []
     with ray_session(config, excludes=[config.runs, *data]):
-        yield trial_resources(config)
+        yield trial_resources(config, cluster_nodes())
 
 
 @contextmanager

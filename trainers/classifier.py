@@ -25,6 +25,7 @@ from trainers.measurement import Measurement, Point
 from trainers.models.registry import build_model
 from trainers.optim import build_optimizer
 from trainers.schedules import learning_rate
+from trainers.workers import Workers
 
 CHECK_LOSS_EVERY = 50
 """Steps between looks at the losses; each look waits for the GPU."""
@@ -42,10 +43,13 @@ class Training:
     def __init__(self, point: Point) -> None:
         self.point, config = point, point.config
         self.config = config
-        self.device = Device.of(config)
+        self.device, self.workers = Device.of(config), Workers.current()
         torch.backends.cudnn.deterministic = True
         torch.manual_seed(config.seed)
         self.model = build_model(config).to(self.device.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if config.sync_bn and self.workers.count > 1:
+            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
+        self.trained = self.workers.wrap(self.model)
         self.ema = None if config.ema_decay is None else Ema(self.model, config.ema_decay)
         self.criterion, self.mix = build_criterion(config), build_mix(config)
         self.optimizer = build_optimizer(self.model, config)
@@ -63,7 +67,7 @@ class Training:
         for epoch in range(len(self.history) + 1, self.config.epochs + 1):
             start = time.monotonic()
             train_loss = self._train_epoch(train, epoch)
-            images_per_second = self._images_per_epoch(train) / (time.monotonic() - start)
+            images_per_second = len(train) * train.images_per_step / (time.monotonic() - start)
             scores = evaluate(self.scored, val, self.device.autocast)
             raw = evaluate(self.model, val, self.device.autocast) if self.ema else None
             if scores.top1 > max((m.top1 for m in self.history), default=-1.0):
@@ -82,7 +86,7 @@ class Training:
                     images_per_second=images_per_second,
                     train_seconds=before + time.monotonic() - start,
                     measured_at=time.time(),
-                    device=str(self.device),
+                    device=f"{self.workers.count} x {self.device}" if self.workers.count > 1 else str(self.device),
                     raw_top1=raw and raw.top1,
                     test_top1=test and test.top1,
                     test_top5=test and test.top5,
@@ -101,12 +105,10 @@ class Training:
         num_workers = torch.get_num_threads() if self.device.place.type == "cuda" else 0
         return batches(self.dataset, split, self.config, num_workers=num_workers)
 
-    def _images_per_epoch(self, train: Batches) -> int:
-        return min(len(train) * self.config.batch_size, train.num_images)
-
     def _train_epoch(self, train: Batches, epoch: int) -> float:
         """Train one epoch; the mean loss of its steps."""
-        torch.manual_seed(hash((self.config.seed, epoch)))  # decides dropout
+        rank = () if self.workers.first else (self.workers.rank,)
+        torch.manual_seed(hash((self.config.seed, epoch, *rank)))  # decides dropout and mixing
         train.set_epoch(epoch)
         losses = torch.zeros(len(train), device=self.device.place)
         self.model.train()
@@ -115,23 +117,32 @@ class Training:
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
             losses[i] = self._step(
-                images.to(self.device.place, non_blocking=True), labels.to(self.device.place, non_blocking=True)
+                images.to(self.device.place, non_blocking=True),
+                labels.to(self.device.place, non_blocking=True),
+                weight=self.workers.count / train.images_per_step,
             )
             if (i + 1) % CHECK_LOSS_EVERY == 0 or i + 1 == len(train):
-                _raise_if_diverged(losses[: i + 1], epoch)
-        return losses.mean().item()
+                checked = slice(i // CHECK_LOSS_EVERY * CHECK_LOSS_EVERY, i + 1)
+                self.workers.sum(losses[checked])  # so that all workers find the same
+                _raise_if_diverged(losses, checked, epoch)
+        self.workers.agree(tensor for model in {self.model, self.scored} for tensor in model.buffers())
+        return losses.mean().item() / self.workers.count
 
-    def _step(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """One optimiser step over a batch, in `accumulate` parts; the mean loss of the batch."""
+    def _step(self, images: torch.Tensor, labels: torch.Tensor, *, weight: float) -> torch.Tensor:
+        """One optimiser step over a batch, in `accumulate` parts.
+
+        `weight` is an image's share in the mean loss, times the number of workers, over which gradients are averaged.
+        Returns this worker's part of the mean loss, times their number.
+        """
         total = torch.zeros((), device=self.device.place)
         self.optimizer.zero_grad(set_to_none=True)
-        num_parts = min(self.config.accumulate, len(images) // 2)  # batch normalisation needs two images in each
+        num_parts = min(self.config.accumulate, max(1, len(images) // 2))  # batch normalisation needs two in each
         for part, part_labels in zip(images.tensor_split(num_parts), labels.tensor_split(num_parts), strict=True):
             inputs, targets = normalise(part), part_labels
             if self.mix:
                 inputs, targets = self.mix(inputs, targets)
             with self.device.autocast:
-                loss = self.criterion(self.model(inputs), targets) * (len(part) / len(images))
+                loss = self.criterion(self.trained(inputs), targets) * (len(part) * weight)
             self.scaler.scale(loss).backward()
             total += loss.detach()
         self.scaler.step(self.optimizer)
@@ -144,6 +155,7 @@ class Training:
         """Score the best checkpoint on the test split, where there is one."""
         if "test" not in self.dataset.splits:
             return None
+        self.workers.wait()  # for the first one to have written it
         best = checkpoint.load(self.point.folder / checkpoint.BEST, self.device.place)
         assert best is not None
         model = build_model(self.config).to(self.device.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -151,10 +163,14 @@ class Training:
         return evaluate(model, self._batches("test"), self.device.autocast)
 
     def _save_best(self, epoch: int, scores: Scores) -> None:
+        if not self.workers.first:
+            return
         state = {"model": self.scored.state_dict(), "epoch": epoch, "scores": asdict(scores), **self._identity()}
         checkpoint.save(state, self.point.folder / checkpoint.BEST)
 
     def _save_last(self) -> None:
+        if not self.workers.first:
+            return
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -187,8 +203,8 @@ class Training:
         self.history = [Measurement(**m) for m in state["history"]]
 
 
-def _raise_if_diverged(losses: torch.Tensor, epoch: int) -> None:
-    bad = (~losses.isfinite()).nonzero()
+def _raise_if_diverged(losses: torch.Tensor, checked: slice, epoch: int) -> None:
+    bad = (~losses[checked].isfinite()).nonzero()
     if len(bad):
-        step = int(bad[0])
+        step = checked.start + int(bad[0])
         raise TrainingDivergedError(f"diverged at epoch {epoch}, step {step + 1}, loss {losses[step].item()}")

@@ -82,6 +82,8 @@ class TrainConfig:
     """Share of the newest batch in batch normalisation's running statistics; unset: the network's own."""
     bn_eps: float | None = None
     """Batch normalisation's epsilon; unset: the network's own."""
+    sync_bn: bool = False
+    """Where several GPUs train a point: normalise over the whole batch, not over each GPU's share of it."""
 
     train_scale: float = 1.0
     """Training crops have round(resolution * this) px; below 1 corrects for crops that enlarge objects (FixRes)."""

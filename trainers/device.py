@@ -41,6 +41,12 @@ def limit_process(num_threads: int, gpu_share: float) -> None:
         torch.cuda.set_per_process_memory_fraction(gpu_share)
 
 
+def use_gpu(index: int) -> None:
+    """Make GPU `index` of those that this process sees its own, where there are any."""
+    if torch.cuda.is_available():
+        torch.cuda.set_device(index)
+
+
 def is_device_lost(error: Exception) -> bool:
     """Whether `error` leaves this process without a usable GPU, as an illegal memory access does."""
     return isinstance(error, torch.AcceleratorError)

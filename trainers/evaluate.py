@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from trainers.datasets.batches import Batches, normalise
+from trainers.workers import Workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,10 @@ class Scores:
 
 
 def evaluate(model: nn.Module, split: Batches, autocast: torch.autocast) -> Scores:
-    """Score `model` on every image of `split`, each counted once; leaves the model in evaluation mode."""
+    """Score `model` on every image of `split`, each counted once; leaves the model in evaluation mode.
+
+    Workers that train together score a share each, and all return the scores of the whole split.
+    """
     device = next(model.parameters()).device
     totals = torch.zeros(3, dtype=torch.float64, device=device)
     model.eval()
@@ -30,7 +34,7 @@ def evaluate(model: nn.Module, split: Batches, autocast: torch.autocast) -> Scor
             with autocast:
                 logits = model(normalise(images.to(device, non_blocking=True)))
             totals += _batch_totals(logits.float(), labels)
-    loss, top1, top5 = (totals / split.num_images).tolist()
+    loss, top1, top5 = (Workers.current().sum(totals) / split.num_images).tolist()
     return Scores(loss=loss, top1=100 * top1, top5=100 * top5)
 
 

@@ -20,12 +20,27 @@ def test_names_that_are_no_folder_name_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"cpus_per_trial": 0}, {"gpus_per_trial": -1}, {"gpus_per_trial": 1.5}, {"gpus_per_trial": 2}, {"num_samples": 0},
-     {"gpus_per_trial": float("nan")}, {"gpus_per_trial": float("inf")}],
+    [{"cpus_per_trial": 0}, {"gpus_per_trial": -1}, {"gpus_per_trial": 1.5}, {"num_samples": 0},
+     {"gpus_per_trial": float("nan")}, {"gpus_per_trial": float("inf")}, {"workers_per_trial": 0},
+     {"workers_per_trial": 2, "gpus_per_trial": 4}],
 )  # fmt: skip
 def test_resources_that_cannot_be_had_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(fields))):
         SweepConfig(space="mnv2_quick", **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "num_workers"),
+    [({}, 1), ({"gpus_per_trial": 0.5}, 1), ({"gpus_per_trial": 0}, 1), ({"gpus_per_trial": 4}, 4),
+     ({"workers_per_trial": 2}, 2), ({"workers_per_trial": 2, "gpus_per_trial": 0}, 2)],
+)  # fmt: skip
+def test_a_worker_for_each_gpu_unless_told(fields: dict[str, Any], num_workers: int) -> None:
+    assert SweepConfig(space="mnv2_quick", **fields).num_workers == num_workers
+
+
+def test_every_worker_needs_two_images_of_each_part() -> None:
+    with pytest.raises(ConfigError, match="batch_size is 14; 4 workers need 16"):
+        SweepConfig(space="mnv2_quick", gpus_per_trial=4, train=TrainConfig(batch_size=14, accumulate=2))
 
 
 @pytest.mark.parametrize(

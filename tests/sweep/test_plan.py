@@ -21,7 +21,7 @@ OTHER_VALUES = {
     "precision": "fp32", "seed": 1, "lr_base_batch": 256, "rmsprop_eps": 1.0, "smoothing_over": "others",
     "lr_update": "epoch", "warmup_start_lr": 0.01, "ema_decay": 0.9, "bn_momentum": 0.01, "bn_eps": 1e-3,
     "train_scale": 0.8, "augment": "autoaugment", "random_erase": 0.1, "mixup": 0.2, "cutmix": 1.0, "repeats": 2,
-    "eval_margin": 32,
+    "eval_margin": 32, "sync_bn": True,
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import torch
 from mlflow import MlflowClient
 
 import run_sweep
-from sweep.results import load_measurements
+from sweep.results import load_measurements, load_table
 from tests.sweep.conftest import ARGUMENTS, Sweep
 
 ROOT = Path(__file__).parents[2]
@@ -207,3 +207,18 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
     [history] = load_measurements(log.parent).values()
     point = next((log.parent / "points").iterdir())
     assert len(torch.load(point / "last.pt", weights_only=True)["history"]) >= len(history) >= 2
+
+
+def test_several_workers_train_a_point_together(tmp_path: Path) -> None:
+    """Ray Train starts them; one of the points diverges, and says so as if it had been trained alone."""
+    arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis",
+                 "lr=0.005,1e30", "--train.epochs", "1", "--workers-per-trial", "2",
+                 "--runs", str(tmp_path)]  # fmt: skip
+
+    assert run_sweep.main(arguments) == 1
+
+    table = load_table(tmp_path / "mnv2_quick-digits").set_index("lr")
+    assert list(table.loc[[0.005, 1e30], "state"]) == ["COMPLETE", "FAILED"]
+    assert table.loc[0.005, "device"] == "2 x cpu fp32"
+    assert table.loc[0.005, "test_top1"] > 0
+    assert table.loc[1e30, "reason"].startswith("TrainingDivergedError: diverged at epoch 1, step ")

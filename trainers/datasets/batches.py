@@ -15,6 +15,7 @@ from trainers.config import TrainConfig
 from trainers.datasets.cache import Images, open_images
 from trainers.datasets.crops import MEAN, STD, CentreCrop, TrainCrop, eval_resize, train_resolution
 from trainers.datasets.dataset import Dataset, SplitName
+from trainers.workers import Workers
 
 DECODED_PX = 256
 """Shorter side that images are decoded to, or more where the resolution asks for it; the papers resize to this."""
@@ -24,14 +25,17 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class BatchKey:
-    """One batch to read: its images, and the seed of its crops."""
+    """One batch to read, or this worker's share of it: its images, and the seed of its crops."""
 
     indices: tuple[int, ...]
     seed: int
 
 
 def batches(dataset: Dataset, split: SplitName, config: TrainConfig, *, num_workers: int) -> "Batches":
-    """The batches of `split` for `config`: shuffled and cropped at random for `train`, else in order and centred."""
+    """The batches of `split` for `config`: shuffled and cropped at random for `train`, else in order and centred.
+
+    Where several workers train together, each gets its share of every batch.
+    """
     images = open_images(dataset, split, max(DECODED_PX, eval_resize(config), train_resolution(config)))
     labels = torch.from_numpy(dataset.splits[split].labels)
     return Batches(images, labels, config, train=split == "train", num_workers=num_workers)
@@ -44,6 +48,9 @@ class Batches:
         self, images: Images, labels: torch.Tensor, config: TrainConfig, *, train: bool, num_workers: int
     ) -> None:
         self.num_images = len(labels)
+        """Of the split, over all workers."""
+        self.images_per_step = min(config.batch_size, len(labels))
+        """Images in a training step, over all workers."""
         self._keys = _EpochKeys(len(labels), config, train=train)
         self._loader: DataLoader[Batch] = DataLoader(
             _Reader(images, labels, config, train=train),
@@ -75,6 +82,7 @@ class _EpochKeys:
         self._repeats = config.repeats
         self._seed = config.seed
         self._train = train
+        self._workers = Workers.current()
 
     def __len__(self) -> int:
         if self._train:
@@ -86,8 +94,11 @@ class _EpochKeys:
         order = generator.permutation(self._num_images) if self._train else np.arange(self._num_images)
         order = np.repeat(order, self._repeats if self._train else 1)[: self._num_images]
         for start in range(0, len(self) * self._batch_size, self._batch_size):
-            indices = tuple(order[start : start + self._batch_size].tolist())
-            yield BatchKey(indices, seed=int(generator.integers(2**63)))
+            batch = order[start : start + self._batch_size]
+            share = tuple(batch[self._workers.share_of(len(batch))].tolist())
+            seed = int(generator.integers(2**63)) ^ self._workers.rank
+            if share:  # the last batch of an evaluation may have fewer images than there are workers
+                yield BatchKey(share, seed)
 
 
 class _Reader(TorchDataset[Batch]):

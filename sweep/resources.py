@@ -1,0 +1,50 @@
+"""What each trial gets of the nodes that there are. Pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sweep.config import SweepConfig
+from trainers.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What each trial gets."""
+
+    num_workers: int
+    """Processes that train a point together; a single one is the trial's own."""
+    per_worker: Mapping[str, float]
+    """CPU and GPU of each."""
+    num_trials: int
+    """Trials that can run at once."""
+
+
+def trial_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -> Resources:
+    """What each trial of `config` gets on `nodes`, whose values are numbers of CPU and GPU.
+
+    Raises:
+        ConfigError: there is not that much.
+    """
+    roomiest = max(nodes, key=lambda node: (node.get("GPU", 0.0), node.get("CPU", 0.0)))
+    most = {kind: roomiest.get(kind, 0.0) for kind in ("CPU", "GPU")}
+    num_workers = config.num_workers
+    gpus = min(1.0, most["GPU"]) if config.gpus_per_trial is None else config.gpus_per_trial / num_workers
+    share = math.floor(gpus * most["CPU"] / most["GPU"]) if gpus and most["GPU"] else 1
+    cpus = max(1, share if config.cpus_per_trial is None else config.cpus_per_trial // num_workers)
+    per_worker = {"CPU": float(cpus), "GPU": gpus}
+    room = sum(_room(node, per_worker) for node in nodes)
+    if room < num_workers:
+        each = f"{num_workers} workers with {cpus} CPUs and {gpus:g} GPUs each" if num_workers > 1 else ""
+        wanted = each or f"{cpus} CPUs and {gpus:g} GPUs"
+        found = f"there is room for {room}" if room else "no node has both"
+        raise ConfigError(
+            f"a trial is to have {wanted}, but {found} (the largest: {most['CPU']:g} CPUs, {most['GPU']:g} GPUs); "
+            "lower --cpus-per-trial, --gpus-per-trial or --workers-per-trial"
+        )
+    return Resources(num_workers=num_workers, per_worker=per_worker, num_trials=room // num_workers)
+
+
+def _room(node: Mapping[str, float], wanted: Mapping[str, float]) -> int:
+    """How many times `wanted` fits into a node."""
+    return min(math.floor(node.get(kind, 0.0) / count + 1e-9) for kind, count in wanted.items() if count)
