@@ -264,9 +264,21 @@ def test_normalise_is_torchvisions() -> None:
     assert normal.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize(("resolution", "crop_share"), [(16, 0.5), (300, 1.0), (300, 0.5)])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"resolution": 16}, 64),
+        ({"resolution": 32}, 128),
+        ({"resolution": 33}, 256),
+        ({"resolution": 224}, 256),
+        ({"resolution": 300, "crop_share": 1.0}, 300),
+        ({"resolution": 300, "crop_share": 0.5}, 600),
+        ({"resolution": 16, "crop_share": 0.1}, 160),
+        ({"resolution": 32, "train_scale": 2.0}, 256),
+    ],
+)
 def test_images_are_decoded_large_enough_for_the_resolution(
-    make_folder: MakeFolder, resolution: int, crop_share: float
+    make_folder: MakeFolder, given: dict[str, Any], expected: int
 ) -> None:
     dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "val/a": 2}))
     asked: list[int] = []
@@ -277,6 +289,21 @@ def test_images_are_decoded_large_enough_for_the_resolution(
         return val.decode(i, short_side)
 
     spied = replace(dataset, splits={**dataset.splits, "val": replace(val, decode=decode)})
-    batches(spied, "val", config(resolution=resolution, crop_share=crop_share), num_workers=0)
+    batches(spied, "val", config(**given), num_workers=0)
 
-    assert set(asked) == {max(256, int(resolution / crop_share))}
+    assert set(asked) == {expected}
+
+
+def test_batches_read_ahead_are_the_same_and_an_error_comes_through() -> None:
+    def image(i: int) -> Pixels:
+        if i == 30:
+            raise OSError("image 30 is gone")
+        return np.full((8, 8, 3), i, dtype=np.uint8)
+
+    split = Batches(image, torch.arange(40), config(**PLAIN), train=False, num_workers=0)
+    read: list[int] = []
+    with pytest.raises(OSError, match="image 30 is gone"):
+        for _, labels in split:
+            read += labels.tolist()
+
+    assert read == list(range(16))

@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -36,9 +37,20 @@ def batches(dataset: Dataset, split: SplitName, config: TrainConfig, *, num_work
 
     Where several workers train together, each gets its share of every batch.
     """
-    images = open_images(dataset, split, max(DECODED_PX, eval_resize(config), train_resolution(config)))
+    images = open_images(dataset, split, decoded_px(config))
     labels = torch.from_numpy(dataset.splits[split].labels)
     return Batches(images, labels, config, train=split == "train", num_workers=num_workers)
+
+
+def decoded_px(config: TrainConfig) -> int:
+    """Shorter side that images are decoded to: enough for every crop, and little to read for small resolutions.
+
+    Four times the resolution, as a power of two so that resolutions share a cache: the smallest crops, of 8 % of the
+    area and so 28 % of the side, are then not enlarged.
+    """
+    largest = max(config.resolution, train_resolution(config))
+    enough = 2 ** math.ceil(math.log2(4 * largest))
+    return max(min(DECODED_PX, enough), eval_resize(config), largest)
 
 
 class Batches:
@@ -52,8 +64,10 @@ class Batches:
         self.images_per_step = min(config.batch_size, len(labels))
         """Images in a training step, over all workers."""
         self._keys = _EpochKeys(len(labels), config, train=train)
+        crop = TrainCrop(config) if train else CentreCrop(config)
+        self._read_ahead = num_workers == 0 and not crop.uses_global_generator
         self._loader: DataLoader[Batch] = DataLoader(
-            _Reader(images, labels, config, train=train),
+            _Reader(images, labels, crop),
             sampler=self._keys,  # type: ignore[arg-type] # an iterable with a length is all it needs
             batch_size=None,
             num_workers=num_workers,
@@ -69,7 +83,16 @@ class Batches:
         return len(self._keys)
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self._loader)
+        return _read_ahead(iter(self._loader)) if self._read_ahead else iter(self._loader)
+
+
+def _read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, each read by a thread while the one before is in use."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 class _EpochKeys:
@@ -104,10 +127,10 @@ class _EpochKeys:
 class _Reader(TorchDataset[Batch]):
     """Reads one batch: crops each image, augments it, and stacks them."""
 
-    def __init__(self, images: Images, labels: torch.Tensor, config: TrainConfig, *, train: bool) -> None:
+    def __init__(self, images: Images, labels: torch.Tensor, crop: TrainCrop | CentreCrop) -> None:
         self._images = images
         self._labels = labels
-        self._crop = TrainCrop(config) if train else CentreCrop(config)
+        self._crop = crop
 
     def __getitem__(self, key: BatchKey) -> Batch:  # type: ignore[override]
         generator = random.Random(key.seed)
@@ -115,7 +138,7 @@ class _Reader(TorchDataset[Batch]):
         return torch.stack(crops), self._labels[list(key.indices)]
 
     def _read(self, i: int) -> torch.Tensor:
-        image_HWC = torch.from_numpy(np.array(self._images(i)))
+        image_HWC = torch.from_numpy(self._images(i))
         return image_HWC.permute(2, 0, 1)  # keeps the pixels in HWC order, for which torchvision resizes fastest
 
 

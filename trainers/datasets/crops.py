@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import torch
 from torch import nn
+from torch.nn.functional import interpolate
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as transforms
 
@@ -40,6 +41,8 @@ def train_resolution(config: TrainConfig) -> int:
 class CentreCrop:
     """The crop that is evaluated."""
 
+    uses_global_generator = False
+
     def __init__(self, config: TrainConfig) -> None:
         self._config = config
 
@@ -56,6 +59,8 @@ class TrainCrop:
         erase = v2.RandomErasing(config.random_erase, value=[round(255 * mean) for mean in MEAN])  # type: ignore[arg-type]
         augmented = config.augment != "none" or config.random_erase > 0
         self._augment = nn.Sequential(AUGMENTS[config.augment](), erase) if augmented else None
+        self.uses_global_generator = augmented
+        """Whether PyTorch's global generator is borrowed, so that no other thread may use it meanwhile."""
 
     def __call__(self, image_CHW: torch.Tensor, generator: random.Random) -> torch.Tensor:
         """A part of the image (3, R, R), mirrored or not, then augmented."""
@@ -92,9 +97,10 @@ def random_resized_crop(image_CHW: torch.Tensor, config: TrainConfig, generator:
         crop_w, crop_h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < crop_w <= width and 0 < crop_h <= height:
             top, left = generator.randint(0, height - crop_h), generator.randint(0, width - crop_w)
-            size = [config.resolution] * 2
-            return transforms.resized_crop(image_CHW, top, left, crop_h, crop_w, size, antialias=True)
-    crop_w, crop_h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))  # the largest of such aspects
-    return transforms.resize(
-        transforms.center_crop(image_CHW, [crop_h, crop_w]), [config.resolution] * 2, antialias=True
-    )
+            break
+    else:  # the largest of such aspects, in the middle
+        crop_w, crop_h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))
+        top, left = round((height - crop_h) / 2), round((width - crop_w) / 2)
+    crop = image_CHW[None, :, top : top + crop_h, left : left + crop_w]
+    # what torchvision's resize does to uint8, without the third of the time that its dispatch takes for small crops
+    return interpolate(crop, [config.resolution] * 2, mode="bilinear", antialias=True)[0]
