@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import ks_2samp
+from torch.utils.data import get_worker_info
 from torchvision.models import MobileNet_V2_Weights
 from torchvision.transforms import v2
 
 from trainers.config import TrainConfig
+from trainers.datasets import cache
 from trainers.datasets.batches import (
     Batches,
     batches,
@@ -280,7 +282,7 @@ def test_normalise_is_torchvisions() -> None:
 def test_images_are_decoded_large_enough_for_the_resolution(
     make_folder: MakeFolder, given: dict[str, Any], expected: int
 ) -> None:
-    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "val/a": 2}))
+    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "val/a": 2, "val/b": 0}))
     asked: list[int] = []
     val = dataset.splits["val"]
 
@@ -301,9 +303,25 @@ def test_batches_read_ahead_are_the_same_and_an_error_comes_through() -> None:
         return np.full((8, 8, 3), i, dtype=np.uint8)
 
     split = Batches(image, torch.arange(40), config(**PLAIN), train=False, num_workers=0)
-    read: list[int] = []
-    with pytest.raises(OSError, match="image 30 is gone"):
-        for _, labels in split:
-            read += labels.tolist()
+    running = iter(split)
 
-    assert read == list(range(16))
+    assert next(running)[1].tolist() == list(range(16))
+    with pytest.raises(OSError, match="image 30 is gone"):
+        next(running)
+
+
+def test_images_that_no_cache_holds_are_decoded_by_loader_workers(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2}))
+    monkeypatch.setattr(cache, "_fits", lambda *_: False)
+
+    def decode(i: int, short_side: int) -> Pixels:
+        return np.full((8, 8, 3), 0 if get_worker_info() is None else 1, dtype=np.uint8)
+
+    train = replace(dataset.splits["train"], decode=decode)
+    ((images, _),) = batches(
+        replace(dataset, splits={**dataset.splits, "train": train}), "train", config(**PLAIN), num_workers=0
+    )
+
+    assert (images == 1).all()

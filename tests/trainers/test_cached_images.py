@@ -19,7 +19,7 @@ MakeFolder = Callable[[Mapping[str, int]], Path]
 def test_pixels_are_the_same_built_mapped_and_streamed(
     make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, short_side: int
 ) -> None:
-    dataset = image_folder(make_folder({"train/a": 9, "train/b": 7, "val/a": 5}))
+    dataset = image_folder(make_folder({"train/a": 9, "train/b": 7, "val/a": 5, "val/b": 0}))
     built, mapped = (open_images(dataset, "train", short_side) for _ in range(2))
     monkeypatch.setenv("MOBILENET_SWEEP_CACHE", str(cache_folder() / "other"))
     monkeypatch.setattr(cache, "_fits", lambda *_: False)
@@ -41,7 +41,7 @@ def test_images_in_memory_are_not_cached(own_cache: Path) -> None:
 
 
 def test_splits_sizes_and_datasets_have_caches_of_their_own(make_folder: MakeFolder, own_cache: Path) -> None:
-    dataset = image_folder(make_folder({"train/a": 3, "train/b": 3, "val/a": 2}))
+    dataset = image_folder(make_folder({"train/a": 3, "train/b": 3, "val/a": 2, "val/b": 0}))
     for split, short_side in (("train", 8), ("train", 9), ("val", 8)):
         open_images(dataset, split, short_side)  # type: ignore[arg-type]
 

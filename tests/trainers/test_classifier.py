@@ -179,7 +179,7 @@ def test_no_part_of_a_batch_is_too_small_for_batch_normalisation(
     make_point: MakePoint, make_folder: MakeFolder, batch_size: int, accumulate: int
 ) -> None:
     """At a last feature map of 1 x 1 px a part of one image has no variance."""
-    folder = make_folder({"train/a": 11, "train/b": 10, "val/a": 2})
+    folder = make_folder({"train/a": 11, "train/b": 10, "val/a": 2, "val/b": 0})
     settings = {"data": str(folder), "num_classes": 2, "total_stride": 32, "epochs": 1, "lr": 1e-6}
     point = make_point(batch_size=batch_size, accumulate=accumulate, **settings)
 

@@ -130,7 +130,7 @@ def test_reduced_image_shows_the_same_scene(tmp_path: Path, file: str, tolerance
 
 
 def test_classes_are_sorted_and_labels_follow_them(make_folder: MakeFolder) -> None:
-    dataset = image_folder(make_folder({"train/b": 2, "train/a": 3, "train/C": 2, "val/a": 1, "val/b": 2}))
+    dataset = image_folder(make_folder({"train/b": 2, "train/a": 3, "train/C": 2, "val/C": 0, "val/a": 1, "val/b": 2}))
 
     assert dataset.classes == ("C", "a", "b")
     assert dataset.splits["train"].labels.tolist() == [0, 0, 1, 1, 1, 2, 2]
@@ -161,7 +161,9 @@ def test_test_folder_is_kept_apart(make_folder: MakeFolder) -> None:
 def test_without_validation_folder_a_stratified_tenth_of_train_validates(
     make_folder: MakeFolder, with_test: bool
 ) -> None:
-    counts = {"train/a": 40, "train/b": 20, "train/c": 2} | ({"test/a": 3} if with_test else {})
+    counts = {"train/a": 40, "train/b": 20, "train/c": 2} | (
+        {"test/a": 3, "test/b": 0, "test/c": 0} if with_test else {}
+    )
     dataset = image_folder(make_folder(counts))
 
     assert np.bincount(dataset.splits["val"].labels).tolist() == [4, 2, 1]
@@ -172,7 +174,7 @@ def test_without_validation_folder_a_stratified_tenth_of_train_validates(
 
 
 def test_unlabelled_test_images_are_left_out_and_that_is_said(make_folder: MakeFolder) -> None:
-    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "test": 2}))
+    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0, "test": 2}))
 
     assert dataset.sizes == "4 train, 1 val"
     assert dataset.note == "validated on its own split; test/ has no class folders and is left out"
@@ -185,7 +187,7 @@ def test_held_out_part_is_the_same_each_time(make_folder: MakeFolder) -> None:
 
 
 def test_only_images_count_in_any_case_and_depth(make_folder: MakeFolder) -> None:
-    folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1})
+    folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
     (folder / "train/a/notes.txt").write_text("no image")
     (folder / "train/README").write_text("no class")
     (folder / "train/a/deep/er").mkdir(parents=True)
@@ -204,8 +206,9 @@ def test_only_images_count_in_any_case_and_depth(make_folder: MakeFolder) -> Non
         ({"train/a": 0, "train/b": 3}, "class 'a' in .*train has 0 images .*.jpg"),
         ({"train/a": 2, "train/b": 2, "val/a": 1, "val/x": 1, "val/y": 1}, "val has classes that train/ lacks: x, y"),
         ({"train/a": 2, "train/b": 2, "test/z": 1}, "test has classes that train/ lacks: z"),
-        ({"train/a": 2, "train/b": 2, "val/a": 0}, "val has no images"),
-        ({"train/a": 2, "train/b": 2, "val/a": 1, "test/a": 0}, "test has no images"),
+        ({"train/a": 2, "train/b": 2, "val/a": 1}, "val lacks classes that train/ has: b; add them, empty if need be"),
+        ({"train/a": 2, "train/b": 2, "val/a": 0, "val/b": 0}, "val has no images"),
+        ({"train/a": 2, "train/b": 2, "test/a": 0, "test/b": 0}, "test has no images"),
     ],
 )
 def test_unusable_folder_says_what_is_wrong(make_folder: MakeFolder, counts: dict[str, int], message: str) -> None:
@@ -253,7 +256,7 @@ def test_fingerprint_changes_with_the_images(make_folder: MakeFolder, change: Ca
 
 def test_fingerprint_changes_with_the_split_alone(make_folder: MakeFolder) -> None:
     """Images in the same order, parted elsewhere."""
-    folder = make_folder({"train/a": 2, "train/b": 4, "val/b": 1})
+    folder = make_folder({"train/a": 2, "train/b": 4, "val/a": 0, "val/b": 1})
     (folder / "val/b/000.png").rename(folder / "val/b/004.png")
     before = image_folder(folder).fingerprint
 
@@ -265,7 +268,7 @@ def test_fingerprint_changes_with_the_split_alone(make_folder: MakeFolder) -> No
 def test_fingerprint_ignores_where_the_folder_lies_and_when_it_was_written(
     make_folder: MakeFolder, tmp_path: Path
 ) -> None:
-    folder = make_folder({"train/a": 3, "train/b": 3, "val/a": 1})
+    folder = make_folder({"train/a": 3, "train/b": 3, "val/a": 1, "val/b": 0})
     before = image_folder(folder).fingerprint
     copied = Path(shutil.copytree(folder, tmp_path / "else/where"))
     os.utime(copied / "train/a/000.png", (0, 0))

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from trainers.config import TrainConfig
-from trainers.datasets.cache import Images, open_images
+from trainers.datasets.cache import Images, MappedImages, open_images
 from trainers.datasets.crops import MEAN, STD, CentreCrop, TrainCrop, eval_resize, train_resolution
 from trainers.datasets.dataset import Dataset, SplitName
 from trainers.workers import Workers
@@ -39,6 +39,8 @@ def batches(dataset: Dataset, split: SplitName, config: TrainConfig, *, num_work
     """
     images = open_images(dataset, split, decoded_px(config))
     labels = torch.from_numpy(dataset.splits[split].labels)
+    if not dataset.splits[split].in_memory and not isinstance(images, MappedImages):
+        num_workers = max(num_workers, torch.get_num_threads())  # decoding from the files takes longer than training
     return Batches(images, labels, config, train=split == "train", num_workers=num_workers)
 
 

@@ -21,7 +21,7 @@ def image_folder(path: Path) -> Dataset:
     class folders is left out.
 
     Raises:
-        ConfigError: no such folder, no `train/`, no images, a single class, or a class that `train/` does not have.
+        ConfigError: no such folder, no `train/`, no images, a single class, or splits whose class folders differ.
     """
     folders: dict[SplitName, Path | None] = {split: _first_folder(path, names) for split, names in SPLIT_NAMES.items()}
     train = folders["train"]
@@ -58,9 +58,14 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
 
 def _list_images(folder: Path, classes: tuple[str, ...], entries: list[str]) -> Split:
     """The images below `folder`, by class and name; adds the name and size of each to `entries`."""
-    unknown = sorted(set(_class_folders(folder)) - set(classes))
+    own = set(_class_folders(folder))
+    unknown, missing = sorted(own - set(classes)), sorted(set(classes) - own)
     if unknown:
         raise ConfigError(f"{folder} has classes that train/ lacks: {', '.join(unknown[:5])}; remove or rename them")
+    if missing:
+        raise ConfigError(
+            f"{folder} lacks classes that train/ has: {', '.join(missing[:5])}; add them, empty if need be"
+        )
     paths: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
