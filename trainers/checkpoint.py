@@ -27,11 +27,13 @@ def save(state: dict[str, Any], path: Path) -> None:
         raise
 
 
-def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+def load(
+    path: Path, device: torch.device | str = "cpu", *, remedy: str = "remove it, and its point trains again"
+) -> dict[str, Any] | None:
     """The state at `path`, on `device`; None if there is none.
 
     Raises:
-        ConfigError: the file is no checkpoint, or not a whole one.
+        ConfigError: the file is no checkpoint, or not a whole one; the message ends with the `remedy`.
     """
     if not path.is_file():
         return None
@@ -39,6 +41,4 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any] | Non
         return torch.load(path, map_location=device, weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
         kind = type(error).__name__
-        raise ConfigError(
-            f"{path} is damaged or no checkpoint ({kind}); remove it, and its point trains again"
-        ) from error
+        raise ConfigError(f"{path} is damaged or no checkpoint ({kind}); {remedy}") from error

@@ -1,0 +1,32 @@
+"""Files for the user that are whole or absent."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainers.errors import ConfigError, one_line
+
+
+def check_writable(path: Path) -> None:
+    """Raise a ConfigError unless a file at `path` could be written; asked before the work, not after it."""
+    if not path.parent.is_dir() or path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"cannot write {path}: give a file in a folder that exists and that you may write to")
+
+
+@contextmanager
+def whole_file(path: Path) -> Generator[Path]:
+    """The path to write to, which becomes `path` once the block has ended, and is removed if the block fails.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    check_writable(path)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")  # some writers choose by the suffix
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {one_line(error)}") from error
+    finally:
+        partial.unlink(missing_ok=True)
