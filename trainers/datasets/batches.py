@@ -32,16 +32,19 @@ class BatchKey:
     seed: int
 
 
-def batches(dataset: Dataset, split: SplitName, config: TrainConfig, *, num_workers: int) -> "Batches":
+def batches(
+    dataset: Dataset, split: SplitName, config: TrainConfig, *, num_workers: int, centred: bool = False
+) -> "Batches":
     """The batches of `split` for `config`: shuffled and cropped at random for `train`, else in order and centred.
 
-    Where several workers train together, each gets its share of every batch.
+    `centred` has `train` read as the others are: to be evaluated. Where several workers train together, each gets its
+    share of every batch.
     """
     images = open_images(dataset, split, decoded_px(config))
     labels = torch.from_numpy(dataset.splits[split].labels)
     if not dataset.splits[split].in_memory and not isinstance(images, MappedImages):
         num_workers = max(num_workers, torch.get_num_threads())  # decoding from the files takes longer than training
-    return Batches(images, labels, config, train=split == "train", num_workers=num_workers)
+    return Batches(images, labels, config, train=split == "train" and not centred, num_workers=num_workers)
 
 
 def decoded_px(config: TrainConfig) -> int:
