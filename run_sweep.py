@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while the imports take their seconds
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from analysis.report import Report
+    from trainers.network import Network
 
 DESCRIPTION = """Train every network of a search space, log each to MLflow, draw accuracy against cost.
 
@@ -39,7 +40,7 @@ DESCRIPTION = """Train every network of a search space, log each to MLflow, draw
 - run_sweep.py --config runs/NAME/config.json --name other: the settings of an earlier sweep
 
 The same command again trains only what is missing. Other commands, each with --help: plan (points and exact costs,
-trains nothing), report FOLDER, recipe NAME, ui, list."""
+trains nothing), report FOLDER, recipe NAME, ui, list; and with what was trained: evaluate, predict, features."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,61 @@ class UiArguments:
 @dataclass(frozen=True, kw_only=True)
 class ListArguments:
     """Name the spaces, models, datasets, trainers, plots and published tables."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointArguments:
+    """Which network a command is about."""
+
+    checkpoint: Positional[str]
+    """A point runs/NAME/ID, a sweep runs/NAME with --best, a .pt or .pth file, or mlflow:RUN_ID."""
+    best: bool = False
+    """CHECKPOINT is a sweep: take its COMPLETE point of the highest top-1."""
+    resolution: int | None = None
+    """Height and width of the input, px; unset: the network's own, or 224 where a file does not say."""
+    runs: Path = Path("runs")
+    """Where the MLflow store lies."""
+    tracking_uri: str | None = None
+    """MLflow server or store; unset: MLFLOW_TRACKING_URI, else an SQLite file in `runs`."""
+
+    def open(self) -> "Network":
+        """The network."""
+        from sweep.checkpoints import open_checkpoint
+
+        network = open_checkpoint(self.checkpoint, best=self.best, runs=self.runs, tracking_uri=self.tracking_uri)
+        return network.at(self.resolution)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateArguments(CheckpointArguments):
+    """Score a network on every image of a split."""
+
+    data: str | None = None
+    """The images, as for a sweep; unset: those that the network was trained on."""
+    split: Literal["val", "test", "train"] = "val"
+    """Which of them; `train` without augmentation."""
+    batch_size: int | None = None
+    """Images at once, 2 or more, which does not change the result; unset: as in training."""
+    confusion: Path | None = None
+    """Also write the counts of true classes (rows) and first guesses (columns) to this CSV file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictArguments(CheckpointArguments):
+    """Print the five likeliest classes of images, with their probabilities."""
+
+    images: Positional[tuple[Path, ...]]
+    """Image files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesArguments(CheckpointArguments):
+    """Write the pooled features of images, before the classifier: `features` (N, C) and `files` (N,)."""
+
+    images: Positional[tuple[Path, ...]]
+    """Image files."""
+    out: Path = Path("features.npz")
+    """The file to write, for numpy.load."""
 
 
 def sweep(argv: Sequence[str]) -> int:
@@ -182,6 +238,49 @@ def recipe(argv: Sequence[str]) -> int:
     return 0
 
 
+def evaluate(argv: Sequence[str]) -> int:
+    """Score a network."""
+    arguments = parse(argv, EvaluateArguments, "evaluate")
+    from trainers.evaluate import evaluate_network, write_confusion
+    from trainers.files import check_writable
+
+    if arguments.confusion is not None:
+        check_writable(arguments.confusion)
+    network = arguments.open()
+    found = evaluate_network(network, arguments.data, arguments.split, batch_size=arguments.batch_size)
+    scores = found.scores
+    print(f"{network.name}: {counted(found.num_images, 'image')} of {arguments.split}")
+    print(f"top-1 {scores.top1:.3f} %, top-5 {scores.top5:.3f} %, loss {scores.loss:.4f}")
+    if arguments.confusion is not None:
+        write_confusion(arguments.confusion, found, network.classes)
+        print(f"confusion: {arguments.confusion}")
+    return 0
+
+
+def predict(argv: Sequence[str]) -> int:
+    """Print what images show."""
+    arguments = parse(argv, PredictArguments, "predict")
+    from trainers.predict import predict
+
+    for prediction in predict(arguments.open(), arguments.images):
+        guesses = ", ".join(f"{name} {chance:.1%}" for name, chance in prediction.guesses)
+        print(f"{prediction.image}: {guesses}")
+    return 0
+
+
+def features(argv: Sequence[str]) -> int:
+    """Write the features of images."""
+    arguments = parse(argv, FeaturesArguments, "features")
+    from trainers.files import check_writable
+    from trainers.predict import features, write_features
+
+    check_writable(arguments.out)
+    found = features(arguments.open(), arguments.images)
+    write_features(arguments.out, found, arguments.images)
+    print(f"features: {arguments.out}, {found.shape[0]} x {found.shape[1]}")
+    return 0
+
+
 def ui(argv: Sequence[str]) -> int:
     """Become an MLflow server on the project's store."""
     arguments = parse(argv, UiArguments, "ui")
@@ -241,6 +340,9 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "plan": plan,
     "report": report,
     "recipe": recipe,
+    "evaluate": evaluate,
+    "predict": predict,
+    "features": features,
     "ui": ui,
     "list": list_registries,
 }

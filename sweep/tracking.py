@@ -32,6 +32,8 @@ EXPERIMENT = "mobilenet-sweep"
 STORE = "mlflow.db"
 METRICS_PER_CALL = 1000
 """MLflow's own limit."""
+FOLDER = "folder"
+"""The tag of a child run that says where its point keeps its checkpoints."""
 RETRY_SECONDS = 5.0
 """Between attempts while the store cannot be reached."""
 EPOCH_METRICS = ("top1", "top5", "raw_top1", "val_loss", "train_loss", "lr", "images_per_second")
@@ -98,6 +100,35 @@ def connect(uri: str, runs: Path) -> Store:
         return Store(client, client.create_experiment(EXPERIMENT, artifact_location=local))
 
 
+def find_point_folder(run_id: str, runs: Path, wanted: str | None) -> Path:
+    """Where the point of a child run keeps its checkpoints: as its tag says, or in `runs` if that has moved.
+
+    Raises:
+        ConfigError: no such store or run, a run that is no point's, or a folder that is not on this machine.
+    """
+    uri = tracking_uri(runs, wanted)
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:") and not path.is_file():
+        raise ConfigError(f"no MLflow store at {path}; give its folder with --runs, or --tracking-uri")
+    with reaching(uri):
+        try:
+            tags = MlflowClient(uri).get_run(run_id).data.tags
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            tags = None
+    if tags is None:
+        raise ConfigError(f"no run {run_id!r} in {without_credentials(uri)}; its page in the MLflow UI shows the id")
+    if "point" not in tags:
+        raise ConfigError(f"run {run_id} is no point's; give one of its child runs, or runs/NAME with --best")
+    places = [Path(tags[FOLDER])] if FOLDER in tags else []
+    places.append(runs / tags["sweep"] / "points" / tags["point"])
+    folder = next((place for place in places if place.is_dir()), None)
+    if folder is None:
+        raise ConfigError(f"the checkpoints of run {run_id} are not on this machine: {places[0]} does not exist")
+    return folder
+
+
 @dataclass
 class _Pending:
     """What is still to be written of one point."""
@@ -141,6 +172,7 @@ class Tracker:
         with self._wake:
             pending = self._pending.setdefault(point.id, _Pending())
             pending.params += [Param(name, str(value)) for name, value in as_row(point.config).items()]
+            pending.tags += [RunTag(FOLDER, str(point.point.folder))]
             pending.metrics += [Metric(name, getattr(point.cost, name), 0, 0) for name in COSTS]
             self._wake.notify()
 

@@ -1,0 +1,93 @@
+"""What the text of a CHECKPOINT on the command line stands for: a point, a sweep's best, a file, an MLflow run."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from sweep.results import RESULTS, latest_rows
+from trainers.checkpoint import BEST
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.models.registry import MODELS
+from trainers.network import Network, load_network, untrained
+
+FORMS = "a point runs/NAME/ID, a sweep runs/NAME with --best, a .pt or .pth file, or mlflow:RUN_ID"
+
+
+def open_checkpoint(
+    text: str, *, best: bool = False, runs: Path = Path("runs"), tracking_uri: str | None = None
+) -> Network:
+    """The network that `text` names.
+
+    Args:
+        text: one of FORMS.
+        best: of the sweep at `text` the COMPLETE point of the highest top-1; of equals the one with fewer MACs.
+        runs: where the MLflow store lies, unless `tracking_uri` or MLFLOW_TRACKING_URI names another.
+        tracking_uri: MLflow server or store.
+
+    Raises:
+        ConfigError: it names nothing, or nothing that can be loaded.
+    """
+    if text.startswith("mlflow:"):
+        from sweep.tracking import find_point_folder  # MLflow takes seconds to import
+
+        return _of_point(find_point_folder(text.removeprefix("mlflow:"), runs, tracking_uri))
+    path = Path(text)
+    if best:
+        return _of_point(point_folder(path, _best_row(path)["point"]))
+    if (path / RESULTS).is_file():
+        raise ConfigError(f"{path} is a sweep: choose its best network with --best, or a point, {path}/ID")
+    if path.is_dir():
+        return _of_point(path)
+    if (path.parent / RESULTS).is_file():
+        return _of_point(point_folder(path.parent, path.name))
+    if not path.is_file():
+        raise ConfigError(f"no checkpoint {text!r}; give {FORMS}")
+    return load_network(path)
+
+
+def open_untrained(text: str) -> Network | None:
+    """The network with random weights that `text` describes as MODEL:WIDTH_RESOLUTION; None if it does not.
+
+    Raises:
+        ConfigError: there is no such width or resolution.
+    """
+    found = re.fullmatch(r"(\w+):([\d.]+)_(\d+)", text)
+    if not found or found[1] not in MODELS:
+        return None
+    try:
+        width_mult = float(found[2])
+    except ValueError:
+        raise ConfigError(f"{found[2]!r} in {text!r} is no width; write it as mobilenet_v2:0.35_96") from None
+    return untrained(TrainConfig(model=found[1], width_mult=width_mult, resolution=int(found[3]), num_classes=1000))
+
+
+def point_folder(sweep: Path, point: str) -> Path:
+    """Where the sweep in the folder `sweep` keeps the checkpoints of `point`.
+
+    Raises:
+        ConfigError: it has no such point.
+    """
+    rows = latest_rows(sweep)
+    if point not in rows and not (sweep / "points" / point).is_dir():
+        ids = ", ".join(list(rows)[:3]) + (", ..." if len(rows) > 3 else "")
+        raise ConfigError(f"{sweep} has no point {point!r}; it has {ids or 'none yet'}")
+    return sweep / "points" / point
+
+
+def _best_row(sweep: Path) -> dict[str, Any]:
+    if not (sweep / RESULTS).is_file():
+        raise ConfigError(f"--best chooses from a sweep, and there is none at {sweep}; give its folder, runs/NAME")
+    complete = [row for row in latest_rows(sweep).values() if row["state"] == "COMPLETE"]
+    if not complete:
+        raise ConfigError(f"{sweep} has no complete point yet")
+    return min(complete, key=lambda row: (-row["top1"], row["macs"]))
+
+
+def _of_point(folder: Path) -> Network:
+    if not (folder / BEST).is_file():
+        sweep = folder.parent.parent
+        row = latest_rows(sweep).get(folder.name, {})
+        why = f": it is {row['state']} ({row['reason']})" if row.get("reason") else ""
+        raise ConfigError(f"{folder} holds no {BEST}{why}")
+    return load_network(folder / BEST)
