@@ -93,7 +93,8 @@ class CheckpointArguments:
     """Which network a command is about."""
 
     checkpoint: Positional[str]
-    """A point runs/NAME/ID, a sweep runs/NAME with --best, a .pt or .pth file, or mlflow:RUN_ID."""
+    """A point runs/NAME/ID, a sweep runs/NAME with --best, a .pt or .pth file, mlflow:RUN_ID, or a published network
+    such as dli14:0.35_224; `run_sweep.py list` names them."""
     best: bool = False
     """CHECKPOINT is a sweep: take its COMPLETE point of the highest top-1."""
     resolution: int | None = None
@@ -307,6 +308,7 @@ def list_registries(argv: Sequence[str]) -> int:
     from trainers.datasets.registry import DATASETS
     from trainers.datasets.torchvision_sets import TORCHVISION_SETS
     from trainers.models.registry import MODELS
+    from trainers.published_weights import PUBLISHED
     from trainers.recipes import RECIPES
     from trainers.registry import TRAINERS
 
@@ -321,6 +323,7 @@ def list_registries(argv: Sequence[str]) -> int:
             "(or validation) and test where there are any."
         },
         "trainers (--trainer)": {name: first_line(train) for name, train in TRAINERS.items()},
+        "published networks": {name: f"{known.top1:.3f} % top-1 on ImageNet" for name, known in PUBLISHED.items()},
         "plots": {name: plot.description for name, plot in PLOTS.items()},
         "published tables (--published)": sources(),
         "cells that upstream printed wrong": {

@@ -1,4 +1,4 @@
-"""What the text of a CHECKPOINT on the command line stands for: a point, a sweep's best, a file, an MLflow run."""
+"""What the text of a CHECKPOINT stands for: a point, a sweep's best, a file, an MLflow run, a published network."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,12 @@ from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 from trainers.models.registry import MODELS
 from trainers.network import Network, load_network, untrained
+from trainers.published_weights import SOURCES, published_network
 
-FORMS = "a point runs/NAME/ID, a sweep runs/NAME with --best, a .pt or .pth file, or mlflow:RUN_ID"
+FORMS = (
+    "a point runs/NAME/ID, a sweep runs/NAME with --best, a .pt or .pth file, mlflow:RUN_ID, or a published network "
+    "(`run_sweep.py list` names them)"
+)
 
 
 def open_checkpoint(
@@ -32,6 +36,8 @@ def open_checkpoint(
         from sweep.tracking import find_point_folder  # MLflow takes seconds to import
 
         return _of_point(find_point_folder(text.removeprefix("mlflow:"), runs, tracking_uri))
+    if text.partition(":")[0] in SOURCES and not best:
+        return published_network(text)
     path = Path(text)
     if best:
         return _of_point(point_folder(path, _best_row(path)["point"]))
