@@ -23,13 +23,13 @@ from trainers.recipes import with_recipe
 T = TypeVar("T")
 S = TypeVar("S", bound=SweepConfig)
 
-SHORT_FORMS = """Short forms: --data PATH is --train.data PATH; --config FILE starts from a saved configuration (JSON or
-YAML; any sweep's config.json is one), with the flags on top."""
+SHORT_FORMS = """Short forms: --data PATH is --train.data PATH, --init published is --train.init published; --config
+FILE starts from a saved configuration (JSON or YAML; any sweep's config.json is one), with the flags on top."""
 
 
 def parse_sweep(argv: Sequence[str], cls: type[S], command: str, description: str) -> S:
     """The configuration that `argv` asks for: a saved one or the space's own base, and the flags on top."""
-    arguments = [re.sub(r"^--data(?==|$)", "--train.data", argument) for argument in argv]
+    arguments = [re.sub(r"^--(data|init)(?==|$)", r"--train.\1", argument) for argument in argv]
     arguments, saved = _take_option(arguments, "--config")
     _, space = _take_option(arguments, "--space")
     _, recipe = _take_option(arguments, "--recipe")

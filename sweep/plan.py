@@ -21,6 +21,7 @@ from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, unknown_choice
 from trainers.fields import as_row
+from trainers.initial_weights import published_start
 from trainers.measurement import Point
 from trainers.registry import TRAINERS
 
@@ -137,6 +138,8 @@ def _resolved(config: TrainConfig) -> TrainConfig:
     """`config` with the dataset's number of classes if it has none, and the absolute path of its data."""
     dataset = load_dataset(config.data)
     num_classes = config.num_classes or len(dataset.classes)
+    if config.init == "published":
+        published_start(config)  # raises where there is none
     if num_classes < len(dataset.classes):
         raise ConfigError(f"num_classes is {num_classes}, but {dataset.name} has {len(dataset.classes)} classes")
     return replace(config, num_classes=num_classes, data=canonical(config.data))

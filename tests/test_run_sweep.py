@@ -47,6 +47,11 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ([*QUICK, "--train.optimizer", "adam"], "invalid choice 'adam' for argument '--train.optimizer'"),
         ([*QUICK, "--train.width-mult", "0.5"], "width_mult is an axis of mnv2_quick; choose its values with --axis"),
         ([*QUICK, "--train.width_mult=0.5"], "width_mult is an axis of mnv2_quick; choose its values with --axis"),
+        (
+            [*QUICK, "--init", "published", "--axis", "width_mult=0.6"],
+            "no published weights of mobilenet_v2 0.6 for init",
+        ),
+        (["plan", *QUICK, "--init", "best"], "invalid choice 'best' for argument '--train.init'"),
         ([*QUICK, "--num-samples", "10"], "num_samples is 10, but the grid has 9 points"),
         (
             [*QUICK, "--data", "nowhere"],
@@ -166,6 +171,11 @@ def test_flags_go_on_top_of_the_base_of_the_space() -> None:
 @pytest.mark.parametrize("flag", [["--data", "x"], ["--data=x"], ["--train.data", "x"]])
 def test_data_has_a_short_spelling(flag: list[str]) -> None:
     assert parse_sweep([*QUICK, *flag], SweepConfig, "", "").train.data == "x"
+
+
+@pytest.mark.parametrize("flag", [["--init", "published"], ["--init=published"], ["--train.init", "published"]])
+def test_init_has_a_short_spelling(flag: list[str]) -> None:
+    assert parse_sweep([*QUICK, *flag], SweepConfig, "", "").train.init == "published"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from trainers.device import Device
 from trainers.ema import Ema
 from trainers.errors import TrainingDivergedError
 from trainers.evaluate import Scores, evaluate
+from trainers.initial_weights import load_published_start
 from trainers.loss import build_criterion, build_mix
 from trainers.measurement import Measurement, Point
 from trainers.models.registry import build_model
@@ -46,7 +47,7 @@ class Training:
         self.device, self.workers = Device.of(config), Workers.current()
         torch.backends.cudnn.deterministic = True
         torch.manual_seed(config.seed)
-        self.model = build_model(config).to(self.device.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = self._initial().to(self.device.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.sync_bn and self.workers.count > 1:
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
         self.trained = self.workers.wrap(self.model)
@@ -56,6 +57,12 @@ class Training:
         self.scaler = torch.amp.GradScaler(self.device.place.type, enabled=self.device.precision == "fp16")
         self.history: list[Measurement] = []
         self.dataset = load_dataset(config.data)
+
+    def _initial(self) -> nn.Module:
+        model = build_model(self.config)
+        if self.config.init == "published" and not (self.point.folder / checkpoint.LAST).is_file():
+            load_published_start(model, self.config)
+        return model
 
     def run(self) -> Iterator[Measurement]:
         """Yield the measurements of finished epochs, then train and measure the others."""

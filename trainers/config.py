@@ -36,6 +36,9 @@ class TrainConfig:
     """Input px per px of the last feature map. 32 as published; less sets the earliest strides to 1, for images of
     32 px and below."""
 
+    init: Literal["random", "published"] = "random"
+    """`published` starts from ImageNet weights of the same channels, of the nearest resolution that was published; for
+    other than 1000 classes with a fresh head."""
     epochs: int = 150
     """Passes over the training split."""
     batch_size: int = 256

@@ -21,7 +21,7 @@ OTHER_VALUES = {
     "precision": "fp32", "seed": 1, "lr_base_batch": 256, "rmsprop_eps": 1.0, "smoothing_over": "others",
     "lr_update": "epoch", "warmup_start_lr": 0.01, "ema_decay": 0.9, "bn_momentum": 0.01, "bn_eps": 1e-3,
     "train_scale": 0.8, "augment": "autoaugment", "random_erase": 0.1, "mixup": 0.2, "cutmix": 1.0, "repeats": 2,
-    "eval_margin": 32, "sync_bn": True,
+    "eval_margin": 32, "sync_bn": True, "init": "published",
 }  # fmt: skip
 
 
@@ -63,6 +63,15 @@ def test_classes_come_from_the_data_unless_given(tmp_path: Path) -> None:
     assert make_plan(quick_config(tmp_path, num_classes=1000)).points[0].config.num_classes == 1000
     with pytest.raises(ConfigError, match="num_classes is 9, but digits has 10 classes"):
         make_plan(quick_config(tmp_path, num_classes=9))
+
+
+def test_a_network_that_nobody_published_fails_where_published_weights_are_asked_for(tmp_path: Path) -> None:
+    assert len(make_plan(quick_config(tmp_path, "width_mult=1,0.75,0.5,0.35,0.25", init="published")).points) == 15
+    for width, others in (("0.6", {}), ("0.1", {}), ("1", {"model": "mobilenet_v1"})):
+        with pytest.raises(
+            ConfigError, match=r"^no published weights of .* mobilenet_v2 0.1 \(round_nearest 4\), .*v3_sm"
+        ):
+            make_plan(quick_config(tmp_path, f"width_mult=0.5,{width}", init="published", **others))
 
 
 def test_axes_from_the_command_line_replace_and_add(tmp_path: Path) -> None:
