@@ -10,6 +10,7 @@ from typing import Any
 from trainers.datasets.dataset import Dataset
 from trainers.device import gpu_names
 from trainers.errors import without_credentials
+from trainers.processor import cpu_name
 
 PACKAGES = (
     "ray",
@@ -33,7 +34,7 @@ def environment(dataset: Dataset) -> dict[str, Any]:
         "platform": platform.platform(),
         "versions": {name: version(name) for name in PACKAGES},
         "host": platform.node(),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "gpus": gpu_names(),
         "command": [without_credentials(argument) for argument in sys.argv],
         "dataset": {
@@ -58,10 +59,3 @@ def git_state(folder: Path) -> dict[str, Any] | None:
         return {"commit": git("rev-parse", "HEAD"), "dirty": git("status", "--porcelain", "-uno") != ""}
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
