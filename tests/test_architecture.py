@@ -18,7 +18,7 @@ ALLOWED = {
 }
 OWNERS = {
     "torch": "trainers", "torchvision": "trainers", "sklearn": "trainers", "PIL": "trainers",
-    "pyarrow": "trainers",
+    "pyarrow": "trainers", "timm": "trainers", "onnx": "trainers", "onnxruntime": "trainers", "onnxscript": "trainers",
     "ray": "sweep", "optuna": "sweep", "mlflow": "sweep", "rich": "sweep", "matplotlib": "analysis",
     "tyro": "sweep", "yaml": "sweep",
 }  # fmt: skip
