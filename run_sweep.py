@@ -40,7 +40,8 @@ DESCRIPTION = """Train every network of a search space, log each to MLflow, draw
 - run_sweep.py --config runs/NAME/config.json --name other: the settings of an earlier sweep
 
 The same command again trains only what is missing. Other commands, each with --help: plan (points and exact costs,
-trains nothing), report FOLDER, recipe NAME, ui, list; and with what was trained: evaluate, predict, features."""
+trains nothing), report FOLDER, recipe NAME, ui, list; and with what was trained: evaluate, predict, features,
+export, latency."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ class ListArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckpointArguments:
+class NetworkArguments:
     """Which network a command is about."""
 
     checkpoint: Positional[str]
@@ -99,17 +100,23 @@ class CheckpointArguments:
     """CHECKPOINT is a sweep: take its COMPLETE point of the highest top-1."""
     resolution: int | None = None
     """Height and width of the input, px; unset: the network's own, or 224 where a file does not say."""
-    runs: Path = Path("runs")
-    """Where the MLflow store lies."""
     tracking_uri: str | None = None
-    """MLflow server or store; unset: MLFLOW_TRACKING_URI, else an SQLite file in `runs`."""
+    """MLflow server or store; unset: MLFLOW_TRACKING_URI, else an SQLite file in the folder `runs`."""
 
-    def open(self) -> "Network":
-        """The network."""
+    def open(self, runs: Path = Path("runs")) -> "Network":
+        """The network; the MLflow store lies in `runs` unless another is named."""
         from sweep.checkpoints import open_checkpoint
 
-        network = open_checkpoint(self.checkpoint, best=self.best, runs=self.runs, tracking_uri=self.tracking_uri)
+        network = open_checkpoint(self.checkpoint, best=self.best, runs=runs, tracking_uri=self.tracking_uri)
         return network.at(self.resolution)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointArguments(NetworkArguments):
+    """Which trained network a command is about."""
+
+    runs: Path = Path("runs")
+    """Where the MLflow store lies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +149,29 @@ class FeaturesArguments(CheckpointArguments):
     """Image files."""
     out: Path = Path("features.npz")
     """The file to write, for numpy.load."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportArguments(CheckpointArguments):
+    """Write a network for other programs, checked against PyTorch on real images."""
+
+    format: Literal["onnx", "torchscript", "state_dict"]
+    """ONNX and TorchScript take normalised images and carry the class names; a state dict has torchvision's names."""
+    out: Path | None = None
+    """The file to write; unset: one in the working directory, named for the network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyArguments(NetworkArguments):
+    """Measure how long a network takes on this machine. CHECKPOINT may also be an untrained one, MODEL:WIDTH_RESOLUTION
+    such as mobilenet_v2:0.35_96."""
+
+    threads: int | None = None
+    """CPU threads; unset: as many as PyTorch takes by itself."""
+    batch_size: int = 1
+    """Images in each run."""
+    runs: int = 100
+    """Runs that are counted, after some to warm up."""
 
 
 def sweep(argv: Sequence[str]) -> int:
@@ -247,7 +277,7 @@ def evaluate(argv: Sequence[str]) -> int:
 
     if arguments.confusion is not None:
         check_writable(arguments.confusion)
-    network = arguments.open()
+    network = arguments.open(arguments.runs)
     found = evaluate_network(network, arguments.data, arguments.split, batch_size=arguments.batch_size)
     scores = found.scores
     print(f"{network.name}: {counted(found.num_images, 'image')} of {arguments.split}")
@@ -263,7 +293,7 @@ def predict(argv: Sequence[str]) -> int:
     arguments = parse(argv, PredictArguments, "predict")
     from trainers.predict import predict
 
-    for prediction in predict(arguments.open(), arguments.images):
+    for prediction in predict(arguments.open(arguments.runs), arguments.images):
         guesses = ", ".join(f"{name} {chance:.1%}" for name, chance in prediction.guesses)
         print(f"{prediction.image}: {guesses}")
     return 0
@@ -276,9 +306,39 @@ def features(argv: Sequence[str]) -> int:
     from trainers.predict import features, write_features
 
     check_writable(arguments.out)
-    found = features(arguments.open(), arguments.images)
+    found = features(arguments.open(arguments.runs), arguments.images)
     write_features(arguments.out, found, arguments.images)
     print(f"features: {arguments.out}, {found.shape[0]} x {found.shape[1]}")
+    return 0
+
+
+def export(argv: Sequence[str]) -> int:
+    """Write a network for other programs."""
+    arguments = parse(argv, ExportArguments, "export")
+    from trainers.export import export
+
+    written = export(arguments.open(arguments.runs), arguments.format, arguments.out)
+    print(f"{arguments.format}: {written.path}; logits of real images differ by at most {written.max_difference:.2g}")
+    return 0
+
+
+def latency(argv: Sequence[str]) -> int:
+    """Print how long a network takes."""
+    arguments = parse(argv, LatencyArguments, "latency")
+    from sweep.checkpoints import open_untrained
+    from trainers.latency import has_onnx, measure_latency
+
+    untrained = open_untrained(arguments.checkpoint)
+    network = untrained.at(arguments.resolution) if untrained else arguments.open()
+    found = measure_latency(
+        network, num_threads=arguments.threads, batch_size=arguments.batch_size, num_runs=arguments.runs
+    )
+    print(f"{network.name}, {counted(arguments.batch_size, 'image')} at once, {counted(arguments.runs, 'run')}")
+    for each in found:
+        times = f"median {each.median_ms:.3f} ms, p90 {each.p90_ms:.3f} ms"
+        print(f"{each.runtime}: {times} on {each.device}, {counted(each.num_threads, 'thread')}")
+    if not has_onnx():
+        print(f"for ONNX Runtime too: uv run --extra export run_sweep.py latency {shlex.join(argv)}")
     return 0
 
 
@@ -346,6 +406,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "evaluate": evaluate,
     "predict": predict,
     "features": features,
+    "export": export,
+    "latency": latency,
     "ui": ui,
     "list": list_registries,
 }

@@ -1,6 +1,8 @@
 """The commands about trained networks, end to end on a checkpoint that a real training wrote."""
 
 import csv
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,34 @@ def test_features_writes_a_row_an_image(trained: Trained, images: list[str], tmp
         assert (saved["features"].shape, saved["files"].tolist()) == ((2, 1280), images)
 
 
+@pytest.mark.parametrize("format", ["torchscript", "state_dict"])
+def test_export_writes_the_file_and_prints_the_difference(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], format: str
+) -> None:
+    out = tmp_path / "network"
+
+    assert run_sweep.main(["export", str(trained[0]), "--format", format, "--out", str(out)]) == 0
+
+    assert out.stat().st_size > 100_000
+    assert f"{format}: {out}; logits of real images differ by at most " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("network", ["{path}", "mobilenet_v3_small:0.35_32"])
+def test_latency_names_the_network_the_machine_and_the_threads(
+    trained: Trained, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, network: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    arguments = ["--threads", "1", "--batch-size", "2", "--runs", "5"]
+
+    assert run_sweep.main(["latency", network.format(path=trained[0]), *arguments]) == 0
+
+    first, pytorch, hint = capsys.readouterr().out.splitlines()
+    name = "mobilenet_v2_0.1_16" if network == "{path}" else "mobilenet_v3_small_0.35_32"
+    assert first == f"{name}, 2 images at once, 5 runs"
+    assert re.fullmatch(r"PyTorch .+: median [\d.]+ ms, p90 [\d.]+ ms on .+, 1 thread", pytorch)
+    assert hint.startswith("for ONNX Runtime too: uv run --extra export run_sweep.py latency ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -87,6 +117,13 @@ def test_features_writes_a_row_an_image(trained: Trained, images: list[str], tmp
         (["predict", "{path}"], "no images were given"),
         (["predict", "{path}", "missing.png"], "cannot read the image 'missing.png'"),
         (["features", "{path}", "missing.png"], "cannot read the image 'missing.png'"),
+        (["export", "{path}", "--format", "tflite"], "invalid choice 'tflite'"),
+        (["export", "{path}", "--format", "onnx", "--out", "missing/n.onnx"], "cannot write missing/n.onnx"),
+        (["latency", "{path}", "--runs", "0"], "runs is 0; it must be 1 or more"),
+        (["latency", "mobilenet_v9:1_32"], "no checkpoint 'mobilenet_v9:1_32'"),
+        (["evaluate", "mobilenet_v2:1_32"], "no checkpoint 'mobilenet_v2:1_32'"),
+        (["predict", "dli14:1.0_225", "a.png"], "unknown published network 'dli14:1.0_225'"),
+        (["evaluate", "mlflow:nothing"], "no MLflow store at "),
         (["features", "{path}", "missing.png", "--out", "missing/f.npz"], "cannot write missing/f.npz"),
     ],
 )

@@ -1,0 +1,137 @@
+"""How long a network takes on this machine: PyTorch, and ONNX Runtime where it is installed."""
+
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from trainers.device import Device
+from trainers.errors import ConfigError
+from trainers.export import INPUT, OUTPUT, onnx_session, require_onnx, write_onnx
+from trainers.network import Network
+from trainers.processor import cpu_name
+
+NUM_WARMUP = 10
+"""Runs that are not counted: memory is allocated and kernels are chosen in them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """The time from normalised images to logits, of a whole batch."""
+
+    runtime: str
+    """The library and its version."""
+    device: str
+    """The processor's name and the arithmetic."""
+    num_threads: int
+    """CPU threads."""
+    batch_size: int
+    num_runs: int
+    median_ms: float
+    p90_ms: float
+    """Nine of ten runs took no longer."""
+
+
+def measure_latency(
+    network: Network, *, num_threads: int | None = None, batch_size: int = 1, num_runs: int = 100
+) -> list[Latency]:
+    """The latency of `network` under PyTorch on this process's GPU or CPU, then under ONNX Runtime on the CPU.
+
+    Args:
+        network: trained or not: its weights do not matter.
+        num_threads: CPU threads; unset: as many as PyTorch takes by itself.
+        batch_size: images in each run.
+        num_runs: counted runs, after NUM_WARMUP others.
+
+    Raises:
+        ConfigError: a number that is not positive.
+    """
+    num_threads = torch.get_num_threads() if num_threads is None else num_threads
+    for name, value in (("threads", num_threads), ("batch_size", batch_size), ("runs", num_runs)):
+        if value < 1:
+            raise ConfigError(f"{name} is {value}; it must be 1 or more")
+    resolution = network.config.resolution
+    images = torch.randn(batch_size, 3, resolution, resolution).contiguous(memory_format=torch.channels_last)
+    found = [_pytorch(network, images, num_threads, num_runs)]
+    if has_onnx():
+        found.append(_onnx_runtime(network, images, num_threads, num_runs))
+    return found
+
+
+def has_onnx() -> bool:
+    """Whether the libraries of ONNX are installed."""
+    try:
+        require_onnx()
+    except ConfigError:
+        return False
+    return True
+
+
+def _pytorch(network: Network, images: torch.Tensor, num_threads: int, num_runs: int) -> Latency:
+    device = Device.of(network.config)
+    model, images = network.model.to(device.place), images.to(device.place)
+    on_gpu = device.place.type == "cuda"
+
+    def run() -> None:
+        model(images)
+        if on_gpu:
+            torch.cuda.synchronize()
+
+    with _threads(num_threads), torch.inference_mode(), device.autocast:
+        milliseconds = _time(run, num_runs)
+    name = str(device) if on_gpu else f"{cpu_name()} {device.precision}"
+    return _latency(f"PyTorch {torch.__version__}", name, num_threads, len(images), milliseconds)
+
+
+def _onnx_runtime(network: Network, images: torch.Tensor, num_threads: int, num_runs: int) -> Latency:
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        network.model.cpu()
+        write_onnx(network, path)
+        session = onnx_session(path, num_threads)
+        inputs = {INPUT: images.contiguous().numpy()}
+        milliseconds = _time(lambda: session.run([OUTPUT], inputs), num_runs)
+    version = f"ONNX Runtime {onnxruntime.__version__}"
+    return _latency(version, f"{cpu_name()} fp32", num_threads, len(images), milliseconds)
+
+
+def _latency(runtime: str, device: str, num_threads: int, batch_size: int, milliseconds: list[float]) -> Latency:
+    return Latency(
+        runtime=runtime,
+        device=device,
+        num_threads=num_threads,
+        batch_size=batch_size,
+        num_runs=len(milliseconds),
+        median_ms=float(np.median(milliseconds)),
+        p90_ms=float(np.percentile(milliseconds, 90)),
+    )
+
+
+def _time(run: Callable[[], object], num_runs: int) -> list[float]:
+    """The milliseconds of each counted run."""
+    for _ in range(NUM_WARMUP):
+        run()
+    times: list[float] = []
+    for _ in range(num_runs):
+        start = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - start))
+    return times
+
+
+@contextmanager
+def _threads(number: int) -> Generator[None]:
+    """PyTorch with so many CPU threads, and afterwards with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
