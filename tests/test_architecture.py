@@ -23,6 +23,9 @@ OWNERS = {
     "tyro": "sweep", "yaml": "sweep",
 }  # fmt: skip
 
+OPTIONAL = {"timm", "onnx", "onnxruntime", "onnxscript"}
+"""Not installed with the package itself."""
+
 
 def imports(path: Path) -> set[str]:
     """The dotted names that a module imports, also inside functions."""
@@ -60,6 +63,19 @@ def test_a_library_has_one_owner(path: Path) -> None:
     foreign = {name for name in imports(path) if OWNERS.get(name.partition(".")[0], package) != package}
 
     assert foreign == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_optional_libraries_are_imported_only_where_they_are_used(path: Path) -> None:
+    """So that every module can be imported without them."""
+    at_import: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            at_import |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            at_import.add(str(node.module).partition(".")[0])
+
+    assert at_import & OPTIONAL == set()
 
 
 @pytest.mark.parametrize("name", sorted(FREE))

@@ -120,6 +120,7 @@ def test_latency_names_the_network_the_machine_and_the_threads(
         (["export", "{path}", "--format", "tflite"], "invalid choice 'tflite'"),
         (["export", "{path}", "--format", "onnx", "--out", "missing/n.onnx"], "cannot write missing/n.onnx"),
         (["latency", "{path}", "--runs", "0"], "runs is 0; it must be 1 or more"),
+        (["latency", "mobilenet_v2:1_0"], "resolution is 0; it must be 8 to 2048"),
         (["latency", "mobilenet_v9:1_32"], "no checkpoint 'mobilenet_v9:1_32'"),
         (["evaluate", "mobilenet_v2:1_32"], "no checkpoint 'mobilenet_v2:1_32'"),
         (["predict", "dli14:1.0_225", "a.png"], "unknown published network 'dli14:1.0_225'"),
