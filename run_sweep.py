@@ -368,7 +368,7 @@ def list_registries(argv: Sequence[str]) -> int:
     from trainers.datasets.registry import DATASETS
     from trainers.datasets.torchvision_sets import TORCHVISION_SETS
     from trainers.models.registry import MODELS
-    from trainers.published_weights import PUBLISHED
+    from trainers.published_weights import PUBLISHED, TIMM
     from trainers.recipes import RECIPES
     from trainers.registry import TRAINERS
 
@@ -383,7 +383,8 @@ def list_registries(argv: Sequence[str]) -> int:
             "(or validation) and test where there are any."
         },
         "trainers (--trainer)": {name: first_line(train) for name, train in TRAINERS.items()},
-        "published networks": {name: f"{known.top1:.3f} % top-1 on ImageNet" for name, known in PUBLISHED.items()},
+        "published networks": {name: f"{known.top1:.3f} % top-1 on ImageNet" for name, known in PUBLISHED.items()}
+        | {name: f"width {width_mult:g}; where timm is installed" for name, width_mult in TIMM.items()},
         "plots": {name: plot.description for name, plot in PLOTS.items()},
         "published tables (--published)": sources(),
         "cells that upstream printed wrong": {
