@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from trainers.datasets.batches import decoded_px, normalise
+from trainers.datasets.batches import normalise
 from trainers.datasets.crops import MEAN, STD, centre_crop, eval_resize
 from trainers.datasets.digits import digits
 from trainers.errors import ConfigError
@@ -140,7 +140,7 @@ def _example(network: Network) -> torch.Tensor:
 def real_images(network: Network) -> torch.Tensor:
     """Some handwritten digits, normalised (NUM_CHECKED, 3, R, R): real images that are always at hand."""
     split, config = digits().splits["val"], network.config
-    pixels = [torch.tensor(split.decode(i, decoded_px(config))).permute(2, 0, 1) for i in range(NUM_CHECKED)]
+    pixels = [torch.tensor(split.decode(i, eval_resize(config))).permute(2, 0, 1) for i in range(NUM_CHECKED)]
     return normalise(torch.stack([centre_crop(image, config) for image in pixels]))
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trainers.config import TrainConfig
-from trainers.datasets.batches import decoded_px, normalise
-from trainers.datasets.crops import centre_crop
+from trainers.datasets.batches import normalise
+from trainers.datasets.crops import centre_crop, eval_resize
 from trainers.datasets.images import decode
 from trainers.device import Device
 from trainers.errors import ConfigError
@@ -75,7 +75,7 @@ def write_features(path: Path, found: NDArray[np.float32], images: Sequence[Path
 
 def read_images(paths: Sequence[Path], config: TrainConfig) -> torch.Tensor:
     """The centre crops (N, 3, R, R) uint8 of image files, as evaluation prepares them."""
-    pixels = [np.array(decode(str(path), decoded_px(config), name=repr(str(path)))) for path in paths]
+    pixels = [np.array(decode(str(path), eval_resize(config), name=repr(str(path)))) for path in paths]
     return torch.stack([centre_crop(torch.from_numpy(image).permute(2, 0, 1), config) for image in pixels])
 
 

@@ -2,6 +2,7 @@
 
 import math
 import random
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -267,33 +268,37 @@ def test_normalise_is_torchvisions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("given", "to_train", "to_evaluate"),
     [
-        ({"resolution": 16}, 64),
-        ({"resolution": 32}, 128),
-        ({"resolution": 33}, 256),
-        ({"resolution": 224}, 256),
-        ({"resolution": 300, "crop_share": 1.0}, 300),
-        ({"resolution": 300, "crop_share": 0.5}, 600),
-        ({"resolution": 16, "crop_share": 0.1}, 160),
-        ({"resolution": 32, "train_scale": 2.0}, 256),
+        ({"resolution": 16}, 64, 18),
+        ({"resolution": 32}, 128, 36),
+        ({"resolution": 33}, 256, 37),
+        ({"resolution": 224}, 256, 256),
+        ({"resolution": 224, "eval_margin": 8}, 256, 232),
+        ({"resolution": 300, "crop_share": 1.0}, 300, 300),
+        ({"resolution": 300, "crop_share": 0.5}, 600, 600),
+        ({"resolution": 16, "crop_share": 0.1}, 160, 160),
+        ({"resolution": 32, "train_scale": 2.0}, 256, 36),
     ],
 )
 def test_images_are_decoded_large_enough_for_the_resolution(
-    make_folder: MakeFolder, given: dict[str, Any], expected: int
+    make_folder: MakeFolder, given: dict[str, Any], to_train: int, to_evaluate: int
 ) -> None:
-    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "val/a": 2, "val/b": 0}))
+    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2}))
     asked: list[int] = []
-    val = dataset.splits["val"]
+    images = dataset.splits["train"]
 
     def decode(i: int, short_side: int) -> Pixels:
         asked.append(short_side)
-        return val.decode(i, short_side)
+        return images.decode(i, short_side)
 
-    spied = replace(dataset, splits={**dataset.splits, "val": replace(val, decode=decode)})
-    batches(spied, "val", config(**given), num_workers=0)
+    spied = replace(dataset, splits={**dataset.splits, "train": replace(images, decode=decode)})
+    for centred, expected in ((False, to_train), (True, to_evaluate)):
+        asked.clear()
+        shutil.rmtree(cache.cache_folder(), ignore_errors=True)
+        batches(spied, "train", config(**given), num_workers=0, centred=centred)
 
-    assert set(asked) == {expected}
+        assert set(asked) == {expected}
 
 
 def test_batches_read_ahead_are_the_same_and_an_error_comes_through() -> None:

@@ -37,15 +37,16 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
 
 @pytest.fixture(scope="module")
 def digit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first 500 real digits as PNGs of 8 to 40 px, in an image folder."""
+    """The first 500 real digits as PNGs and JPEGs of 8 to 200 px, in an image folder."""
     folder = tmp_path_factory.mktemp("digits")
     pixels, labels = load_digits(return_X_y=True)
-    sizes = np.random.default_rng(0).integers(8, 41, (500, 2))
+    sizes = np.random.default_rng(0).integers(8, 201, (500, 2))
     for i, (image, label, size) in enumerate(zip(pixels[:500], labels[:500], sizes, strict=True)):
         place = folder / ("val" if i % 3 else "train") / str(label)
         place.mkdir(parents=True, exist_ok=True)
         grey = Image.fromarray((image.reshape(8, 8) * (255 / 16)).round().astype(np.uint8))
-        grey.resize((int(size[0]), int(size[1])), Image.Resampling.BICUBIC).save(place / f"{i:03}.png")
+        resized = grey.resize((int(size[0]), int(size[1])), Image.Resampling.BICUBIC)
+        resized.save(place / (f"{i:03}.jpg" if i % 2 else f"{i:03}.png"))
     return folder
 
 

@@ -40,18 +40,20 @@ def batches(
     `centred` has `train` read as the others are: to be evaluated. Where several workers train together, each gets its
     share of every batch.
     """
-    images = open_images(dataset, split, decoded_px(config))
+    train = split == "train" and not centred
+    images = open_images(dataset, split, decoded_px(config) if train else eval_resize(config))
     labels = torch.from_numpy(dataset.splits[split].labels)
     if not dataset.splits[split].in_memory and not isinstance(images, MappedImages):
         num_workers = max(num_workers, torch.get_num_threads())  # decoding from the files takes longer than training
-    return Batches(images, labels, config, train=split == "train" and not centred, num_workers=num_workers)
+    return Batches(images, labels, config, train=train, num_workers=num_workers)
 
 
 def decoded_px(config: TrainConfig) -> int:
-    """Shorter side that images are decoded to: enough for every crop, and little to read for small resolutions.
+    """Shorter side that images to train on are decoded to: enough for every crop, and little to read for small ones.
 
     Four times the resolution, as a power of two so that resolutions share a cache: the smallest crops, of 8 % of the
-    area and so 28 % of the side, are then not enlarged.
+    area and so 28 % of the side, are then not enlarged. Images to evaluate are decoded to `eval_resize`, so that they
+    are resized once, as in the published evaluations.
     """
     largest = max(config.resolution, train_resolution(config))
     enough = 2 ** math.ceil(math.log2(4 * largest))

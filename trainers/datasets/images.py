@@ -34,13 +34,14 @@ def decode(source: str | IO[bytes], short_side: int, *, name: str) -> Pixels:
 
 
 def decode_image(image: Image.Image, short_side: int) -> Pixels:
-    """Any image that Pillow opens as RGB (H, W, 3), its shorter side reduced to `short_side` px, never enlarged."""
-    scale = short_side / min(image.size)
-    width, height = (max(short_side, round(side * scale)) for side in image.size)
-    image.draft("RGB", (short_side, short_side))  # lets JPEG decode at a fraction of its size, never below the target
+    """Any image that Pillow opens as RGB (H, W, 3), its shorter side reduced to `short_side` px, never enlarged.
+
+    The pixels are those of torchvision's `Resize` of the same image; letting libjpeg reduce it first would be faster.
+    """
+    width, height = (short_side * side // min(image.size) for side in image.size)
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion clips at 255
         image = Image.fromarray((np.asarray(image, dtype=np.uint32) >> 8).clip(0, 255).astype(np.uint8))
     image = image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
-    if scale < 1:
+    if short_side < min(image.size):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image)
