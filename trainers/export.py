@@ -140,8 +140,8 @@ def _example(network: Network) -> torch.Tensor:
 def real_images(network: Network) -> torch.Tensor:
     """Some handwritten digits, normalised (NUM_CHECKED, 3, R, R): real images that are always at hand."""
     split, config = digits().splits["val"], network.config
-    pixels = [torch.tensor(split.decode(i, eval_resize(config))).permute(2, 0, 1) for i in range(NUM_CHECKED)]
-    return normalise(torch.stack([centre_crop(image, config) for image in pixels]))
+    images = (split.decode(i, eval_resize(config)) for i in range(NUM_CHECKED))
+    return normalise(torch.stack([centre_crop(image, config) for image in images]))
 
 
 def _check(network: Network, run: Run, format: Format) -> float:

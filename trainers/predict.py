@@ -75,8 +75,8 @@ def write_features(path: Path, found: NDArray[np.float32], images: Sequence[Path
 
 def read_images(paths: Sequence[Path], config: TrainConfig) -> torch.Tensor:
     """The centre crops (N, 3, R, R) uint8 of image files, as evaluation prepares them."""
-    pixels = [np.array(decode(str(path), eval_resize(config), name=repr(str(path)))) for path in paths]
-    return torch.stack([centre_crop(torch.from_numpy(image).permute(2, 0, 1), config) for image in pixels])
+    images = (decode(str(path), eval_resize(config), name=repr(str(path))) for path in paths)
+    return torch.stack([centre_crop(image, config) for image in images])
 
 
 def _outputs(network: Network, images: Sequence[Path]) -> Iterator[torch.Tensor]:

@@ -1,9 +1,7 @@
 """Batches of a split: which images, in which order, cropped how. All that is random follows from (seed, epoch)."""
 
 import math
-import random
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -72,7 +70,6 @@ class Batches:
         """Images in a training step, over all workers."""
         self._keys = _EpochKeys(len(labels), config, train=train)
         crop = TrainCrop(config) if train else CentreCrop(config)
-        self._read_ahead = num_workers == 0 and not crop.uses_global_generator
         self._loader: DataLoader[Batch] = DataLoader(
             _Reader(images, labels, crop),
             sampler=self._keys,  # type: ignore[arg-type] # an iterable with a length is all it needs
@@ -90,16 +87,7 @@ class Batches:
         return len(self._keys)
 
     def __iter__(self) -> Iterator[Batch]:
-        return _read_ahead(iter(self._loader)) if self._read_ahead else iter(self._loader)
-
-
-def _read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, each read by a thread while the one before is in use."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = thread.submit(next, batches, None)
-            yield batch
+        return iter(self._loader)
 
 
 class _EpochKeys:
@@ -132,7 +120,7 @@ class _EpochKeys:
 
 
 class _Reader(TorchDataset[Batch]):
-    """Reads one batch: crops each image, augments it, and stacks them."""
+    """Reads one batch and crops its images."""
 
     def __init__(self, images: Images, labels: torch.Tensor, crop: TrainCrop | CentreCrop) -> None:
         self._images = images
@@ -140,13 +128,8 @@ class _Reader(TorchDataset[Batch]):
         self._crop = crop
 
     def __getitem__(self, key: BatchKey) -> Batch:  # type: ignore[override]
-        generator = random.Random(key.seed)
-        crops = [self._crop(self._read(i), generator) for i in key.indices]
-        return torch.stack(crops), self._labels[list(key.indices)]
-
-    def _read(self, i: int) -> torch.Tensor:
-        image_HWC = torch.from_numpy(self._images(i))
-        return image_HWC.permute(2, 0, 1)  # keeps the pixels in HWC order, for which torchvision resizes fastest
+        images = [self._images(i) for i in key.indices]
+        return self._crop(images, np.random.default_rng(key.seed)), self._labels[list(key.indices)]
 
 
 def normalise(images_uint8: torch.Tensor) -> torch.Tensor:

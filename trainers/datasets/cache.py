@@ -94,8 +94,8 @@ class MappedImages:
         self._folder = folder
         self._shapes = np.load(folder / "shapes.npy")
         self._ends = np.cumsum(self._shapes.prod(axis=1) * 3)
-        # writable memory, as PyTorch asks for, whose changes would never reach the file
-        self._pixels = np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="c")
+        # writable memory, as PyTorch asks for, whose changes would never reach the file; slices of an array are cheaper
+        self._pixels = np.asarray(np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="c"))
 
     def __reduce__(self) -> tuple[type["MappedImages"], tuple[Path]]:
         return MappedImages, (self._folder,)

@@ -1,18 +1,20 @@
 """From a decoded image to what the network sees: the published training crops, augmentations and evaluation rules."""
 
 import math
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import interpolate
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as transforms
 
 from trainers.config import TrainConfig
+from trainers.datasets.dataset import Pixels
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's channel means and deviations, for pixels in 0..1, as every published MobileNet recipe in PyTorch uses."""
@@ -39,37 +41,37 @@ def train_resolution(config: TrainConfig) -> int:
 
 
 class CentreCrop:
-    """The crop that is evaluated."""
-
-    uses_global_generator = False
+    """The crops that are evaluated."""
 
     def __init__(self, config: TrainConfig) -> None:
         self._config = config
 
-    def __call__(self, image_CHW: torch.Tensor, generator: random.Random) -> torch.Tensor:
-        """The middle of the image (3, R, R); nothing is random."""
-        return centre_crop(image_CHW, self._config)
+    def __call__(self, images: Sequence[Pixels], generator: np.random.Generator) -> torch.Tensor:
+        """The middle of each image (B, 3, R, R); nothing is random."""
+        return torch.stack([centre_crop(image, self._config) for image in images])
 
 
 class TrainCrop:
-    """The crop that is trained on, augmented; all that is random comes from the generator."""
+    """The crops that are trained on, augmented; all that is random comes from the generator."""
 
     def __init__(self, config: TrainConfig) -> None:
         self._config = replace(config, resolution=train_resolution(config))
         erase = v2.RandomErasing(config.random_erase, value=[round(255 * mean) for mean in MEAN])  # type: ignore[arg-type]
         augmented = config.augment != "none" or config.random_erase > 0
         self._augment = nn.Sequential(AUGMENTS[config.augment](), erase) if augmented else None
-        self.uses_global_generator = augmented
-        """Whether PyTorch's global generator is borrowed, so that no other thread may use it meanwhile."""
 
-    def __call__(self, image_CHW: torch.Tensor, generator: random.Random) -> torch.Tensor:
-        """A part of the image (3, R, R), mirrored or not, then augmented."""
+    def __call__(self, images: Sequence[Pixels], generator: np.random.Generator) -> torch.Tensor:
+        """A part of each image (B, 3, R, R), mirrored or not, then augmented."""
         if self._config.crop_scale < 1:
-            crop = random_resized_crop(image_CHW, self._config, generator)
+            crops = random_resized_crops(images, self._config, generator)
         else:
-            crop = centre_crop(image_CHW, self._config)
-        crop = crop.flip(-1) if generator.random() < self._config.hflip else crop
-        return crop if self._augment is None else _seeded(self._augment, crop, generator.getrandbits(63))
+            crops = torch.stack([centre_crop(image, self._config) for image in images])
+        mirrored = torch.from_numpy(generator.random(len(images)) < self._config.hflip)
+        crops[mirrored] = crops[mirrored].flip(-1)
+        if self._augment is None:
+            return crops
+        seeds = generator.integers(2**63, size=len(images)).tolist()
+        return torch.stack([_seeded(self._augment, crop, seed) for crop, seed in zip(crops, seeds, strict=True)])
 
 
 def _seeded(transform: nn.Module, image: torch.Tensor, seed: int) -> torch.Tensor:
@@ -79,28 +81,46 @@ def _seeded(transform: nn.Module, image: torch.Tensor, seed: int) -> torch.Tenso
         return transform(image)
 
 
-def centre_crop(image_CHW: torch.Tensor, config: TrainConfig) -> torch.Tensor:
+def centre_crop(image: Pixels, config: TrainConfig) -> torch.Tensor:
     """Resize the shorter side to `eval_resize`, then cut the centre (3, R, R)."""
-    resized = transforms.resize(image_CHW, [eval_resize(config)], antialias=True)
+    resized = transforms.resize(_channels_first(image), [eval_resize(config)], antialias=True)
     return transforms.center_crop(resized, [config.resolution] * 2)
 
 
-def random_resized_crop(image_CHW: torch.Tensor, config: TrainConfig, generator: random.Random) -> torch.Tensor:
-    """Cut a random part of `crop_scale` to 1 of the area and an aspect of 3/4 to 4/3, resized to (3, R, R).
-
-    The distribution of torchvision's RandomResizedCrop, drawn from `generator` so that a batch needs no global state.
-    """
-    height, width = image_CHW.shape[1:]
-    for _ in range(10):
-        area = height * width * generator.uniform(config.crop_scale, 1.0)
-        aspect = math.exp(generator.uniform(math.log(3 / 4), math.log(4 / 3)))
-        crop_w, crop_h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
-        if 0 < crop_w <= width and 0 < crop_h <= height:
-            top, left = generator.randint(0, height - crop_h), generator.randint(0, width - crop_w)
-            break
-    else:  # the largest of such aspects, in the middle
-        crop_w, crop_h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))
-        top, left = round((height - crop_h) / 2), round((width - crop_w) / 2)
-    crop = image_CHW[None, :, top : top + crop_h, left : left + crop_w]
+def random_resized_crops(images: Sequence[Pixels], config: TrainConfig, generator: np.random.Generator) -> torch.Tensor:
+    """Cut a random part of each image and resize it (B, 3, R, R), as torchvision's RandomResizedCrop does."""
+    sizes = np.array([image.shape[:2] for image in images])
+    boxes = random_boxes(sizes, config.crop_scale, generator).tolist()
+    parts = (image[top:bottom, left:right] for image, (top, left, bottom, right) in zip(images, boxes, strict=True))
     # what torchvision's resize does to uint8, without the third of the time that its dispatch takes for small crops
-    return interpolate(crop, [config.resolution] * 2, mode="bilinear", antialias=True)[0]
+    return torch.cat(
+        [
+            interpolate(_channels_first(part)[None], [config.resolution] * 2, mode="bilinear", antialias=True)
+            for part in parts
+        ]
+    )
+
+
+def random_boxes(sizes: NDArray[np.int64], crop_scale: float, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Random parts (top, left, bottom, right) (N, 4) of images of height and width `sizes` (N, 2), px.
+
+    Each has `crop_scale` to 1 of the area and an aspect of 3/4 to 4/3: the distribution of RandomResizedCrop, which
+    tries ten times, then takes the middle of the image, as much of it as such an aspect allows.
+    """
+    height, width = sizes.T[..., None]
+    areas = height * width * generator.uniform(crop_scale, 1.0, (len(sizes), 10))
+    aspects = np.exp(generator.uniform(math.log(3 / 4), math.log(4 / 3), areas.shape))
+    heights, widths = np.rint(np.sqrt(areas / aspects)), np.rint(np.sqrt(areas * aspects))
+    fits = (heights > 0) & (heights <= height) & (widths > 0) & (widths <= width)
+    first, image = fits.argmax(axis=1), np.arange(len(sizes))
+    box = np.stack([heights[image, first], widths[image, first]], axis=1)
+    start = np.floor(generator.random(sizes.shape) * (sizes - box + 1))
+    none = ~fits.any(axis=1)
+    box[none] = np.minimum(sizes, np.rint(sizes[:, ::-1] * 4 / 3))[none]
+    start[none] = ((sizes - box) // 2)[none]
+    return np.concatenate([start, start + box], axis=1).astype(np.int64)
+
+
+def _channels_first(image: Pixels) -> torch.Tensor:
+    """The image (3, H, W); its pixels stay in HWC order, for which PyTorch resizes fastest."""
+    return torch.from_numpy(image).permute(2, 0, 1)

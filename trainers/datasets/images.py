@@ -44,4 +44,4 @@ def decode_image(image: Image.Image, short_side: int) -> Pixels:
     image = image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
     if short_side < min(image.size):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return np.array(image)
