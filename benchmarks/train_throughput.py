@@ -4,11 +4,11 @@
 
 The reference is the training script of torchvision's references/classification, written out: ImageFolder, PIL's
 RandomResizedCrop and flip, a DataLoader with worker processes, NCHW fp32 (on a GPU: its --amp), SGD, the loss and
-accuracy meters of every step. Both train the same network at the same batch size, in alternating blocks. `synthetic` is
-this project's own step on one batch that is in memory already: what an input pipeline that costs nothing would give.
+accuracy meters of every step. Both train the same network at the same batch size, each in a process of its own, in
+alternating blocks. `synthetic` is this project's own step on one batch that is in memory already: what an input
+pipeline that costs nothing would give.
 
-Then, on CPUs, trials side by side: two processes of one thread beside one of two, and the memory that more of them
-take.
+Then, on CPUs, trials side by side: two of one thread beside one of two, and the memory that a second one takes.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ from torchvision.models import MobileNetV2
 
 from trainers.classifier import Training
 from trainers.config import TrainConfig
+from trainers.device import Device
 from trainers.measurement import Point
+from trainers.processor import cpu_name
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GPU = torch.cuda.is_available()
@@ -90,7 +92,10 @@ def ours(cell: Cell, data: str, *, synthetic: bool, folder: Path) -> Run:
     )
     training = Training(Point(id="benchmark", config=config, folder=folder))
     place = training.device.place
-    batches = endless(training._batches("train"))  # pyright: ignore[reportPrivateUsage]
+    train = training._batches("train")  # pyright: ignore[reportPrivateUsage]
+    for _ in train:  # has every image mapped, as after an epoch
+        pass
+    batches = endless(train)
     kept = tuple(tensor.to(place) for tensor in next(batches))
     training.model.train()
 
@@ -99,7 +104,6 @@ def ours(cell: Cell, data: str, *, synthetic: bool, folder: Path) -> Run:
         images, labels = images.to(place, non_blocking=True), labels.to(place, non_blocking=True)
         training._step(images, labels, weight=1 / cell.batch_size)  # pyright: ignore[reportPrivateUsage]
 
-    step()
     return lambda: timed(step, cell)
 
 
@@ -147,34 +151,129 @@ def reference(cell: Cell, data: str, *, num_workers: int) -> Run:
         meters["top1"].append(right[:, 0].float().mean().item())
         meters["top5"].append(right.any(1).float().mean().item())
 
-    step()
     return lambda: timed(step, cell)
 
 
-def side_by_side(cell: Cell, data: str, processes: int, threads: int, seconds: float) -> tuple[float, float]:
-    """Images per second of all `processes` training at once, and the memory (MB) that they take together."""
-    arguments = [sys.executable, __file__, "--data", data, "--threads", str(threads), "--worker", str(seconds)]
-    arguments += ["--cell", str(CPU_CELLS.index(cell))]
-    running = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-    lines = [process.communicate()[0].split() for process in running]
-    return sum(float(rate) for rate, _ in lines), sum(float(memory) for _, memory in lines)
-
-
-def work(cell: Cell, data: str, seconds: float) -> None:
-    """What each process of `side_by_side` does: one block to warm up, then blocks for `seconds`; prints its figures."""
+def serve(contestant: str, cell: Cell, data: str, num_workers: int) -> None:
+    """What a `Contestant` runs: for every line of input a block, whose speed and memory it prints."""
     with tempfile.TemporaryDirectory() as folder:
-        run = ours(cell, data, synthetic=False, folder=Path(folder))
+        if contestant == "reference":
+            run = reference(cell, data, num_workers=num_workers)
+        else:
+            run = ours(cell, data, synthetic=contestant == "synthetic", folder=Path(folder))
         run()
-        rates: list[float] = []
-        start = time.monotonic()
-        while time.monotonic() - start < seconds:
-            rates.append(run())
-    status = Path("/proc/self/smaps_rollup").read_text().split()
-    print(statistics.median(rates), int(status[status.index("Pss:") + 1]) / 1024)  # shared pages count once in all
+        for _ in sys.stdin:
+            print(run(), *memory(), flush=True)
+
+
+def memory() -> tuple[float, float]:
+    """Memory of this process and of the images it has mapped, MB; pages that processes share count once in all."""
+    pss = {True: 0, False: 0}
+    of_images = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if line.startswith("Pss:"):
+            pss[of_images] += int(line.split()[1])
+        elif ":" not in line.split()[0]:  # a mapping's first line, which ends with its file
+            of_images = line.endswith("/pixels.bin")
+    return sum(pss.values()) / 1024, pss[True] / 1024
+
+
+class Contestant:
+    """A training in a process of its own, as the thread pools and the allocator of one would slow down another."""
+
+    def __init__(self, name: str, cell: Cell, arguments: argparse.Namespace, *, threads: int) -> None:
+        cells = GPU_CELLS if GPU else CPU_CELLS
+        options = {"data": arguments.data, "threads": threads, "reference-workers": arguments.reference_workers}
+        options |= {"serve": name, "cell": cells.index(cell)}
+        command = [sys.executable, __file__, *(f"--{key}={value}" for key, value in options.items())]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def start(self) -> None:
+        """Begin a block."""
+        assert self._process.stdin
+        print(file=self._process.stdin, flush=True)
+
+    def result(self) -> tuple[float, float, float]:
+        """Images per second of the block, memory, and memory of mapped images, MB."""
+        assert self._process.stdout
+        rate, total, images = map(float, self._process.stdout.readline().split())
+        return rate, total, images
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+def together(contestants: Sequence[Contestant]) -> list[tuple[float, float, float]]:
+    """Have each run a block at the same time; their results."""
+    for contestant in contestants:
+        contestant.start()
+    return [contestant.result() for contestant in contestants]
 
 
 def show(name: str, values: list[float], unit: str) -> None:
     print(f"  {name:<28}{statistics.median(values):10.2f} {unit} ({min(values):.2f} to {max(values):.2f})", flush=True)
+
+
+def ratios(rates: dict[str, list[float]], a: str, b: str) -> list[float]:
+    return [x / y for x, y in zip(rates[a], rates[b], strict=True)]
+
+
+def compare(cell: Cell, arguments: argparse.Namespace) -> float:
+    """Print a cell's figures; the median of ours / reference."""
+    contestants = {
+        name: Contestant(name, cell, arguments, threads=arguments.threads)
+        for name in ("ours", "reference", "synthetic")
+    }
+    rates: dict[str, list[float]] = {name: [] for name in contestants}
+    for block in range(-1, arguments.blocks):  # the first brings all to life and does not count
+        for name, contestant in contestants.items():
+            time.sleep(SETTLE_SECONDS)
+            ((rate, _, _),) = together([contestant])
+            if block >= 0:
+                rates[name].append(rate)
+    for contestant in contestants.values():
+        contestant.close()
+    print(f"{cell}, batch {cell.batch_size}")
+    for name, values in rates.items():
+        show(name, values, "images/s")
+    show("ours / reference", ratios(rates, "ours", "reference"), "x")
+    show("ours / synthetic", ratios(rates, "ours", "synthetic"), "x")
+    return statistics.median(ratios(rates, "ours", "reference"))
+
+
+def compare_side_by_side(cell: Cell, arguments: argparse.Namespace) -> None:
+    """Print two one-thread trials beside one two-thread trial, and what memory the second one takes."""
+    one = [Contestant("ours", cell, arguments, threads=2)]
+    two = [Contestant("ours", cell, arguments, threads=1) for _ in range(2)]
+    rates: dict[str, list[float]] = {"two": [], "one": []}
+    for block in range(-1, arguments.blocks):
+        for name, trials in (("two", two), ("one", one)):
+            time.sleep(SETTLE_SECONDS)
+            rate = sum(rate for rate, _, _ in together(trials))
+            if block >= 0:
+                rates[name].append(rate)
+    for trial in (*one, *two):
+        trial.close()
+    print(f"{cell}: trials side by side")
+    show("2 trials x 1 thread", rates["two"], "images/s")
+    show("1 trial x 2 threads", rates["one"], "images/s")
+    show("2 x 1 / 1 x 2", ratios(rates, "two", "one"), "x")
+
+
+def compare_memory(cell: Cell, arguments: argparse.Namespace) -> None:
+    """Print what memory one trial and two trials take, and how much of it are decoded images."""
+    found: list[tuple[float, float]] = []
+    for count in (1, 2):
+        trials = [Contestant("ours", cell, arguments, threads=1) for _ in range(count)]
+        together(trials)  # so that in the next block none is still setting up
+        results = together(trials)
+        for trial in trials:
+            trial.close()
+        found.append((sum(total for _, total, _ in results), sum(images for _, _, images in results)))
+        print(f"{count} x {cell}: {found[-1][0]:.0f} MB, of which decoded images {found[-1][1]:.0f} MB")
+    (total, images), (total_of_two, images_of_two) = found
+    print(f"a second trial adds {total_of_two - total:.0f} MB, {images_of_two - images:.0f} MB of it decoded images")
 
 
 def main() -> None:
@@ -185,60 +284,22 @@ def main() -> None:
     parser.add_argument(
         "--reference-workers", type=int, default=os.cpu_count(), help="its loader processes (all cores)"
     )
-    parser.add_argument("--worker", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--cell", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    if arguments.worker is not None:
-        work(CPU_CELLS[arguments.cell], arguments.data, arguments.worker)
+    cells = GPU_CELLS if GPU else CPU_CELLS
+    if arguments.serve:
+        serve(arguments.serve, cells[arguments.cell], arguments.data, arguments.reference_workers)
         return
-    print(f"{torch.cuda.get_device_name() if GPU else 'CPU'}, {arguments.threads} threads, PyTorch {torch.__version__}")
-    ratios: list[float] = []
-    for cell in GPU_CELLS if GPU else CPU_CELLS:
-        ratios.append(compare(cell, arguments))
-    print(f"geometric mean of ours / reference: {statistics.geometric_mean(ratios):.2f}x")
+    name = torch.cuda.get_device_name() if GPU else cpu_name()
+    print(f"{name}, {arguments.threads} threads, PyTorch {torch.__version__}, precision {Device.of(TrainConfig())}")
+    medians = [compare(cell, arguments) for cell in cells]
+    print(f"geometric mean of ours / reference: {statistics.geometric_mean(medians):.2f}x")
     if not GPU:
-        compare_side_by_side(arguments)
-
-
-def compare(cell: Cell, arguments: argparse.Namespace) -> float:
-    """Print a cell's figures; the median of ours / reference."""
-    with tempfile.TemporaryDirectory() as folder:
-        runs = {
-            "ours": ours(cell, arguments.data, synthetic=False, folder=Path(folder)),
-            "reference": reference(cell, arguments.data, num_workers=arguments.reference_workers),
-            "synthetic": ours(cell, arguments.data, synthetic=True, folder=Path(folder)),
-        }
-        rates: dict[str, list[float]] = {name: [] for name in runs}
-        for _ in range(arguments.blocks):
-            for name, run in runs.items():
-                time.sleep(SETTLE_SECONDS)
-                rates[name].append(run())
-    print(f"{cell}, batch {cell.batch_size}")
-    for name, values in rates.items():
-        show(name, values, "images/s")
-    ratio = [a / b for a, b in zip(rates["ours"], rates["reference"], strict=True)]
-    show("ours / reference", ratio, "x")
-    show("ours / synthetic", [a / b for a, b in zip(rates["ours"], rates["synthetic"], strict=True)], "x")
-    return statistics.median(ratio)
-
-
-def compare_side_by_side(arguments: argparse.Namespace) -> None:
-    """Print two one-thread trials beside one two-thread trial, and what their memory is."""
-    for cell in CPU_CELLS:
-        two: list[float] = []
-        one: list[float] = []
-        memory: dict[int, list[float]] = {1: [], 2: []}
-        for _ in range(arguments.blocks):
-            for processes, rates in ((2, two), (1, one)):
-                rate, used = side_by_side(cell, arguments.data, processes, threads=2 // processes, seconds=5)
-                rates.append(rate)
-                memory[processes].append(used)
-        print(f"{cell}: trials side by side")
-        show("2 trials x 1 thread", two, "images/s")
-        show("1 trial x 2 threads", one, "images/s")
-        show("2 x 1 / 1 x 2", [a / b for a, b in zip(two, one, strict=True)], "x")
-        show("memory of a second trial", [b - a for a, b in zip(memory[1], memory[2], strict=True)], "MB")
+        for cell in cells:
+            compare_side_by_side(cell, arguments)
+        compare_memory(CPU_CELLS[1], arguments)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Training:
         self.device, self.workers = Device.of(config), Workers.current()
         torch.backends.cudnn.deterministic = True
         torch.manual_seed(config.seed)
-        self.model = self._initial().to(self.device.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = self.device.prepare(self._initial())
         if config.sync_bn and self.workers.count > 1:
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
         self.trained = self.workers.wrap(self.model)
@@ -165,7 +165,7 @@ class Training:
         self.workers.wait()  # for the first one to have written it
         best = checkpoint.load(self.point.folder / checkpoint.BEST, self.device.place)
         assert best is not None
-        model = build_model(self.config).to(self.device.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = self.device.prepare(build_model(self.config))
         model.load_state_dict(best["model"])
         return evaluate(model, self._batches("test"), self.device.autocast)
 

@@ -110,7 +110,7 @@ class TrainConfig:
     eval_margin: int | None = None
     """Evaluation resizes the shorter side to resolution + this instead, px; unset: `crop_share` decides."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Arithmetic of the forward pass (autocast). `auto` is bf16 on a GPU that has it and fp32 elsewhere.
+    """Arithmetic of the forward pass (autocast). `auto` is bf16 on a GPU or CPU that has it, else fp32.
     fp32 convolutions are TF32 on a GPU that has it, which is PyTorch's default."""
     seed: int = 0
     """Decides initial weights, order, crops and dropout. Two CPU runs with one seed are equal."""

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from trainers.config import TrainConfig
+from trainers.depthwise import use_fast_bf16_gradients
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,18 @@ class Device:
 
     @classmethod
     def of(cls, config: TrainConfig) -> "Device":
-        """The GPU that this process sees, else the CPU; `auto` precision is bf16 on a GPU that has it, else fp32."""
+        """The GPU that this process sees, else the CPU; `auto` precision is bf16 where the device has it, else fp32."""
         cuda = torch.cuda.is_available()
-        automatic = "bf16" if cuda and torch.cuda.is_bf16_supported() else "fp32"
+        has_bf16 = torch.cuda.is_bf16_supported() if cuda else cpu_has_bf16()
+        automatic = "bf16" if has_bf16 else "fp32"
         precision = automatic if config.precision == "auto" else config.precision
         return cls(torch.device("cuda" if cuda else "cpu"), precision)
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        """`model`, moved here to be trained."""
+        if self.place.type == "cpu" and self.precision == "bf16":
+            use_fast_bf16_gradients(model)
+        return model.to(self.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def autocast(self) -> torch.autocast:
@@ -32,6 +41,12 @@ class Device:
     def __str__(self) -> str:
         name = torch.cuda.get_device_name() if self.place.type == "cuda" else "cpu"
         return f"{name} {self.precision}"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies bf16 in hardware: AVX-512 BF16 or AMX."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def limit_process(num_threads: int, gpu_share: float) -> None:

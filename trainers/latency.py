@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,9 +73,9 @@ def has_onnx() -> bool:
 
 
 def _pytorch(network: Network, images: torch.Tensor, num_threads: int, num_runs: int) -> Latency:
-    device = Device.of(network.config)
+    on_gpu = torch.cuda.is_available()
+    device = Device.of(network.config if on_gpu else replace(network.config, precision="fp32"))  # as ONNX Runtime
     model, images = network.model.to(device.place), images.to(device.place)
-    on_gpu = device.place.type == "cuda"
 
     def run() -> None:
         model(images)

@@ -119,6 +119,7 @@ def infer_shape(tensors: Tensors, name: str) -> TrainConfig:
                 width_mult=config.width_mult,
                 round_nearest=config.round_nearest,
                 num_classes=1000 if classes is None else len(classes),
+                precision="fp32",  # that others measured it in
             )
     raise ConfigError(f"{name} is a {model} of no width that is known; give its width_mult")
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from trainers.config import TrainConfig
+from trainers.depthwise import is_depthwise
 from trainers.rmsprop_tf import RMSpropTF
 
 NORMS = (nn.BatchNorm2d,)
@@ -37,11 +38,6 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
             return RMSpropTF(groups, lr=config.lr, alpha=0.9, eps=config.rmsprop_eps, momentum=config.momentum)
         case "adamw":
             return torch.optim.AdamW(groups, lr=config.lr, betas=(config.momentum, 0.999), fused=True)
-
-
-def is_depthwise(module: nn.Module) -> bool:
-    """Whether each input channel of a convolution has filters of its own."""
-    return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
 
 
 def _decay_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from trainers.network import Network, network_of
 
 SOURCES = ("dli14", "torchvision", "timm")
 """What the names begin with."""
-IMAGENET = TrainConfig(data="imagenet", num_classes=1000, batch_size=64)
+IMAGENET = TrainConfig(data="imagenet", num_classes=1000, batch_size=64, precision="fp32")
 """At 224 px, cropped from 256; `data` stands for a path that only the user knows."""
 
 

@@ -163,6 +163,7 @@ def test_interrupted_sweep_of_points_goes_on_with_the_next(make_point: MakePoint
 def test_accumulated_parts_add_up_to_the_whole_batch(make_point: MakePoint, linear_model: str, accumulate: int) -> None:
     """On a network without normalisation, whose loss is a mean over images; the parts differ in size."""
     settings = {"model": linear_model, "batch_size": 101, "epochs": 1, "lr": 0.5, "crop_scale": 1.0}
+    settings["precision"] = "fp32"
     whole, parted = make_point("whole", **settings), make_point("parted", accumulate=accumulate, **settings)
     (expected,), (measured,) = list(train([whole])), list(train([parted]))
     initial = make_point("initial", **(settings | {"lr": 1e-12}))

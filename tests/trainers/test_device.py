@@ -23,8 +23,16 @@ def test_forward_pass_runs_in_the_precision_asked_for(precision: str, dtype: tor
 
 
 @pytest.mark.skipif(HAS_GPU, reason="a GPU chooses for itself")
-def test_automatic_precision_of_a_cpu_is_fp32() -> None:
-    assert str(Device.of(TrainConfig())) == "cpu fp32"
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [({"avx512_bf16": True, "amx_bf16": False}, "bf16"), ({"amx_bf16": True}, "bf16"), ({"avx512_f": True}, "fp32")],
+)
+def test_automatic_precision_of_a_cpu_is_what_it_computes_fast(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], precision: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+
+    assert str(Device.of(TrainConfig())) == f"cpu {precision}"
     assert gpu_names() == []
 
 

@@ -29,7 +29,7 @@ MakeFolder = Callable[[Mapping[str, int]], Path]
 def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
     """A network that has learnt some of the digits."""
     config = TrainConfig(num_classes=10, width_mult=0.25, resolution=20, total_stride=8, epochs=2, batch_size=32,
-                         optimizer="adamw", lr=0.005, crop_scale=1.0, hflip=0.0)  # fmt: skip
+                         optimizer="adamw", lr=0.005, crop_scale=1.0, hflip=0.0, precision="fp32")  # fmt: skip
     point = Point(id="p", config=config, folder=tmp_path_factory.mktemp("point"))
     list(train([point]))
     return load_network(point.folder / BEST)

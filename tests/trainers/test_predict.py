@@ -16,7 +16,7 @@ from trainers.models.registry import MODELS
 from trainers.network import Network
 from trainers.predict import IMAGES_AT_ONCE, features, predict, write_features
 
-CONFIG = TrainConfig(num_classes=7, width_mult=0.25, resolution=32)
+CONFIG = TrainConfig(num_classes=7, width_mult=0.25, resolution=32, precision="fp32")
 
 
 def network(model: str = "mobilenet_v2") -> Network:

@@ -18,7 +18,15 @@ from trainers.measurement import Measurement, Point
 from trainers.models.registry import MODELS
 from trainers.workers import Workers
 
-PLAIN = {"crop_scale": 1.0, "crop_share": 1.0, "hflip": 0.0, "dropout": 0.0, "batch_size": 64, "lr": 0.02}
+PLAIN = {
+    "precision": "fp32",
+    "crop_scale": 1.0,
+    "crop_share": 1.0,
+    "hflip": 0.0,
+    "dropout": 0.0,
+    "batch_size": 64,
+    "lr": 0.02,
+}
 """Nothing random but the order, so that both sides see the same images."""
 
 
