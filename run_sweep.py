@@ -90,7 +90,7 @@ class ListArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkArguments:
+class CheckpointArguments:
     """Which network a command is about."""
 
     checkpoint: Positional[str]
@@ -100,23 +100,17 @@ class NetworkArguments:
     """CHECKPOINT is a sweep: take its COMPLETE point of the highest top-1."""
     resolution: int | None = None
     """Height and width of the input, px; unset: the network's own, or 224 where a file does not say."""
+    runs: Path = Path("runs")
+    """Where the MLflow store lies."""
     tracking_uri: str | None = None
     """MLflow server or store; unset: MLFLOW_TRACKING_URI, else an SQLite file in the folder `runs`."""
 
-    def open(self, runs: Path = Path("runs")) -> "Network":
-        """The network; the MLflow store lies in `runs` unless another is named."""
+    def open(self) -> "Network":
+        """The network."""
         from sweep.checkpoints import open_checkpoint
 
-        network = open_checkpoint(self.checkpoint, best=self.best, runs=runs, tracking_uri=self.tracking_uri)
+        network = open_checkpoint(self.checkpoint, best=self.best, runs=self.runs, tracking_uri=self.tracking_uri)
         return network.at(self.resolution)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckpointArguments(NetworkArguments):
-    """Which trained network a command is about."""
-
-    runs: Path = Path("runs")
-    """Where the MLflow store lies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +156,7 @@ class ExportArguments(CheckpointArguments):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatencyArguments(NetworkArguments):
+class LatencyArguments(CheckpointArguments):
     """Measure how long a network takes on this machine. CHECKPOINT may also be an untrained one, MODEL:WIDTH_RESOLUTION
     such as mobilenet_v2:0.35_96."""
 
@@ -170,7 +164,7 @@ class LatencyArguments(NetworkArguments):
     """CPU threads; unset: as many as PyTorch takes by itself."""
     batch_size: int = 1
     """Images in each run."""
-    runs: int = 100
+    repeats: int = 100
     """Runs that are counted, after some to warm up."""
 
 
@@ -277,10 +271,10 @@ def evaluate(argv: Sequence[str]) -> int:
 
     if arguments.confusion is not None:
         check_writable(arguments.confusion)
-    network = arguments.open(arguments.runs)
+    network = arguments.open()
     found = evaluate_network(network, arguments.data, arguments.split, batch_size=arguments.batch_size)
     scores = found.scores
-    print(f"{network.name}: {counted(found.num_images, 'image')} of {arguments.split}")
+    print(f"{network.name}: {counted(found.num_images, 'image')} of {found.dataset}, {arguments.split}")
     print(f"top-1 {scores.top1:.3f} %, top-5 {scores.top5:.3f} %, loss {scores.loss:.4f}")
     if arguments.confusion is not None:
         write_confusion(arguments.confusion, found, network.classes)
@@ -293,7 +287,7 @@ def predict(argv: Sequence[str]) -> int:
     arguments = parse(argv, PredictArguments, "predict")
     from trainers.predict import predict
 
-    for prediction in predict(arguments.open(arguments.runs), arguments.images):
+    for prediction in predict(arguments.open(), arguments.images):
         guesses = ", ".join(f"{name} {chance:.1%}" for name, chance in prediction.guesses)
         print(f"{prediction.image}: {guesses}")
     return 0
@@ -306,7 +300,7 @@ def features(argv: Sequence[str]) -> int:
     from trainers.predict import features, write_features
 
     check_writable(arguments.out)
-    found = features(arguments.open(arguments.runs), arguments.images)
+    found = features(arguments.open(), arguments.images)
     write_features(arguments.out, found, arguments.images)
     print(f"features: {arguments.out}, {found.shape[0]} x {found.shape[1]}")
     return 0
@@ -316,8 +310,11 @@ def export(argv: Sequence[str]) -> int:
     """Write a network for other programs."""
     arguments = parse(argv, ExportArguments, "export")
     from trainers.export import export
+    from trainers.files import check_writable
 
-    written = export(arguments.open(arguments.runs), arguments.format, arguments.out)
+    if arguments.out is not None:
+        check_writable(arguments.out)
+    written = export(arguments.open(), arguments.format, arguments.out)
     print(f"{arguments.format}: {written.path}; logits of real images differ by at most {written.max_difference:.2g}")
     return 0
 
@@ -331,9 +328,9 @@ def latency(argv: Sequence[str]) -> int:
     untrained = open_untrained(arguments.checkpoint)
     network = untrained.at(arguments.resolution) if untrained else arguments.open()
     found = measure_latency(
-        network, num_threads=arguments.threads, batch_size=arguments.batch_size, num_runs=arguments.runs
+        network, num_threads=arguments.threads, batch_size=arguments.batch_size, num_repeats=arguments.repeats
     )
-    print(f"{network.name}, {counted(arguments.batch_size, 'image')} at once, {counted(arguments.runs, 'run')}")
+    print(f"{network.name}, {counted(arguments.batch_size, 'image')} at once, {counted(arguments.repeats, 'run')}")
     for each in found:
         times = f"median {each.median_ms:.3f} ms, p90 {each.p90_ms:.3f} ms"
         print(f"{each.runtime}: {times} on {each.device}, {counted(each.num_threads, 'thread')}")

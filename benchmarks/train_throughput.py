@@ -40,8 +40,8 @@ from trainers.processor import cpu_name
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GPU = torch.cuda.is_available()
-WARM_UP = 4
-"""Steps of each block that are not timed: as many batches as the reference's loader holds ready on 2 cores."""
+WARM_UP = 2 * (os.cpu_count() or 1)
+"""Steps of each block that are not timed: as many batches as a loader with a worker for each core holds ready."""
 SETTLE_SECONDS = 2.0
 """Between blocks, for loaders to fill their queues and then rest."""
 
@@ -60,7 +60,7 @@ class Cell:
 
 
 CPU_CELLS = (Cell(0.35, 32, 64, 60), Cell(1.0, 96, 32, 20), Cell(1.0, 224, 16, 8))
-GPU_CELLS = (Cell(0.35, 32, 512, 40), Cell(1.0, 96, 256, 40), Cell(1.0, 224, 256, 20))
+GPU_CELLS = (Cell(0.35, 32, 512, 200), Cell(1.0, 96, 256, 150), Cell(1.0, 224, 256, 60))
 Run = Callable[[], float]
 """Trains one block; images per second."""
 

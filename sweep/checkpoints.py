@@ -45,11 +45,11 @@ def open_checkpoint(
         raise ConfigError(f"{path} is a sweep: choose its best network with --best, or a point, {path}/ID")
     if path.is_dir():
         return _of_point(path)
+    if path.is_file():
+        return load_network(path)
     if (path.parent / RESULTS).is_file():
         return _of_point(point_folder(path.parent, path.name))
-    if not path.is_file():
-        raise ConfigError(f"no checkpoint {text!r}; give {FORMS}")
-    return load_network(path)
+    raise ConfigError(f"no checkpoint {text!r}; give {FORMS}")
 
 
 def open_untrained(text: str) -> Network | None:

@@ -71,12 +71,6 @@ class SweepConfig:
             raise ConfigError(f"workers_per_trial is {workers}; it must be 1 to 1024")
         if workers is not None and gpus is not None and gpus not in (0, workers):
             raise ConfigError(f"workers_per_trial is {workers}, but gpus_per_trial {gpus:g}; give each worker one GPU")
-        needed = 2 * self.num_workers * self.train.accumulate
-        if self.num_workers > 1 and self.train.batch_size < needed:
-            raise ConfigError(
-                f"batch_size is {self.train.batch_size}; {self.num_workers} workers need {needed}, two images for each "
-                "part of a batch"
-            )
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", self.name):
             raise ConfigError(
                 f"name is {self.name!r}; it must be one folder's name of letters, digits and . _ + -, without a path; "

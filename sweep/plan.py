@@ -106,6 +106,8 @@ def make_plan(config: SweepConfig) -> Plan:
     resolved = [_resolved(c) for c in configs]
     varied = _varied(resolved)
     points = [_planned(c, config.trainer, folder, label=_label(c, varied)) for c in resolved]
+    for point in points:
+        _check_batch(point, config.num_workers)
     distinct = {point.id: point for point in points}
     return Plan(name=name, folder=folder, points=tuple(distinct.values()), dataset=dataset, defining=config.defining)
 
@@ -150,6 +152,16 @@ def _planned(config: TrainConfig, trainer: str, folder: Path, *, label: str) -> 
     name = point_id(config, dataset.fingerprint, trainer)
     point = Point(id=name, config=config, folder=folder.absolute() / "points" / name)
     return PlannedPoint(point=point, cost=cost(config), dataset=dataset, label=label)
+
+
+def _check_batch(point: PlannedPoint, num_workers: int) -> None:
+    """Raise a ConfigError unless each of several workers has two images for each part of a batch."""
+    images = min(point.config.batch_size, len(point.dataset.splits["train"]))
+    needed = 2 * num_workers * point.config.accumulate
+    if num_workers > 1 and images < needed:
+        raise ConfigError(
+            f"a batch of {point.label} has {images} images, but {num_workers} workers need {needed}, two for each part"
+        )
 
 
 def _varied(configs: Sequence[TrainConfig]) -> list[str]:

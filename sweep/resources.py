@@ -32,6 +32,8 @@ def trial_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -
     gpus = min(1.0, most["GPU"]) if config.gpus_per_trial is None else config.gpus_per_trial / num_workers
     share = math.floor(gpus * most["CPU"] / most["GPU"]) if gpus and most["GPU"] else 1
     cpus = max(1, share if config.cpus_per_trial is None else config.cpus_per_trial // num_workers)
+    if config.train.sync_bn and num_workers > 1 and not gpus:
+        raise ConfigError("PyTorch synchronises batch normalisation on GPUs only; leave out --train.sync-bn")
     per_worker = {"CPU": float(cpus), "GPU": gpus}
     room = sum(_room(node, per_worker) for node in nodes)
     if room < num_workers:

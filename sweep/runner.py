@@ -199,10 +199,10 @@ def _reporting_failure() -> Generator[None]:
     try:
         yield
     except Exception as error:
-        if is_device_lost(error):
-            raise  # this process cannot use its GPU any more: Ray starts another
         failures = getattr(error, "worker_failures", {})  # of Ray Train's: what each worker raised, by rank
         cause = failures[min(failures)] if failures else error
+        if is_device_lost(cause) or isinstance(cause, RayActorError):
+            raise  # a process that cannot use its GPU any more, or that is gone: Ray starts others
         tune.report({"failure": f"{type(cause).__name__}: {one_line(cause)}"})
 
 

@@ -43,7 +43,7 @@ def test_evaluate_finds_the_scores_of_the_training_again(
     assert run_sweep.main(["evaluate", str(path), "--data", "digits", "--split", "test"]) == 0
 
     printed = capsys.readouterr().out
-    assert "mobilenet_v2_0.1_16: 360 images of val\n" in printed
+    assert "mobilenet_v2_0.1_16: 360 images of digits, val\n" in printed
     assert f"top-1 {measured.top1:.3f} %, top-5 {measured.top5:.3f} %, loss {measured.val_loss:.4f}\n" in printed
     assert f"top-1 {measured.test_top1:.3f} %, top-5 {measured.test_top5:.3f} %" in printed
     with confusion.open() as file:
@@ -53,7 +53,7 @@ def test_evaluate_finds_the_scores_of_the_training_again(
 def test_evaluate_takes_another_resolution(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_sweep.main(["evaluate", str(trained[0]), "--resolution", "24"]) == 0
 
-    assert "mobilenet_v2_0.1_24: 360 images of val\n" in capsys.readouterr().out
+    assert "mobilenet_v2_0.1_24: 360 images of digits, val\n" in capsys.readouterr().out
 
 
 def test_predict_prints_five_classes_an_image(
@@ -93,7 +93,7 @@ def test_latency_names_the_network_the_machine_and_the_threads(
     trained: Trained, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, network: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    arguments = ["--threads", "1", "--batch-size", "2", "--runs", "5"]
+    arguments = ["--threads", "1", "--batch-size", "2", "--repeats", "5"]
 
     assert run_sweep.main(["latency", network.format(path=trained[0]), *arguments]) == 0
 
@@ -119,7 +119,7 @@ def test_latency_names_the_network_the_machine_and_the_threads(
         (["features", "{path}", "missing.png"], "cannot read the image 'missing.png'"),
         (["export", "{path}", "--format", "tflite"], "invalid choice 'tflite'"),
         (["export", "{path}", "--format", "onnx", "--out", "missing/n.onnx"], "cannot write missing/n.onnx"),
-        (["latency", "{path}", "--runs", "0"], "runs is 0; it must be 1 or more"),
+        (["latency", "{path}", "--repeats", "0"], "repeats is 0; it must be 1 or more"),
         (["latency", "mobilenet_v2:1_0"], "resolution is 0; it must be 8 to 2048"),
         (["latency", "mobilenet_v9:1_32"], "no checkpoint 'mobilenet_v9:1_32'"),
         (["evaluate", "mobilenet_v2:1_32"], "no checkpoint 'mobilenet_v2:1_32'"),

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import torch
 from trainers.errors import ConfigError
 
 LAST, BEST = "last.pt", "best.pt"
+UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, AttributeError,
+              TypeError, struct.error)  # fmt: skip
+"""What `torch.load` raises for files of all kinds."""
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -39,6 +43,8 @@ def load(
         return None
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
+        if "Unsupported global" in str(error):  # an object's class, which could run code
+            raise ConfigError(f"{path} holds more than tensors and plain values; save its state dict alone") from error
         kind = type(error).__name__
         raise ConfigError(f"{path} is damaged or no checkpoint ({kind}); {remedy}") from error

@@ -132,7 +132,8 @@ class Training:
                 checked = slice(i // CHECK_LOSS_EVERY * CHECK_LOSS_EVERY, i + 1)
                 self.workers.sum(losses[checked])  # so that all workers find the same
                 _raise_if_diverged(losses, checked, epoch)
-        self.workers.agree(tensor for model in {self.model, self.scored} for tensor in model.buffers())
+        models = [self.model, self.ema.model] if self.ema else [self.model]
+        self.workers.agree(tensor for model in models for tensor in model.buffers())
         return losses.mean().item() / self.workers.count
 
     def _step(self, images: torch.Tensor, labels: torch.Tensor, *, weight: float) -> torch.Tensor:

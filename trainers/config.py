@@ -14,6 +14,10 @@ SHAPE_FIELDS = ("model", "width_mult", "resolution", "num_classes", "round_neare
 """The fields that decide the network and its cost."""
 
 
+UNKNOWN_DATA = "unknown"
+"""`TrainConfig.data` of a network that others trained."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """All settings of one training (a *point* of a sweep)."""
@@ -113,7 +117,7 @@ class TrainConfig:
     """Arithmetic of the forward pass (autocast). `auto` is bf16 on a GPU or CPU that has it, else fp32.
     fp32 convolutions are TF32 on a GPU that has it, which is PyTorch's default."""
     seed: int = 0
-    """Decides initial weights, order, crops and dropout. Two CPU runs with one seed are equal."""
+    """Decides initial weights, order, crops and dropout. Two runs with one seed on CPUs of one kind are equal."""
 
     def __post_init__(self) -> None:
         _require(0 < self.width_mult <= 8, "width_mult", self.width_mult, "above 0 and at most 8")

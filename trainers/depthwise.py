@@ -26,7 +26,7 @@ class Bf16DepthwiseConv2d(nn.Conv2d):
 
 
 def use_fast_bf16_gradients(model: nn.Module) -> None:
-    """Make the depthwise convolutions of `model` such ones, in place; weights, names and results stay."""
+    """Make the depthwise convolutions of `model` such ones, in place; weights and names stay."""
     for module in model.modules():
         if is_depthwise(module):
             module.__class__ = Bf16DepthwiseConv2d

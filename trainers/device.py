@@ -1,5 +1,6 @@
 """Where a training runs, in which arithmetic, and with how much of the machine."""
 
+import ctypes
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,9 @@ from torch import nn
 
 from trainers.config import TrainConfig
 from trainers.depthwise import use_fast_bf16_gradients
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""glibc's numbers of these settings, from malloc.h."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,10 @@ class Device:
 
     def prepare(self, model: nn.Module) -> nn.Module:
         """`model`, moved here to be trained."""
-        if self.place.type == "cpu" and self.precision == "bf16":
-            use_fast_bf16_gradients(model)
+        if self.place.type == "cpu":
+            keep_freed_memory()
+            if self.precision == "bf16":
+                use_fast_bf16_gradients(model)
         return model.to(self.place, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
@@ -47,6 +53,18 @@ def cpu_has_bf16() -> bool:
     """Whether the CPU multiplies bf16 in hardware: AVX-512 BF16 or AMX."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def keep_freed_memory() -> None:
+    """Have this process reuse the memory that it frees, as PyTorch does on GPUs, where its C library can be told to.
+
+    glibc otherwise gives large tensors back to the system, and every training step of a CPU clears their pages anew:
+    a quarter to a third of its time (measured, PyTorch 2.13). The process holds its peak memory until it ends.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 2**30)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def limit_process(num_threads: int, gpu_share: float) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from trainers.config import UNKNOWN_DATA
 from trainers.datasets.batches import Batches, batches, normalise
 from trainers.datasets.dataset import Dataset, SplitName, is_imagenet
 from trainers.datasets.registry import load_dataset
@@ -35,6 +36,7 @@ class Evaluation:
     """What a network does on a split."""
 
     scores: Scores
+    dataset: str
     num_images: int
     confusion: torch.Tensor
     """Images (K, K) by their class (row) and by the first guess (column); K outputs."""
@@ -80,6 +82,8 @@ def evaluate_network(
         ConfigError: no such data or split, or classes that the network does not know.
     """
     config = network.config
+    if data is None and config.data == UNKNOWN_DATA:
+        raise ConfigError(f"{network.name} does not say what images it was trained on; name a dataset with --data")
     if batch_size is not None:
         config = replace(config, batch_size=batch_size, accumulate=1)
     dataset = _relabelled(load_dataset(data or config.data), split, network.classes)
@@ -89,7 +93,7 @@ def evaluate_network(
     num_classes = len(network.classes)
     confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64, device=device.place)
     scores = evaluate(network.model.to(device.place), images, device.autocast, confusion=confusion)
-    return Evaluation(scores=scores, num_images=images.num_images, confusion=confusion.cpu())
+    return Evaluation(scores=scores, dataset=dataset.name, num_images=images.num_images, confusion=confusion.cpu())
 
 
 def write_confusion(path: Path, evaluation: Evaluation, classes: Sequence[str]) -> None:

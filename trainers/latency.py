@@ -31,14 +31,14 @@ class Latency:
     num_threads: int
     """CPU threads."""
     batch_size: int
-    num_runs: int
+    num_repeats: int
     median_ms: float
     p90_ms: float
     """Nine of ten runs took no longer."""
 
 
 def measure_latency(
-    network: Network, *, num_threads: int | None = None, batch_size: int = 1, num_runs: int = 100
+    network: Network, *, num_threads: int | None = None, batch_size: int = 1, num_repeats: int = 100
 ) -> list[Latency]:
     """The latency of `network` under PyTorch on this process's GPU or CPU, then under ONNX Runtime on the CPU.
 
@@ -46,20 +46,20 @@ def measure_latency(
         network: trained or not: its weights do not matter.
         num_threads: CPU threads; unset: as many as PyTorch takes by itself.
         batch_size: images in each run.
-        num_runs: counted runs, after NUM_WARMUP others.
+        num_repeats: counted runs, after NUM_WARMUP others.
 
     Raises:
         ConfigError: a number that is not positive.
     """
     num_threads = torch.get_num_threads() if num_threads is None else num_threads
-    for name, value in (("threads", num_threads), ("batch_size", batch_size), ("runs", num_runs)):
+    for name, value in (("threads", num_threads), ("batch_size", batch_size), ("repeats", num_repeats)):
         if value < 1:
             raise ConfigError(f"{name} is {value}; it must be 1 or more")
     resolution = network.config.resolution
     images = torch.randn(batch_size, 3, resolution, resolution).contiguous(memory_format=torch.channels_last)
-    found = [_pytorch(network, images, num_threads, num_runs)]
+    found = [_pytorch(network, images, num_threads, num_repeats)]
     if has_onnx():
-        found.append(_onnx_runtime(network, images, num_threads, num_runs))
+        found.append(_onnx_runtime(network, images, num_threads, num_repeats))
     return found
 
 
@@ -72,7 +72,7 @@ def has_onnx() -> bool:
     return True
 
 
-def _pytorch(network: Network, images: torch.Tensor, num_threads: int, num_runs: int) -> Latency:
+def _pytorch(network: Network, images: torch.Tensor, num_threads: int, num_repeats: int) -> Latency:
     on_gpu = torch.cuda.is_available()
     device = Device.of(network.config if on_gpu else replace(network.config, precision="fp32"))  # as ONNX Runtime
     model, images = network.model.to(device.place), images.to(device.place)
@@ -83,12 +83,12 @@ def _pytorch(network: Network, images: torch.Tensor, num_threads: int, num_runs:
             torch.cuda.synchronize()
 
     with _threads(num_threads), torch.inference_mode(), device.autocast:
-        milliseconds = _time(run, num_runs)
+        milliseconds = _time(run, num_repeats)
     name = str(device) if on_gpu else f"{cpu_name()} {device.precision}"
     return _latency(f"PyTorch {torch.__version__}", name, num_threads, len(images), milliseconds)
 
 
-def _onnx_runtime(network: Network, images: torch.Tensor, num_threads: int, num_runs: int) -> Latency:
+def _onnx_runtime(network: Network, images: torch.Tensor, num_threads: int, num_repeats: int) -> Latency:
     import onnxruntime
 
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +97,7 @@ def _onnx_runtime(network: Network, images: torch.Tensor, num_threads: int, num_
         write_onnx(network, path)
         session = onnx_session(path, num_threads)
         inputs = {INPUT: images.contiguous().numpy()}
-        milliseconds = _time(lambda: session.run([OUTPUT], inputs), num_runs)
+        milliseconds = _time(lambda: session.run([OUTPUT], inputs), num_repeats)
     version = f"ONNX Runtime {onnxruntime.__version__}"
     return _latency(version, f"{cpu_name()} fp32", num_threads, len(images), milliseconds)
 
@@ -108,18 +108,18 @@ def _latency(runtime: str, device: str, num_threads: int, batch_size: int, milli
         device=device,
         num_threads=num_threads,
         batch_size=batch_size,
-        num_runs=len(milliseconds),
+        num_repeats=len(milliseconds),
         median_ms=float(np.median(milliseconds)),
         p90_ms=float(np.percentile(milliseconds, 90)),
     )
 
 
-def _time(run: Callable[[], object], num_runs: int) -> list[float]:
+def _time(run: Callable[[], object], num_repeats: int) -> list[float]:
     """The milliseconds of each counted run."""
     for _ in range(NUM_WARMUP):
         run()
     times: list[float] = []
-    for _ in range(num_runs):
+    for _ in range(num_repeats):
         start = time.perf_counter()
         run()
         times.append(1000 * (time.perf_counter() - start))

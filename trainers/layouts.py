@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainers.config import TrainConfig
+from trainers.config import UNKNOWN_DATA, TrainConfig
 from trainers.errors import ConfigError
 from trainers.models.registry import MODELS, build_model
 
@@ -115,6 +115,7 @@ def infer_shape(tensors: Tensors, name: str) -> TrainConfig:
         if all(tensors[key].shape == shapes[key] for key in shapes if key in tensors and key not in head):
             classes = tensors.get(head[-1])
             return TrainConfig(
+                data=UNKNOWN_DATA,
                 model=model,
                 width_mult=config.width_mult,
                 round_nearest=config.round_nearest,

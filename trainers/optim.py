@@ -11,7 +11,7 @@ from trainers.config import TrainConfig
 from trainers.depthwise import is_depthwise
 from trainers.rmsprop_tf import RMSpropTF
 
-NORMS = (nn.BatchNorm2d,)
+NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 SPARED: Mapping[str, Callable[[nn.Module, nn.Parameter], bool]] = MappingProxyType(
     {

@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.models import MobileNet_V2_Weights, MobileNet_V3_Large_Weights, MobileNet_V3_Small_Weights
 
 from trainers import checkpoint
-from trainers.config import TrainConfig
+from trainers.config import UNKNOWN_DATA, TrainConfig
 from trainers.datasets.cache import cache_folder
 from trainers.errors import ConfigError, one_line, unknown_choice
 from trainers.layouts import Tensors, tensors_of
@@ -23,8 +23,8 @@ from trainers.network import Network, network_of
 
 SOURCES = ("dli14", "torchvision", "timm")
 """What the names begin with."""
-IMAGENET = TrainConfig(data="imagenet", num_classes=1000, batch_size=64, precision="fp32")
-"""At 224 px, cropped from 256; `data` stands for a path that only the user knows."""
+IMAGENET = TrainConfig(data=UNKNOWN_DATA, num_classes=1000, batch_size=64, precision="fp32")
+"""At 224 px, cropped from 256; where its ImageNet lies, only the user knows."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,6 +96,28 @@ def test_wrong_axes_fail_before_anything_runs(tmp_path: Path, axes: tuple[str, .
         make_plan(quick_config(tmp_path, *axes))
 
 
+@pytest.mark.parametrize(
+    ("batch_sizes", "accumulate", "workers", "message"),
+    [
+        ("64,14", 2, 4, "batch_size=14 has 14 images, but 4 workers need 16, two for each part"),
+        ("4096", 1, 600, "has 1078 images, but 600 workers need 1200"),
+        ("64,14", 1, 4, None),
+        ("14", 7, 1, None),
+    ],
+)
+def test_every_worker_needs_two_images_of_each_part(
+    tmp_path: Path, batch_sizes: str, accumulate: int, workers: int, message: str | None
+) -> None:
+    config = replace(
+        quick_config(tmp_path, f"batch_size={batch_sizes}", accumulate=accumulate), workers_per_trial=workers
+    )
+    if message is None:
+        make_plan(config)
+    else:
+        with pytest.raises(ConfigError, match=message):
+            make_plan(config)
+
+
 def test_points_are_told_apart_by_what_varies(tmp_path: Path) -> None:
     plan = make_plan(
         quick_config(tmp_path, "width_mult=0.25", "resolution=20", "dropout=0,0.2", "lr_schedule=cosine,linear")

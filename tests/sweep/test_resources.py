@@ -6,6 +6,7 @@ import pytest
 
 from sweep.config import SweepConfig
 from sweep.resources import trial_resources
+from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 
 LAPTOP = [{"CPU": 8.0}]
@@ -43,6 +44,11 @@ def test_a_trial_gets_its_share(
         (LAPTOP, {"gpus_per_trial": 1}, "1 CPUs and 1 GPUs, but no node has both .the largest: 8 CPUs, 0 GPUs"),
         (LAPTOP, {"cpus_per_trial": 9}, "9 CPUs and 0 GPUs, but no node"),
         (LAPTOP, {"workers_per_trial": 9}, "9 workers with 1 CPUs and 0 GPUs each, but there is room for 8"),
+        (
+            LAPTOP,
+            {"workers_per_trial": 2, "train": TrainConfig(sync_bn=True)},
+            "leave out --train.sync-bn",
+        ),
         (CLUSTER, {"gpus_per_trial": 5}, "5 workers with 16 CPUs and 1 GPUs each, but there is room for 4"),
     ],
 )

@@ -132,6 +132,15 @@ def test_workers_change_nothing(make_folder: MakeFolder, source: str, split: Lit
             assert torch.equal(labels, expected_labels)
 
 
+def test_reading_leaves_the_global_generator_alone() -> None:
+    """Mixing and dropout draw from it, in a resumed training as in an uninterrupted one."""
+    for num_workers in (0, 1):
+        split = numbered(32, train=True, num_workers=num_workers)
+        state = torch.get_rng_state()
+        order(split)
+        assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_crops_follow_seed_epoch_and_batch() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (30, 30, 3), dtype=np.uint8)
 

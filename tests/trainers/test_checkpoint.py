@@ -70,7 +70,7 @@ def test_failing_save_leaves_the_old_file_and_no_partial_one(tmp_path: Path, exi
 def test_loading_refuses_to_run_code(tmp_path: Path) -> None:
     torch.save({"model": Payload(tmp_path / "touched")}, tmp_path / "last.pt")
 
-    with pytest.raises(ConfigError, match="damaged or no checkpoint"):
+    with pytest.raises(ConfigError, match=r"last.pt holds more than tensors and plain values"):
         checkpoint.load(tmp_path / "last.pt")
 
     assert not (tmp_path / "touched").exists()
@@ -84,6 +84,14 @@ def test_a_truncated_checkpoint_is_named_with_the_remedy(tmp_path: Path, share: 
 
     with pytest.raises(ConfigError, match=r"last.pt is damaged or no checkpoint .*; remove it, and its point trains"):
         checkpoint.load(path)
+
+
+@pytest.mark.parametrize("content", [b"h", b"0", b"no checkpoint", b"\x80", b"K\x01.", bytes(range(256))])
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "last.pt").write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"last.pt is damaged or no checkpoint"):
+        checkpoint.load(tmp_path / "last.pt")
 
 
 def test_missing_checkpoint_is_none(tmp_path: Path) -> None:

@@ -126,6 +126,13 @@ def test_outputs_without_names_are_matched_by_their_number(make_folder: MakeFold
     assert found.confusion.tolist() == [[0, 1], [0, 3]]
 
 
+def test_a_network_of_others_needs_a_dataset(tmp_path: Path) -> None:
+    torch.save(untrained(TrainConfig(num_classes=10, width_mult=0.25)).model.state_dict(), tmp_path / "net.pth")
+
+    with pytest.raises(ConfigError, match="does not say what images it was trained on; name a dataset with --data"):
+        evaluate_network(load_network(tmp_path / "net.pth"))
+
+
 def test_classes_that_the_network_does_not_know_are_named(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/cat": 2, "train/dog": 2})
 

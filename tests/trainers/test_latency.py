@@ -34,16 +34,16 @@ def test_median_and_p90_are_of_the_runs_after_the_warm_up(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     sleeper, before = Sleeper(), torch.get_num_threads()
 
-    [found] = measure_latency(Network(sleeper, TINY, tuple("abcdefg")), num_threads=2, batch_size=3, num_runs=20)
+    [found] = measure_latency(Network(sleeper, TINY, tuple("abcdefg")), num_threads=2, batch_size=3, num_repeats=20)
 
     assert sleeper.calls == [((3, 3, 16, 16), 2)] * (NUM_WARMUP + 20)
     assert 2 <= found.median_ms < 8 < 12 <= found.p90_ms < 40
-    assert (found.num_threads, found.batch_size, found.num_runs) == (2, 3, 20)
+    assert (found.num_threads, found.batch_size, found.num_repeats) == (2, 3, 20)
     assert torch.get_num_threads() == before
 
 
 def test_each_runtime_names_itself_and_the_processor() -> None:
-    pytorch, onnx = measure_latency(untrained(TINY), num_threads=1, num_runs=3)
+    pytorch, onnx = measure_latency(untrained(TINY), num_threads=1, num_repeats=3)
 
     assert pytorch.runtime.startswith("PyTorch 2.")
     assert onnx.runtime.startswith("ONNX Runtime 1.")
@@ -53,7 +53,7 @@ def test_each_runtime_names_itself_and_the_processor() -> None:
     assert 0 < onnx.median_ms <= onnx.p90_ms
 
 
-@pytest.mark.parametrize("setting", ["num_threads", "batch_size", "num_runs"])
+@pytest.mark.parametrize("setting", ["num_threads", "batch_size", "num_repeats"])
 def test_numbers_that_are_not_positive_are_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match=r"is 0; it must be 1 or more"):
         measure_latency(untrained(TINY), **{setting: 0})  # type: ignore[arg-type]

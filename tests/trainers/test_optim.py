@@ -50,6 +50,21 @@ def test_decay_spares_what_it_says(model: str, decay: str) -> None:
             assert decays[id(parameter)] == (0.01 if decayed[decay] else 0.0)
 
 
+@pytest.mark.parametrize("decay", SPARED)
+def test_synchronised_normalisation_is_spared_alike(decay: str) -> None:
+    """So that a checkpoint goes on with any number of workers."""
+    config = small(decay=decay)
+    network = build_model(config)
+    synchronised = nn.SyncBatchNorm.convert_sync_batchnorm(build_model(config))
+
+    sizes = [
+        [[p.shape for p in group["params"]] for group in build_optimizer(each, config).param_groups]
+        for each in (network, synchronised)
+    ]
+
+    assert sizes[0] == sizes[1]
+
+
 def test_decay_of_all_is_one_group() -> None:
     config = small(weight_decay=0.01)
     (group,) = build_optimizer(build_model(config), config).param_groups

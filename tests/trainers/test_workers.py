@@ -61,7 +61,14 @@ def test_two_workers_follow_one(make_point: MakePoint, tmp_path: Path, monkeypat
     settings: dict[str, dict[str, Any]] = {
         "linear": {"model": "linear"},
         "averaged": {"model": "linear", "ema_decay": 0.9, "accumulate": 2},
-        "mobilenet_v2": {"optimizer": "adamw", "lr": 0.005, "width_mult": 0.25, "resolution": 16, "epochs": 2},
+        "mobilenet_v2": {
+            "ema_decay": 0.9,
+            "optimizer": "adamw",
+            "lr": 0.005,
+            "width_mult": 0.25,
+            "resolution": 16,
+            "epochs": 2,
+        },
     }
     alone = [make_point(f"{name}_alone", **(PLAIN | given)) for name, given in settings.items()]
     together = [make_point(f"{name}_together", **(PLAIN | given)) for name, given in settings.items()]

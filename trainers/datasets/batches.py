@@ -77,6 +77,7 @@ class Batches:
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # its own: the draws of mixing and dropout do not depend on the loader's
         )
 
     def set_epoch(self, epoch: int) -> None:

@@ -16,6 +16,8 @@ from filelock import FileLock
 
 from trainers.datasets.dataset import Dataset, Pixels, Split, SplitName
 
+VERSION = 2
+"""Of the pixels that `decode_image` gives; one more whenever these change, so that no cache of earlier ones is read."""
 SAMPLED = 64
 """Images decoded to estimate the size of a whole split."""
 BLOCK = 256
@@ -35,7 +37,7 @@ def open_images(dataset: Dataset, name: SplitName, short_side: int) -> Images:
     split = dataset.splits[name]
     if split.in_memory:
         return partial(split.decode, short_side=short_side)
-    folder = cache_folder() / f"{dataset.fingerprint}-{name}-{short_side}"
+    folder = cache_folder() / f"{dataset.fingerprint}-{name}-{short_side}-v{VERSION}"
     kept = build_once(
         folder,
         build=partial(_decode_all, split, short_side),
