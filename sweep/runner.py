@@ -27,6 +27,7 @@ for _name, _value in {
 
 import ray  # noqa: E402 - Ray reads the variables above when it is imported
 from ray import tune  # noqa: E402
+from ray.exceptions import RayActorError  # noqa: E402
 
 from sweep.config import SweepConfig  # noqa: E402
 from sweep.plan import PlannedPoint  # noqa: E402
