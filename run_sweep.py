@@ -266,7 +266,7 @@ def recipe(argv: Sequence[str]) -> int:
 def evaluate(argv: Sequence[str]) -> int:
     """Score a network."""
     arguments = parse(argv, EvaluateArguments, "evaluate")
-    from trainers.evaluate import evaluate_network, write_confusion
+    from trainers.evaluate_network import evaluate_network, write_confusion
     from trainers.files import check_writable
 
     if arguments.confusion is not None:

@@ -18,7 +18,7 @@ from trainers.classifier import train
 from trainers.config import TrainConfig
 from trainers.datasets.registry import load_dataset
 from trainers.errors import ConfigError
-from trainers.evaluate import evaluate_network, write_confusion
+from trainers.evaluate_network import evaluate_network, write_confusion
 from trainers.measurement import Point
 from trainers.network import Network, class_names, load_network, untrained
 
