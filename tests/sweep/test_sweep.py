@@ -219,6 +219,6 @@ def test_several_workers_train_a_point_together(tmp_path: Path) -> None:
 
     table = load_table(tmp_path / "mnv2_quick-digits").set_index("lr")
     assert list(table.loc[[0.005, 1e30], "state"]) == ["COMPLETE", "FAILED"]
-    assert table.loc[0.005, "device"] == "2 x cpu fp32"
+    assert table.loc[0.005, "device"].startswith("2 x cpu ")
     assert table.loc[0.005, "test_top1"] > 0
     assert table.loc[1e30, "reason"].startswith("TrainingDivergedError: diverged at epoch 1, step ")
