@@ -4,16 +4,31 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any
 
 from tyro.conf import UseAppendAction
+from tyro.constructors import PrimitiveConstructorSpec
 
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, without_credentials
-from trainers.fields import field_names, parse_field
+from trainers.fields import field_names, parse_amount, parse_field
 
 MOST_SAMPLES = 100_000
 """Points that one sweep may draw."""
+
+
+Amount = Annotated[
+    float | None,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="N",
+        instance_from_str=lambda words: None if words == ["None"] else parse_amount(words[0]),
+        is_instance=lambda value: isinstance(value, (int, float, NoneType)),
+        str_from_instance=lambda value: ["None" if value is None else f"{value:g}"],
+    ),
+]
+"""A number that the command line takes in human units, such as 100M; None where it is unset."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Values of dataclass fields from text, by the fields' own types: for axes and saved configurations. Stdlib only."""
 
+import math
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -44,6 +45,23 @@ def parse_field(cls: type, name: str, text: str) -> Any:
     except (ValueError, KeyError):
         words = {int: "a whole number", float: "a number", bool: "True or False"}
         raise ConfigError(f"{name}: {text!r} is not {words[kind]}") from None
+
+
+def parse_amount(text: str) -> float:
+    """The number that `text` writes, with k, M or G for thousands, millions or thousand millions: `100M`.
+
+    Raises:
+        ValueError: it is no such number, or not above 0.
+    """
+    number = text.strip()
+    factor = {"k": 1e3, "M": 1e6, "m": 1e6, "G": 1e9}.get(number[-1:])
+    try:
+        value = float(number[:-1]) * factor if factor else float(number)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number such as 3000000, 3M or 0.5G") from None
+    if not 0 < value < math.inf:
+        raise ValueError(f"{text!r} is not above 0 and finite")
+    return value
 
 
 def as_row(config: Any) -> dict[str, Any]:
