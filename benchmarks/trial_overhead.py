@@ -25,10 +25,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from it
 from search_spaces.registry import get_space
 from sweep.config import SweepConfig
 from sweep.plan import Plan, PlannedPoint, make_plan
+from sweep.queue import Queue
 from sweep.recorder import Recorder
 from sweep.results import ResultsLog
 from sweep.resources import Resources
 from sweep.runner import ray_session, run_trials
+from sweep.schedulers import Fifo
 from sweep.tracking import EPOCH_METRICS, Tracker, connect
 from trainers.measurement import Measurement, Point
 
@@ -93,9 +95,9 @@ def ours(num_trials: int, epochs: int, folder: Path) -> float:
     tracker = Tracker(connect(f"sqlite:///{folder / 'ours.db'}", folder), plan, sweep_id=str(time.time()), tags={})
     clock = Clock()
     with closing(ResultsLog(plan.folder)) as log:
-        recorder = Recorder(plan.points, log, [tracker, clock], {})
-        resources = Resources(num_workers=1, per_worker={"CPU": float(CPUS), "GPU": 0.0}, num_trials=1)
-        run_trials(plan.points, recorder, train=empty_training, resources=resources, folder=folder / "ray")
+        recorder = Recorder(log, [tracker, clock], Queue(Fifo(), plan.points), {})
+        resources = Resources(num_workers=1, per_worker={"CPU": float(CPUS), "GPU": 0.0}, num_trials=1, num_ready=1)
+        run_trials(recorder, train=empty_training, resources=resources, folder=folder / "ray")
     last_trial = time.monotonic()
     error = tracker.finish("FINISHED", None)
     assert error is None, error

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
-import yaml
 
 from search_spaces.registry import SPACES, get_space
-from sweep.config import SweepConfig, from_json
+from sweep.config import SweepConfig, load_config
 from sweep.plan import effective_space
-from trainers.errors import ConfigError, one_line
+from trainers.errors import ConfigError
 from trainers.recipes import with_recipe
 
 T = TypeVar("T")
@@ -78,21 +77,6 @@ def parse(
         if stop.code in (0, None):
             raise
         raise ConfigError(_parser_message(said.getvalue())) from None
-
-
-def load_config(path: Path) -> SweepConfig:
-    """The configuration saved in a JSON or YAML file.
-
-    Raises:
-        ConfigError: it cannot be read, or holds something else.
-    """
-    try:
-        settings = yaml.safe_load(path.read_text())  # JSON is YAML
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read the configuration {path}: {one_line(error)}") from error
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{path} holds no configuration; a run's config.json is one")
-    return from_json(settings)
 
 
 def _take_option(argv: Sequence[str], option: str) -> tuple[list[str], str | None]:

@@ -5,17 +5,31 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
+import yaml
 from tyro.conf import UseAppendAction
 from tyro.constructors import PrimitiveConstructorSpec
 
 from trainers.config import TrainConfig
-from trainers.errors import ConfigError, without_credentials
+from trainers.errors import ConfigError, one_line, without_credentials
 from trainers.fields import field_names, parse_amount, parse_field
 
 MOST_SAMPLES = 100_000
 """Points that one sweep may draw."""
+MOST_SEEDS = 1000
+"""Seeds that one point may be trained with."""
+SamplerName = Literal["grid", "random", "optuna", "nsga2", "gp"]
+SchedulerName = Literal["frontier", "fifo", "asha"]
+ADAPTIVE = ("optuna", "nsga2", "gp")
+"""The samplers that choose each point by what the earlier ones showed."""
+CostName = Literal["macs", "num_params", "activations"]
+LISTS = ("axis", "costs", "promoted")
+"""The settings that hold several texts."""
+CAPS = ("max_macs", "min_macs", "max_params", "min_params")
+"""The settings that bound the cost of a network."""
+DEFINING = ("space", "axis", "sampler", "costs", "num_samples", "sample_seed", "seeds", "promoted", "trainer", *CAPS)
+"""The settings, besides those of training, that decide which points there are."""
 
 
 Amount = Annotated[
@@ -44,10 +58,32 @@ class SweepConfig:
     it."""
     axis: Annotated[tuple[str, ...], UseAppendAction] = ()
     """Add or replace an axis: `dropout=0,0.2`, `lr=loguniform(0.01,0.2)`. Any field of `train`; may be given again."""
+    max_macs: Amount = None
+    """Leave out networks with more multiply-accumulates, such as 100M."""
+    min_macs: Amount = None
+    """Leave out networks with fewer."""
+    max_params: Amount = None
+    """Leave out networks with more parameters, such as 3M."""
+    min_params: Amount = None
+    """Leave out networks with fewer."""
+    sampler: SamplerName | None = None
+    """How points are chosen: all of the `grid`; `random` draws; by Optuna for accuracy and cost together, with `optuna`
+    (its TPE), `nsga2` or `gp`. Unset: grid, or random where an axis is a distribution or with --num-samples."""
+    costs: tuple[CostName, ...] = ("macs",)
+    """What Optuna's samplers make small while they make top-1 large."""
     num_samples: int | None = None
     """Points to draw where an axis is a distribution; of a grid, how many of its points to draw."""
     sample_seed: int = 0
     """Decides which points are drawn."""
+    seeds: int = 1
+    """Train every point with this many seeds, from --train.seed on."""
+    scheduler: SchedulerName | None = None
+    """Which trials are stopped early: `frontier` stops a setting that another one of the same network surely beats,
+    `fifo` none, `asha` all but the most accurate. Unset: frontier where several points share a network, else fifo."""
+    promoted: tuple[str, ...] = ()
+    """Train these points of an earlier sweep, FOLDER/ID, instead of a space's; `run_sweep.py promote` chooses them."""
+    fresh: bool = False
+    """Train points again that another sweep in `runs` has trained."""
     trainer: str = "classifier"
     """How points are trained; `run_sweep.py list` names the trainers."""
 
@@ -77,6 +113,14 @@ class SweepConfig:
             raise ConfigError(f"num_samples is {self.num_samples}; it must be 1 to {MOST_SAMPLES}")
         if not 0 <= self.sample_seed < 2**32:
             raise ConfigError(f"sample_seed is {self.sample_seed}; it must be 0 or more and below 2**32")
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise ConfigError(f"seeds is {self.seeds}; it must be 1 to {MOST_SEEDS}")
+        if self.seeds > 1 and self.sampler in ADAPTIVE:
+            raise ConfigError(f"{self.sampler} chooses its points one by one; replicate the best with promote --seeds")
+        if self.seeds > 1 and any(text.partition("=")[0].strip() == "seed" for text in self.axis):
+            raise ConfigError(f"seeds is {self.seeds}, but seed is an axis; give one of the two")
+        if not self.costs or len(set(self.costs)) < len(self.costs) or not set(self.costs) <= set(get_args(CostName)):
+            raise ConfigError(f"costs are {' '.join(self.costs) or 'none'}; choose of {', '.join(get_args(CostName))}")
         if self.cpus_per_trial is not None and self.cpus_per_trial < 1:
             raise ConfigError(f"cpus_per_trial is {self.cpus_per_trial}; it must be 1 or more")
         gpus, workers = self.gpus_per_trial, self.workers_per_trial
@@ -101,7 +145,7 @@ class SweepConfig:
     def defining(self) -> dict[str, Any]:
         """The settings that decide which points there are, not where data lies; a folder holds one set of them."""
         settings = asdict(self)
-        return {name: settings[name] for name in ("space", "axis", "num_samples", "sample_seed", "trainer")} | {
+        return {name: settings[name] for name in DEFINING} | {
             f"train.{name}": value for name, value in settings["train"].items() if name != "data"
         }
 
@@ -109,7 +153,8 @@ class SweepConfig:
 def to_json(config: SweepConfig) -> dict[str, Any]:
     """`config` as JSON values, without the credentials that a tracking URI may hold."""
     uri = config.tracking_uri and without_credentials(config.tracking_uri)
-    return asdict(config) | {"runs": str(config.runs), "axis": list(config.axis), "tracking_uri": uri}
+    texts = {name: list(getattr(config, name)) for name in LISTS}
+    return asdict(config) | texts | {"runs": str(config.runs), "tracking_uri": uri}
 
 
 def from_json(settings: Mapping[str, Any]) -> SweepConfig:
@@ -119,14 +164,29 @@ def from_json(settings: Mapping[str, Any]) -> SweepConfig:
         ConfigError: a field that does not exist, or `space` is absent.
     """
     settings = dict(settings)
-    train, axis = settings.pop("train", {}), settings.pop("axis", [])
-    if not isinstance(train, Mapping) or not isinstance(axis, list):
+    train = settings.pop("train", {})
+    lists = {name: settings.pop(name) for name in LISTS if name in settings}
+    if not isinstance(train, Mapping) or not all(isinstance(value, list) for value in lists.values()):
         raise ConfigError("in the configuration, train must hold fields and axis a list of texts such as dropout=0,0.2")
     if settings.get("space") is None:
         raise ConfigError("the configuration names no space; add one, such as space: mnv2_quick")
-    return SweepConfig(
-        **_parsed(SweepConfig, settings), axis=tuple(map(str, axis)), train=TrainConfig(**_parsed(TrainConfig, train))
-    )
+    texts: dict[str, Any] = {name: tuple(map(str, value)) for name, value in lists.items()}
+    return SweepConfig(**_parsed(SweepConfig, settings), **texts, train=TrainConfig(**_parsed(TrainConfig, train)))
+
+
+def load_config(path: Path) -> SweepConfig:
+    """The configuration saved in a JSON or YAML file.
+
+    Raises:
+        ConfigError: it cannot be read, or holds something else.
+    """
+    try:
+        settings = yaml.safe_load(path.read_text())  # JSON is YAML
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read the configuration {path}: {one_line(error)}") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path} holds no configuration; a run's config.json is one")
+    return from_json(settings)
 
 
 def _parsed(cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:

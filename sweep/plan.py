@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ import pandas as pd
 
 from search_spaces.registry import get_space
 from search_spaces.space import SearchSpace, parse_axis
-from sweep.config import SweepConfig
-from sweep.results import SETTINGS
+from sweep.caps import Caps
+from sweep.config import ADAPTIVE, SweepConfig, load_config
+from sweep.results import SETTINGS, config_of_row, latest_rows
 from sweep.samplers import choose
 from trainers.config import TrainConfig
-from trainers.cost import Cost, cost
+from trainers.cost import Cost, cost, network_key
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, unknown_choice
@@ -60,26 +61,42 @@ class Plan:
     name: str
     folder: Path
     points: tuple[PlannedPoint, ...]
-    """Distinct points, in the order of the space."""
+    """Distinct points, in the order of the space; of an adaptive sampler, those of which it chooses some, with
+    distributions at the value of the base."""
+    num_points: int
+    """How many are to be trained."""
+    adaptive: bool
+    """Whether the points are chosen one by one while the sweep runs."""
+    varied: tuple[str, ...]
+    """The settings in which points differ."""
+    dropped: tuple[str, ...]
+    """What was left out, and why."""
     dataset: Dataset
+    trainer: str
     defining: Mapping[str, Any]
     """The settings of the sweep that decide its points."""
 
-    @property
-    def varied(self) -> list[str]:
-        """The settings in which points differ."""
-        return _varied([point.config for point in self.points])
+    def point(self, config: TrainConfig) -> PlannedPoint:
+        """The point of these settings in this sweep."""
+        return _planned(config, self.trainer, self.folder, label=_label(config, self.varied))
+
+    def holds(self, ids: Iterable[str]) -> bool:
+        """Whether all these points are among those of the plan, which must not be adaptive."""
+        return {point.id for point in self.points}.issuperset(ids)
 
     @property
     def summary(self) -> str:
-        """Two lines: points and data; what the points share, and how much training that is."""
+        """Points and data; what the points share, and how much training that is; what was left out."""
         data, first = self.dataset, self.points[0].config
         shared = [f"{name} {getattr(first, name)}" for name in SUMMARISED if name not in self.varied]
-        num_epochs = sum(point.config.epochs for point in self.points)
-        return (
-            f"{self.name}: {counted(len(self.points), 'point')} on {data.name} ({data.sizes}; {data.note})\n"
-            f"  {', '.join(shared)}; {counted(num_epochs, 'epoch')} in all"
-        )
+        num_epochs = sum(point.config.epochs for point in self.points) * self.num_points // len(self.points)
+        among = f", chosen among {counted(len(self.points), 'combination')}," if self.adaptive else ""
+        lines = [
+            f"{self.name}: {counted(self.num_points, 'point')}{among} on {data.name} ({data.sizes}; {data.note})",
+            f"  {', '.join(shared)}; {counted(num_epochs, 'epoch')} in all",
+            *(f"  left out: {reason}" for reason in self.dropped),
+        ]
+        return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
         """One row per point: id, settings, macs, num_params, activations."""
@@ -96,20 +113,45 @@ def make_plan(config: SweepConfig) -> Plan:
     if config.trainer not in TRAINERS:
         raise unknown_choice("trainer", config.trainer, TRAINERS)
     space = effective_space(config)
-    configs = choose(space, config.num_samples, config.sample_seed)
     if config.download:
-        for data in dict.fromkeys([config.train.data, *(c.data for c in configs)]):
-            fetch(data)
+        axis = space.choices.get("data")
+        for data in dict.fromkeys([config.train.data, *(axis.values if axis else ())]):
+            fetch(str(data))
     dataset = load_dataset(config.train.data)
+    caps = Caps(config)
+    adaptive = config.sampler in ADAPTIVE
+    if config.promoted:
+        found = promoted_configs(config)
+    elif adaptive:
+        found = [c for c in space.grid() if caps(_resolved(c))]
+    else:
+        found = _chosen(config, space, lambda c: caps(_resolved(c)))
+    if not found:
+        raise caps.error()
+    distinct, num_twins = _distinct([_resolved(c) for c in found])
+    configs = [replace(c, seed=c.seed + i) for c in distinct for i in range(config.seeds)]
     name = config.name or f"{config.space}-{re.sub(r'[^A-Za-z0-9._+-]+', '_', dataset.name)}"
     folder = config.runs / name
-    resolved = [_resolved(c) for c in configs]
-    varied = _varied(resolved)
-    points = [_planned(c, config.trainer, folder, label=_label(c, varied)) for c in resolved]
+    varied = _varied(configs)
+    if adaptive:
+        varied = [field for field in SETTINGS if field in {*varied, *space.distributions}]
+    points = [_planned(c, config.trainer, folder, label=_label(c, varied)) for c in configs]
     for point in points:
         _check_batch(point, config.num_workers)
-    distinct = {point.id: point for point in points}
-    return Plan(name=name, folder=folder, points=tuple(distinct.values()), dataset=dataset, defining=config.defining)
+    twins = [f"{counted(num_twins, 'point')} whose width rounds to the channels of another"] if num_twins else []
+    unique = tuple({point.id: point for point in points}.values())
+    return Plan(
+        name=name,
+        folder=folder,
+        points=unique,
+        num_points=config.num_samples or space.num_samples or len(unique) if adaptive else len(unique),
+        adaptive=adaptive,
+        varied=tuple(varied),
+        dropped=(*caps.dropped, *twins),
+        dataset=dataset,
+        trainer=config.trainer,
+        defining=config.defining,
+    )
 
 
 def effective_space(config: SweepConfig) -> SearchSpace:
@@ -129,6 +171,41 @@ def point_id(config: TrainConfig, fingerprint: str, trainer: str) -> str:
     decisive = {name: value for name, value in asdict(config).items() if name != "data" and value != default[name]}
     text = json.dumps([decisive, fingerprint, trainer], sort_keys=True)
     return f"{config.model}_{config.width_mult:g}_{config.resolution}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _chosen(config: SweepConfig, space: SearchSpace, keep: Callable[[TrainConfig], bool]) -> list[TrainConfig]:
+    """The points of `space` that a sampler which is not adaptive chooses."""
+    if config.sampler == "grid" and (space.distributions or config.num_samples):
+        given = ", ".join(space.distributions) or f"--num-samples {config.num_samples}"
+        raise ConfigError(f"the grid sampler takes every combination of listed values, but not {given}; leave one out")
+    return choose(space, config.num_samples, config.sample_seed, keep)
+
+
+def _distinct(configs: Sequence[TrainConfig]) -> tuple[list[TrainConfig], int]:
+    """The first of all `configs` that train one network alike, in their order; how many others there were."""
+    kept: dict[object, TrainConfig] = {}
+    for config in configs:
+        kept.setdefault((network_key(config), replace(config, width_mult=1.0, round_nearest=8)), config)
+    return list(kept.values()), len(configs) - len(kept)
+
+
+def promoted_configs(config: SweepConfig) -> list[TrainConfig]:
+    """The settings of the points FOLDER/ID in `config.promoted`, but for the settings that `config` changes.
+
+    Raises:
+        ConfigError: no such sweep or point.
+    """
+    found: list[TrainConfig] = []
+    for folder in dict.fromkeys(Path(place).parent for place in config.promoted):
+        rows = latest_rows(folder)
+        wanted = [Path(place).name for place in config.promoted if Path(place).parent == folder]
+        missing = [point for point in wanted if point not in rows]
+        if missing:
+            raise ConfigError(f"no point {missing[0]} in {folder}; has its results log moved?")
+        origin = load_config(folder / "config.json").train
+        changes = {name: value for name, value in vars(config.train).items() if value != getattr(origin, name)}
+        found += [replace(config_of_row(rows[point]), **changes) for point in wanted]
+    return found
 
 
 def counted(number: int, noun: str) -> str:

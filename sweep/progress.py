@@ -24,10 +24,11 @@ SECONDS_BETWEEN_LINES = 30.0
 class Progress:
     """A listener that counts, estimates and shows. Use as a context: the view is on screen inside it."""
 
-    def __init__(self, points: Sequence[PlannedPoint], total: int, console: Console) -> None:
-        """`points` are those to run of `total` that the sweep has; the others ended in earlier starts."""
+    def __init__(self, points: Sequence[PlannedPoint], total: int, console: Console, *, num_ended: int) -> None:
+        """Of `total` points `num_ended` ended in earlier starts, `points` are to run, others are yet to be chosen."""
         self._points = {point.id: point for point in points}
         self._total = total
+        self._num_ended = num_ended
         self._rows: list[Mapping[str, Any]] = []
         self._latest: dict[str, Measurement | None] = {}
         self._epochs = dict.fromkeys(self._points, 0)
@@ -52,6 +53,9 @@ class Progress:
         """Show the point as running."""
         if self._started_at is None:
             self._started_at, self._clock_then = time.monotonic(), time.time()
+        self._points[point.id] = point
+        self._epochs.setdefault(point.id, 0)
+        self._rows = [row for row in self._rows if row["point"] != point.id]  # it was stopped, and goes on after all
         self._latest[point.id] = None
 
     def measured(self, measurement: Measurement) -> None:
@@ -97,19 +101,26 @@ class Progress:
 
     def _work_left(self) -> float:
         ended = {row["point"] for row in self._rows}
-        points = [point for point in self._points.values() if point.id not in ended]
-        return sum(point.work * (point.config.epochs - self._epochs[point.id]) for point in points)
+        known = [point.work * point.config.epochs for point in self._points.values()]
+        num_unknown = self._total - self._num_ended - len(known)
+        left = [
+            point.work * (point.config.epochs - self._epochs[point.id])
+            for point in self._points.values()
+            if point.id not in ended
+        ]
+        return sum(left) + (num_unknown * sum(known) / len(known) if known else 0.0)
 
     def _counts(self) -> str:
-        failed = sum(row["state"] == "FAILED" for row in self._rows)
-        done = self._total - len(self._points) + len(self._rows) - failed
+        failed, stopped = (sum(row["state"] == state for row in self._rows) for state in ("FAILED", "PRUNED"))
+        done = self._num_ended + len(self._rows) - failed
         left = self.seconds_left()
         eta = f", about {duration(left)} left" if left else ""
-        return f"{done}/{self._total} done, {len(self._latest)} running, {failed} failed{eta}"
+        early = f", {stopped} of them stopped early" if stopped else ""
+        return f"{done}/{self._total} done{early}, {len(self._latest)} running, {failed} failed{eta}"
 
     def _render(self) -> RenderableType:
         total = sum(point.work * point.config.epochs for point in self._points.values())
-        bar = ProgressBar(total=total, completed=total - self._work_left(), width=40)
+        bar = ProgressBar(total=total, completed=max(0.0, total - self._work_left()), width=40)
         tables = [table for table in (self._running_table(), self._best_table()) if table.row_count]
         return Group(Text(self._counts()), Padding(bar, (0, 0, 0, 0)), *tables)
 

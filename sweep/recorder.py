@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from sweep.plan import PlannedPoint
+from sweep.queue import Queue
 from sweep.results import ResultsLog, State, outcome
 from trainers.fields import as_row
 from trainers.measurement import Measurement
@@ -31,22 +32,27 @@ class Recorder:
     """Keeps the points that have not ended and writes each one's row when it does: once, with its reason."""
 
     def __init__(
-        self,
-        points: Sequence[PlannedPoint],
-        log: ResultsLog,
-        listeners: Sequence[Listener],
-        history: Mapping[str, list[Measurement]],
+        self, log: ResultsLog, listeners: Sequence[Listener], queue: Queue, history: Mapping[str, list[Measurement]]
     ) -> None:
-        """`history` holds the measurements that the log already has."""
-        self._open = {point.id: point for point in points}
+        """`queue` says which trials stop early; `history` holds the measurements that the log already has."""
+        self._open: dict[str, PlannedPoint] = {}
         self._log = log
         self._listeners = listeners
-        self._history = {point.id: list(history.get(point.id, [])) for point in points}
+        self._queue = queue
+        self._history = {id_: list(measurements) for id_, measurements in history.items()}
 
     @property
     def unfinished(self) -> list[PlannedPoint]:
-        """The points that have no row yet."""
+        """The points that were taken up and have not ended."""
         return list(self._open.values())
+
+    def take(self) -> PlannedPoint | None:
+        """The next point of the queue, if there is one, which is open from now on."""
+        point = self._queue.next()
+        if point is not None:
+            self._open[point.id] = point
+            self._history.setdefault(point.id, [])
+        return point
 
     def started(self, point_id: str) -> None:
         """A trial has taken up the point; nothing if it has ended."""
@@ -54,18 +60,24 @@ class Recorder:
             for listener in self._listeners:
                 listener.started(self._open[point_id])
 
-    def measured(self, measurement: Measurement) -> None:
-        """Log the measurement unless it is known, and the point's row if it was the last one."""
-        if measurement.point not in self._open:
-            return
-        history = self._history[measurement.point]
-        if not history or measurement.epoch > history[-1].epoch:
+    def measured(self, measurement: Measurement) -> bool:
+        """Log the measurement unless it is known, and the point's row if it is to end with it; whether it is."""
+        point = self._open.get(measurement.point)
+        if point is None:
+            return True
+        history = self._history[point.id]
+        is_new = not history or measurement.epoch > history[-1].epoch
+        if is_new:
             history.append(measurement)
             self._log.append_measurement(measurement)
         for listener in self._listeners:
             listener.measured(measurement)
-        if measurement.epoch == self._open[measurement.point].config.epochs:
-            self.ended(measurement.point, "COMPLETE", "")
+        reason = self._queue.measured(measurement) if is_new else None
+        if measurement.epoch == point.config.epochs:
+            self.ended(point.id, "COMPLETE", "")
+        elif reason is not None:
+            self.ended(point.id, "PRUNED", reason)
+        return point.id not in self._open
 
     def ended(self, point_id: str, state: State, reason: str) -> None:
         """Write the row of a point, unless it has one."""
@@ -76,6 +88,7 @@ class Recorder:
         self._log.append_result(row)
         for listener in self._listeners:
             listener.ended(row)
+        self._queue.ended(row)
 
 
 def _row(point: PlannedPoint, state: State, reason: str, history: Sequence[Measurement]) -> dict[str, Any]:
@@ -88,5 +101,6 @@ def _row(point: PlannedPoint, state: State, reason: str, history: Sequence[Measu
         "fingerprint": point.dataset.fingerprint,
         **asdict(point.cost),
         **outcome(history),
+        "reused_from": None,
         "ended_at": time.time(),
     }

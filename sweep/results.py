@@ -16,7 +16,7 @@ import pandas as pd
 
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
-from trainers.fields import field_names
+from trainers.fields import field_names, parse_field
 from trainers.measurement import Measurement
 
 RESULTS = "results.jsonl"
@@ -54,6 +54,7 @@ COLUMNS = (
     "num_params",
     "activations",
     *OUTCOMES,
+    "reused_from",
     "ended_at",
 )
 """The columns of the results table, in order."""
@@ -104,6 +105,12 @@ def load_table(folder: Path) -> pd.DataFrame:
 def latest_rows(folder: Path) -> dict[str, dict[str, Any]]:
     """The row of each ended point in `folder`; none where there is no log."""
     return {row["point"]: row for row in read_lines(folder / RESULTS, ["point", "state"])}
+
+
+def config_of_row(row: Mapping[str, Any]) -> TrainConfig:
+    """The settings of a row, which a later version may have added to."""
+    values = {name: row[name] for name in SETTINGS if row.get(name) is not None}
+    return TrainConfig(**{name: parse_field(TrainConfig, name, str(value)) for name, value in values.items()})
 
 
 def load_measurements(folder: Path) -> dict[str, list[Measurement]]:

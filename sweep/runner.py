@@ -28,9 +28,9 @@ for _name, _value in {
 import ray  # noqa: E402 - Ray reads the variables above when it is imported
 from ray import tune  # noqa: E402
 from ray.exceptions import RayActorError  # noqa: E402
+from ray.tune.search import Searcher  # noqa: E402
 
 from sweep.config import SweepConfig  # noqa: E402
-from sweep.plan import PlannedPoint  # noqa: E402
 from sweep.recorder import Recorder  # noqa: E402
 from sweep.resources import Resources  # noqa: E402
 from trainers.device import is_device_lost, limit_process, use_gpu  # noqa: E402
@@ -94,14 +94,11 @@ def cluster_nodes() -> list[Mapping[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def run_trials(
-    points: Sequence[PlannedPoint], recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path
-) -> None:
-    """Train `points`, the longest first; returns when all have ended or the user interrupted.
+def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path) -> None:
+    """Train what the recorder hands out; returns when that is all, or when the user interrupted.
 
     Trials keep their checkpoints in their points' folders; `folder` is for Ray's own files, which nothing reads again.
     """
-    trials = [[p.point] for p in sorted(points, key=lambda p: -p.work * p.config.epochs)]
     if resources.num_workers == 1:
         trainable, bundle = tune.with_parameters(_trial, train=train, resources=resources), resources.per_worker
     else:
@@ -109,10 +106,11 @@ def run_trials(
         bundle = GROUP_BUNDLE
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v}])),
-        param_space={"points": tune.grid_search(trials)},
         tune_config=tune.TuneConfig(
+            search_alg=_Points(recorder),
+            num_samples=-1,
             reuse_actors=True,
-            max_concurrent_trials=resources.num_trials if resources.num_workers > 1 else None,
+            max_concurrent_trials=resources.num_ready,
             trial_dirname_creator=_trial_name,
             trial_name_creator=_trial_name,
         ),
@@ -120,6 +118,7 @@ def run_trials(
             name="ray",
             storage_path=str(folder.absolute()),
             callbacks=[_Report(recorder)],
+            stop=_Stop(recorder),
             failure_config=tune.FailureConfig(max_failures=WORKER_RETRIES),
             verbose=0,
         ),
@@ -211,14 +210,48 @@ def _trial_name(trial: Any) -> str:
     return trial.trial_id
 
 
-class _Report(tune.Callback):
-    """Passes on to the recorder what Ray Tune tells."""
+class _Hook:
+    """What Ray Tune calls; it pickles its hooks for Tuner.restore, which is never used."""
 
     def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
         self._recorder = recorder
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Ray pickles its callbacks for Tuner.restore, which is never used
+        return {}
+
+
+class _Points(_Hook, Searcher):
+    """Gives each trial its points."""
+
+    def suggest(self, trial_id: str) -> Any:
+        point = self._recorder.take()
+        if point is not None:
+            return {"points": [point.point]}
+        return None if self._recorder.unfinished else Searcher.FINISHED  # one that fails may bring another back
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        pass
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError
+
+
+class _Stop(_Hook, tune.Stopper):
+    """Passes each measurement on, and ends the trials that need not go on."""
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return "measurement" in result and self._recorder.measured(Measurement(**result["measurement"]))
+
+    def stop_all(self) -> bool:
+        return False
+
+
+class _Report(_Hook, tune.Callback):
+    """Passes on to the recorder how trials start and end."""
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         for point in trial.config["points"]:
@@ -227,9 +260,7 @@ class _Report(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        if "measurement" in result:
-            self._recorder.measured(Measurement(**result["measurement"]))
-        elif "failure" in result:
+        if "failure" in result:
             self._fail(trial, result["failure"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -1,13 +1,12 @@
 """A sweep from its plan to its results log: the folder, its lock, what is left to do, and who listens."""
 
-import hashlib
 import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,15 @@ from rich.console import Console
 
 from sweep.config import SweepConfig, from_json, to_json
 from sweep.environment import environment
-from sweep.plan import Plan, PlannedPoint, counted
+from sweep.plan import Plan, PlannedPoint, counted, effective_space
 from sweep.progress import Progress, duration
+from sweep.queue import Queue
 from sweep.recorder import Listener, Recorder
 from sweep.resources import Resources, trial_resources
 from sweep.results import ResultsLog, latest_rows, load_measurements
+from sweep.reuse import find_trained, take_over
+from sweep.schedulers import ASHA_WARNING, SCHEDULERS
+from trainers.cost import network_key
 from trainers.errors import ConfigError, one_line
 from trainers.measurement import Measurement
 from trainers.registry import TRAINERS
@@ -61,7 +64,8 @@ class Outcome:
 def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[Path], Path]) -> Outcome:
     """Train what is missing of `plan`, log it, mirror it to MLflow, and attach what `report(folder)` wrote.
 
-    A point is missing unless its last row says COMPLETE or PRUNED.
+    A point is missing unless its last row says COMPLETE, or PRUNED where the scheduler stops points at all. What
+    another sweep has trained is taken over from it, unless the configuration wants it fresh.
 
     Raises:
         ConfigError: the folder holds another sweep or another process writes to it, the cluster or MLflow cannot be
@@ -73,46 +77,69 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
     _check_writable(config.runs)
     _refuse_other_sweep(plan, config)
     console.print(plan.summary, soft_wrap=True)
-    if _missing(plan):
+    scheduler = scheduler_name(config, plan)
+    if scheduler == "asha":
+        console.print(f"warning: {ASHA_WARNING}", soft_wrap=True)
+    found = {} if config.fresh else find_trained(_missing(plan, scheduler), config.runs, plan.folder)
+    if found:
+        names = ", ".join(sorted({folder.name for folder in found.values()}))
+        console.print(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
+    needs_training = _num_missing(plan, scheduler) > len(found)
+    if needs_training:
         console.print("starting Ray, MLflow and the workers ...")
     uri = tracking_uri(config.runs, config.tracking_uri)
     with ExitStack() as stack:
-        resources = stack.enter_context(_ray(config)) if _missing(plan) else None
+        resources = stack.enter_context(_ray(config)) if needs_training else None
         store = connect(uri, config.runs)
         stack.enter_context(_locked(plan.folder))
         _refuse_other_sweep(plan, config)  # again: another driver may have ended since
-        missing = _missing(plan) if resources else []
         identity = _write_identity(config, plan)
+        with closing(ResultsLog(plan.folder)) as log:
+            take_over(found, _missing(plan, scheduler), log)
         history = load_measurements(plan.folder)
         with reaching(uri):
             tracker = Tracker(store, plan, sweep_id=identity["sweep_id"], tags=_tags(identity))
         try:
-            tracker.catch_up(_ended(plan), history)
-            unfinished = (
-                _train(config, plan, missing, history, resources, tracker, console) if missing and resources else set()
+            before = _ended(plan, scheduler)
+            tracker.catch_up(before, history)
+            num_left, left = (
+                _train(config, plan, scheduler, history, resources, tracker, console) if resources else (0, set())
             )
-            rows = [row for id_, row in _rows(plan).items() if id_ not in unfinished]
+            rows = [row for id_, row in _rows(plan).items() if id_ not in left]
             report_folder = report(plan.folder) if rows else None
         except BaseException:
             tracker.finish("KILLED", None)
             raise
-        tracking_error = tracker.finish("KILLED" if unfinished else "FINISHED", report_folder)
+        tracking_error = tracker.finish("KILLED" if num_left else "FINISHED", report_folder)
     return Outcome(
         rows=rows,
-        num_trained=len(missing) - len(unfinished),
-        num_missing=len(unfinished),
+        num_trained=len(rows) - len(before),
+        num_missing=num_left,
         seconds=time.monotonic() - start,
         tracking_error=tracking_error,
     )
 
 
 def progress_so_far(config: SweepConfig, plan: Plan) -> str:
-    """One line: what the plan's folder holds already."""
+    """One line: what the plan's folder holds already, and other sweeps."""
     try:
         _refuse_other_sweep(plan, config)
     except ConfigError as error:
         return str(error)
-    return f"{len(_ended(plan))} of {counted(len(plan.points), 'point')} done in {plan.folder}"
+    scheduler = scheduler_name(config, plan)
+    found = {} if config.fresh else find_trained(_missing(plan, scheduler), config.runs, plan.folder)
+    elsewhere = f", {len(found)} in other sweeps" if found else ""
+    return f"{len(_ended(plan, scheduler))} of {counted(plan.num_points, 'point')} done in {plan.folder}{elsewhere}"
+
+
+def scheduler_name(config: SweepConfig, plan: Plan) -> str:
+    """The scheduler of the sweep; unless one is named, `frontier` where several settings share a network."""
+    if config.scheduler is not None:
+        return config.scheduler
+    settings = {(network_key(p.config), replace(p.config, seed=0, width_mult=1.0)) for p in plan.points}
+    shared = len(settings) > len({network for network, _ in settings})
+    drawn = plan.adaptive and plan.num_points > len(settings)
+    return "frontier" if (shared or drawn) and not config.promoted else "fifo"
 
 
 def _check_writable(folder: Path) -> None:
@@ -127,37 +154,61 @@ def _check_writable(folder: Path) -> None:
 def _rows(plan: Plan) -> dict[str, dict[str, Any]]:
     """The rows of the plan's points, in the order in which they ended."""
     planned = {point.id for point in plan.points}
-    return {id_: row for id_, row in latest_rows(plan.folder).items() if id_ in planned}
+    return {id_: row for id_, row in latest_rows(plan.folder).items() if plan.adaptive or id_ in planned}
 
 
-def _ended(plan: Plan) -> list[dict[str, Any]]:
-    """The rows of the points that need no training."""
-    return [row for row in _rows(plan).values() if row["state"] in ("COMPLETE", "PRUNED")]
+def _ended(plan: Plan, scheduler: str) -> list[dict[str, Any]]:
+    """The rows of the points that need no training: an adaptive sampler takes a failure as an answer."""
+    states = {"COMPLETE"} | ({"PRUNED"} if scheduler != "fifo" else set()) | ({"FAILED"} if plan.adaptive else set())
+    return [row for row in _rows(plan).values() if row["state"] in states]
 
 
-def _missing(plan: Plan) -> list[PlannedPoint]:
-    """The points that need training."""
-    ended = {row["point"] for row in _ended(plan)}
+def _missing(plan: Plan, scheduler: str) -> list[PlannedPoint]:
+    """The points that are known and need training."""
+    if plan.adaptive:
+        return []
+    ended = {row["point"] for row in _ended(plan, scheduler)}
     return [point for point in plan.points if point.id not in ended]
+
+
+def _num_missing(plan: Plan, scheduler: str) -> int:
+    """How many points need training."""
+    return max(0, plan.num_points - len(_ended(plan, scheduler)))
 
 
 def _train(
     config: SweepConfig,
     plan: Plan,
-    missing: Sequence[PlannedPoint],
+    scheduler_name: str,
     history: Mapping[str, list[Measurement]],
     resources: Resources,
     tracker: Listener,
     console: Console,
-) -> set[str]:
-    """Train `missing`; the ids of those that did not end, because the user interrupted."""
+) -> tuple[int, set[str]]:
+    """Train what is missing. How many points are left, because the user interrupted, and which of them are known."""
     from sweep.runner import run_trials  # Ray takes seconds to import
 
-    with closing(ResultsLog(plan.folder)) as log, Progress(missing, len(plan.points), console) as progress:
-        recorder = Recorder(missing, log, [tracker, progress], history)
+    scheduler, sampler = SCHEDULERS[scheduler_name](), None
+    missing, known = _missing(plan, scheduler_name), plan.points
+    rows = _rows(plan)
+    if plan.adaptive:
+        from sweep.optuna_sampler import OptunaSampler  # as does Optuna
+
+        sampler = OptunaSampler(config, plan, effective_space(config))
+        missing, known = sampler.go_on(rows), sampler.points
+    waiting = {point.id for point in missing}
+    for point in known:
+        state = rows[point.id]["state"] if point.id in rows and point.id not in waiting else None
+        scheduler.add(point, history.get(point.id, []), state)
+    num_proposals = plan.num_points - len(known) if sampler else 0
+    queue = Queue(scheduler, missing, sampler, num_proposals)
+    progress = Progress(missing, plan.num_points, console, num_ended=len(known) - len(missing))
+    with closing(ResultsLog(plan.folder)) as log, progress:
+        recorder = Recorder(log, [tracker, progress], queue, history)
         train = TRAINERS[config.trainer]
-        run_trials(missing, recorder, train=train, resources=resources, folder=plan.folder / RAY_FILES)
-        return {point.id for point in recorder.unfinished}
+        run_trials(recorder, train=train, resources=resources, folder=plan.folder / RAY_FILES)
+        left = {point.id for point in (*recorder.unfinished, *queue.waiting)}
+        return len(left) + queue.num_proposals, left
 
 
 @contextmanager
@@ -182,18 +233,23 @@ def _locked(folder: Path) -> Generator[None]:
 
 
 def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
-    """Raise a ConfigError that names the differences if the folder holds a sweep of other points."""
+    """Raise a ConfigError that names the differences if the folder holds points that are not of this sweep.
+
+    A sweep may be widened: all that the folder holds is kept then.
+    """
     path = plan.folder / CONFIG
     if not path.is_file():
         return
-    then = from_json(_read_json(path)).defining
-    now = config.defining
+    if not plan.adaptive and plan.holds(latest_rows(plan.folder)):
+        return
+    then, now = from_json(_read_json(path)).defining, config.defining
+    if plan.adaptive:
+        then["num_samples"] = now["num_samples"]  # more of the same
     differences = [f"{n} was {_said(then[n])}, is {_said(now[n])}" for n in now if then[n] != now[n]]
-    identity = _read_json(plan.folder / ENVIRONMENT)
-    saved = identity.get("fingerprint")
+    saved = _read_json(plan.folder / ENVIRONMENT).get("fingerprint")
     if saved != plan.dataset.fingerprint:
         differences.append(f"the dataset's fingerprint was {saved}, is {plan.dataset.fingerprint}")
-    if not differences and identity.get("points") != _digest(plan):
+    if not differences and not plan.adaptive:
         differences.append(f"the points of {config.space} have changed in the code")
     if differences:
         raise ConfigError(f"{plan.folder} holds another sweep ({'; '.join(differences)}); choose another --name")
@@ -212,18 +268,12 @@ def _write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
         "sweep_id": saved.get("sweep_id", f"{plan.name}-{secrets.token_hex(4)}"),
         "created_at": saved.get("created_at", time.time()),
         "started_at": time.time(),
-        "points": _digest(plan),
         "fingerprint": plan.dataset.fingerprint,
         **environment(plan.dataset),
     }
     _write_json(path, identity)
     _write_json(plan.folder / CONFIG, to_json(config))
     return identity
-
-
-def _digest(plan: Plan) -> str:
-    """Changes with the points of the plan, whatever their order."""
-    return hashlib.sha256("\n".join(sorted(point.id for point in plan.points)).encode()).hexdigest()[:16]
 
 
 def _tags(identity: Mapping[str, Any]) -> dict[str, str]:

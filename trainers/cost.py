@@ -46,14 +46,20 @@ def cost(config: TrainConfig) -> Cost:
     Raises:
         ConfigError: the network has a layer that cannot be counted; the message names it.
     """
-    return _cost(TrainConfig(**{name: getattr(config, name) for name in SHAPE_FIELDS}))
+    return _built(TrainConfig(**{name: getattr(config, name) for name in SHAPE_FIELDS}))[0]
+
+
+def network_key(config: TrainConfig) -> tuple[object, ...]:
+    """Equal for two settings whose networks are the same: of the same channels, at the same resolution and strides."""
+    return _built(TrainConfig(**{name: getattr(config, name) for name in SHAPE_FIELDS}))[1]
 
 
 @cache
-def _cost(config: TrainConfig) -> Cost:
+def _built(config: TrainConfig) -> tuple[Cost, tuple[object, ...]]:
     with torch.device("meta"):
         model = build_model(config)
-    return count(model, config.resolution)
+    shapes = tuple((name, tuple(tensor.shape)) for name, tensor in model.state_dict().items())
+    return count(model, config.resolution), (config.model, config.resolution, config.total_stride, shapes)
 
 
 def count(model: nn.Module, resolution: int) -> Cost:

@@ -1,6 +1,6 @@
 """Plans, measurements and one real sweep that the tests of the package share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from io import StringIO
@@ -13,6 +13,10 @@ import run_sweep
 from search_spaces.registry import get_space
 from sweep.config import SweepConfig
 from sweep.plan import Plan, PlannedPoint, make_plan
+from sweep.queue import Queue
+from sweep.recorder import Listener, Recorder
+from sweep.results import ResultsLog
+from sweep.schedulers import Fifo
 from trainers.measurement import Measurement
 
 ARGUMENTS = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis", "lr=0.005,1e30",
@@ -40,6 +44,19 @@ def measurement(point: PlannedPoint | str, epoch: int, top1: float = 50.0, **fie
         "train_seconds": 3.0 * epoch, "measured_at": 1e9 + epoch, "device": "cpu fp32",
     }  # fmt: skip
     return Measurement(point=id_, epoch=epoch, top1=top1, **(values | fields))
+
+
+def open_recorder(
+    points: Sequence[PlannedPoint],
+    log: ResultsLog,
+    listeners: Sequence[Listener] = (),
+    history: Mapping[str, list[Measurement]] | None = None,
+) -> Recorder:
+    """A recorder of a sweep that stops nothing, after trials have taken all its points."""
+    recorder = Recorder(log, listeners, Queue(Fifo(), points), history or {})
+    while recorder.take():
+        pass
+    return recorder
 
 
 class Follower:

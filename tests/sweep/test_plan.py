@@ -79,7 +79,7 @@ def test_axes_from_the_command_line_replace_and_add(tmp_path: Path) -> None:
 
     cells = [(p.config.width_mult, p.config.resolution, p.config.dropout) for p in plan.points]
     assert cells == [(w, r, d) for w in (0.25, 0.3) for r in (28, 24, 20) for d in (0.0, 0.2)]
-    assert plan.varied == ["width_mult", "resolution", "dropout"]
+    assert plan.varied == ("width_mult", "resolution", "dropout")
 
 
 @pytest.mark.parametrize(

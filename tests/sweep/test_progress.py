@@ -12,7 +12,7 @@ from sweep.plan import Plan
 from sweep.progress import Progress, duration
 from sweep.recorder import Recorder
 from sweep.results import ResultsLog
-from tests.sweep.conftest import measurement, quick_plan
+from tests.sweep.conftest import measurement, open_recorder, quick_plan
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def plan(tmp_path: Path) -> Plan:
 
 def report(plan: Plan, progress: Progress, tell: Callable[[Recorder], None]) -> None:
     log = ResultsLog(plan.folder)
-    tell(Recorder(plan.points, log, [progress], {}))
+    tell(open_recorder(plan.points, log, [progress]))
     log.close()
 
 
@@ -38,7 +38,7 @@ def test_lines_without_a_terminal_count_and_say_why(plan: Plan) -> None:
             recorder.measured(measurement(complete, epoch, 12.5, measured_at=time.time() + 1))
         recorder.ended(failed, "FAILED", "diverged at epoch 1")
 
-    with Progress(plan.points, 5, Console(file=written)) as progress:
+    with Progress(plan.points, 5, Console(file=written), num_ended=2) as progress:
         report(plan, progress, tell)
 
     first, second = written.getvalue().splitlines()
@@ -50,7 +50,7 @@ def test_lines_without_a_terminal_count_and_say_why(plan: Plan) -> None:
 
 def test_a_terminal_shows_running_and_best_points_within_80_columns(plan: Plan) -> None:
     console = Console(file=StringIO(), force_terminal=True, width=80, record=True)
-    progress = Progress(plan.points, 3, console)
+    progress = Progress(plan.points, 3, console, num_ended=0)
 
     def tell(recorder: Recorder) -> None:
         recorder.started(plan.points[0].id)
@@ -68,7 +68,7 @@ def test_a_terminal_shows_running_and_best_points_within_80_columns(plan: Plan) 
 
 
 def test_nothing_is_estimated_before_the_first_epoch(plan: Plan) -> None:
-    progress = Progress(plan.points, 3, Console(file=StringIO()))
+    progress = Progress(plan.points, 3, Console(file=StringIO()), num_ended=0)
 
     report(plan, progress, lambda recorder: recorder.started(plan.points[0].id))
 
@@ -76,7 +76,7 @@ def test_nothing_is_estimated_before_the_first_epoch(plan: Plan) -> None:
 
 
 def test_epochs_of_an_earlier_start_take_no_time_in_the_estimate(plan: Plan) -> None:
-    progress = Progress(plan.points, 3, Console(file=StringIO()))
+    progress = Progress(plan.points, 3, Console(file=StringIO()), num_ended=0)
 
     def tell(recorder: Recorder) -> None:
         recorder.started(plan.points[0].id)

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from sweep.plan import Plan
-from sweep.recorder import Recorder
 from sweep.results import ResultsLog, latest_rows, load_measurements
-from tests.sweep.conftest import Follower, measurement, quick_plan
+from tests.sweep.conftest import Follower, measurement, open_recorder, quick_plan
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def log(plan: Plan) -> Iterator[ResultsLog]:
 
 def test_a_point_is_complete_with_its_last_epoch(plan: Plan, log: ResultsLog) -> None:
     follower = Follower()
-    recorder = Recorder(plan.points, log, [follower], {})
+    recorder = open_recorder(plan.points, log, [follower])
     first, second = plan.points
 
     recorder.started(first.id)
@@ -41,7 +40,7 @@ def test_epochs_told_again_are_logged_once(plan: Plan, log: ResultsLog) -> None:
     known = [measurement(point, 1), measurement(point, 2)]
     for each in known:
         log.append_measurement(each)
-    recorder = Recorder(plan.points, log, [], {point.id: known})
+    recorder = open_recorder(plan.points, log, [], {point.id: known})
 
     for epoch in (1, 2, 3):
         recorder.measured(measurement(point, epoch))
@@ -53,7 +52,7 @@ def test_epochs_told_again_are_logged_once(plan: Plan, log: ResultsLog) -> None:
 
 def test_epochs_missing_from_the_log_are_filled_by_the_trial_that_tells_them_again(plan: Plan, log: ResultsLog) -> None:
     point = plan.points[0]
-    recorder = Recorder(plan.points, log, [], {point.id: [measurement(point, 1)]})
+    recorder = open_recorder(plan.points, log, [], {point.id: [measurement(point, 1)]})
 
     for epoch, top1 in [(1, 50.0), (2, 70.0), (3, 60.0)]:
         recorder.measured(measurement(point, epoch, top1))
@@ -63,7 +62,7 @@ def test_epochs_missing_from_the_log_are_filled_by_the_trial_that_tells_them_aga
 
 def test_a_failed_point_keeps_its_reason_and_what_was_measured(plan: Plan, log: ResultsLog) -> None:
     point = plan.points[0]
-    recorder = Recorder(plan.points, log, [], {})
+    recorder = open_recorder(plan.points, log)
 
     recorder.measured(measurement(point, 1, top1=33.0))
     recorder.ended(point.id, "FAILED", "diverged at epoch 2")
@@ -74,7 +73,7 @@ def test_a_failed_point_keeps_its_reason_and_what_was_measured(plan: Plan, log: 
 
 def test_what_comes_after_the_end_changes_nothing(plan: Plan, log: ResultsLog) -> None:
     point = plan.points[0]
-    recorder = Recorder(plan.points, log, [], {})
+    recorder = open_recorder(plan.points, log)
 
     recorder.ended(point.id, "FAILED", "first")
     recorder.ended(point.id, "FAILED", "second")

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from sweep.plan import make_plan
-from sweep.recorder import Recorder
 from sweep.results import COLUMNS, ResultsLog, latest_rows, load_measurements, load_table, outcome
-from tests.sweep.conftest import measurement, quick_config
+from tests.sweep.conftest import measurement, open_recorder, quick_config
 from trainers.errors import ConfigError
 
 
@@ -100,7 +99,7 @@ def test_the_outcome_of_nothing_has_no_numbers() -> None:
 def test_a_row_says_everything_about_its_point(tmp_path: Path) -> None:
     plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16", epochs=2))
     log = ResultsLog(plan.folder)
-    recorder = Recorder(plan.points, log, [], {})
+    recorder = open_recorder(plan.points, log)
     for epoch in (1, 2):
         recorder.measured(measurement(plan.points[0], epoch))
     log.close()

@@ -12,10 +12,9 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from sweep.plan import Plan
-from sweep.recorder import Recorder
 from sweep.results import ResultsLog, latest_rows, load_measurements
 from sweep.tracking import COSTS, EPOCH_METRICS, Tracker, connect, tracking_uri
-from tests.sweep.conftest import measurement, quick_plan
+from tests.sweep.conftest import measurement, open_recorder, quick_plan
 from trainers.errors import ConfigError
 
 
@@ -51,7 +50,7 @@ def find_runs(store: tuple[str, Path], sweep_id: str) -> tuple[Run, dict[str, Ru
 def record(plan: Plan, tracker: Tracker, epochs: dict[int, int]) -> None:
     """Report the first `epochs[i]` epochs of point i."""
     log = ResultsLog(plan.folder)
-    recorder = Recorder(plan.points, log, [tracker], load_measurements(plan.folder))
+    recorder = open_recorder(plan.points, log, [tracker], load_measurements(plan.folder))
     for i, num_epochs in epochs.items():
         recorder.started(plan.points[i].id)
         for epoch in range(1, num_epochs + 1):
@@ -133,7 +132,7 @@ def test_a_failed_point_is_a_failed_run_with_its_reason(
 ) -> None:
     tracker, plan = start()
     log = ResultsLog(plan.folder)
-    Recorder(plan.points, log, [tracker], {}).ended(plan.points[0].id, "FAILED", "diverged at epoch 1")
+    open_recorder(plan.points, log, [tracker]).ended(plan.points[0].id, "FAILED", "diverged at epoch 1")
     log.close()
     tracker.finish("FINISHED", None)
 
@@ -147,7 +146,7 @@ def test_a_point_that_failed_and_completed_while_nobody_tracked_ends_finished(
 ) -> None:
     tracker, plan = start()
     log = ResultsLog(plan.folder)
-    Recorder(plan.points, log, [tracker], {}).ended(plan.points[0].id, "FAILED", "diverged at epoch 1")
+    open_recorder(plan.points, log, [tracker]).ended(plan.points[0].id, "FAILED", "diverged at epoch 1")
     log.close()
     tracker.finish("FINISHED", None)
     silent, _ = start("nobody else")

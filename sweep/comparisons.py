@@ -1,0 +1,235 @@
+"""What the trials of a sweep say about two settings of one network. Pure.
+
+Two settings are compared by the logarithm of the ratio of their accuracies at the same epoch, which hardly depends on
+how far a training is. In each network that was trained with both it is followed as a random walk seen through noise (a
+Kalman filter over the latest common epochs); how far it walks is learnt from the trials that went on, so that early
+epochs count for as much as they have proved to be worth. The networks' differences are joined by a Gaussian process
+over width and resolution, which tells the difference in a network where the two have hardly begun.
+"""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainers.config import SHAPE_FIELDS, TrainConfig
+from trainers.fields import field_names
+
+Values = NDArray[np.float64]
+
+SCALE_FIELDS = ("width_mult", "resolution")
+"""The fields along which networks of one family are near or far."""
+SCHEDULE_FIELDS = (
+    "epochs",
+    "lr_schedule",
+    "lr_gamma",
+    "lr_step_epochs",
+    "lr_milestones",
+    "lr_update",
+    "warmup_epochs",
+)
+"""The shape of the learning rate. Trials that differ in it are never compared: one may not have annealed yet."""
+SETTING_FIELDS = tuple(
+    name for name in field_names(TrainConfig) if name not in (*SHAPE_FIELDS, *SCHEDULE_FIELDS, "data", "seed")
+)
+"""What two settings may differ in."""
+
+SHARED, LOCAL, OWN = 0.05, 0.05, 0.01
+"""What is believed of a difference before any training: its standard deviation in the part that all networks share, in
+that of neighbouring networks, and in that of each network alone."""
+NEAR = np.array([0.5, 1.0])
+"""Doublings of width and of resolution over which the local part changes."""
+PER_DECADE = 0.1
+"""Deviation of the difference between settings whose values differ by a factor of ten, such as learning rates."""
+NOISE, NOISE_COUNT = 0.5, 10
+"""Deviation of a measured top-1, points, as believed at first, and how many measurements outweigh that."""
+DRIFT, DRIFT_RUNS = 0.03, 0.4
+"""How far a difference walks over a whole training, as believed at first, and how many trainings outweigh that."""
+LATEST = 32
+"""Epochs that are compared: the latest common ones."""
+MOST_NETWORKS = 32
+"""Networks that are asked about two settings: the nearest ones."""
+LEAST_TOP1 = 0.5
+"""Accuracies below this count as this, percent: of less, a ratio says nothing."""
+
+
+@dataclass(eq=False)
+class Trial:
+    """A point and what it has shown."""
+
+    point: str
+    setting: tuple[object, ...]
+    group: "Group"
+    curve: list[float] = field(default_factory=list)
+    """Top-1 by epoch, percent."""
+
+
+@dataclass(eq=False)
+class Group:
+    """The trials that can be compared: one network, one shape of the learning rate."""
+
+    family: tuple[object, ...]
+    """All that makes the network but for width and resolution."""
+    place: Values
+    """Binary logarithms of width and resolution (2,)."""
+    epochs: int
+    """Length of each training."""
+    peers: "list[Group]"
+    """All groups of this shape of the learning rate, this one included."""
+    near: "list[Group]" = field(default_factory=list)
+    """`nearest` when there were `near_of` peers."""
+    near_of: int = 0
+    trials: list[Trial] = field(default_factory=list)
+    by_setting: dict[tuple[object, ...], list[Trial]] = field(default_factory=dict)
+    features: Values | None = None
+    """`_features` of each trial's setting (N, F); None where a trial has come since."""
+
+    def closest(self, setting: tuple[object, ...]) -> tuple[Trial, float]:
+        """The trial of the setting nearest to `setting`, the first of several, and the squared distance, decades."""
+        if setting in self.by_setting:
+            return self.by_setting[setting][0], 0.0
+        if self.features is None:
+            self.features = np.stack([_features(trial.setting) for trial in self.trials])
+        distance = (np.minimum(1.0, np.abs(self.features - _features(setting))) ** 2).sum(axis=1)
+        nearest = int(distance.argmin())
+        return self.trials[nearest], float(distance[nearest])
+
+    @property
+    def nearest(self) -> "list[Group]":
+        """At most MOST_NETWORKS of its peers: itself and those nearest to it, other families last."""
+        if self.near_of != len(self.peers):
+            away = (((np.stack([peer.place for peer in self.peers]) - self.place) / NEAR) ** 2).sum(axis=1)
+            away += [1e9 * (peer.family != self.family) for peer in self.peers]
+            self.near = [self.peers[i] for i in np.argsort(away, kind="stable")[:MOST_NETWORKS]]
+            self.near_of = len(self.peers)
+        return self.near
+
+
+class Comparisons:
+    """Told of trials and their measurements; asked which of two settings of a network is better, and how surely."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[object, ...], Group] = {}
+        self._peers: dict[tuple[object, ...], list[Group]] = {}
+        self._jumps: deque[float] = deque(maxlen=500)
+        self._walks: dict[tuple[str, str], Values] = {}
+        self._walked = np.zeros(2)
+        self._noise = NOISE
+        self._drift = DRIFT**2
+
+    def add(self, point: str, config: TrainConfig) -> Trial:
+        """A trial of the point, in its group."""
+        values = {name: getattr(config, name) for name in field_names(TrainConfig)}
+        schedule = tuple(values[name] for name in ("data", *SCHEDULE_FIELDS))
+        network = tuple(values[name] for name in SHAPE_FIELDS)
+        group = self._groups.get((schedule, network))
+        if group is None:
+            family = tuple(values[name] for name in SHAPE_FIELDS if name not in SCALE_FIELDS)
+            place = np.log2([float(values[name]) for name in SCALE_FIELDS])
+            peers = self._peers.setdefault(schedule, [])
+            group = self._groups[schedule, network] = Group(family, place, config.epochs, peers)
+            peers.append(group)
+        trial = Trial(point, tuple(values[name] for name in SETTING_FIELDS), group)
+        group.trials.append(trial)
+        group.by_setting.setdefault(trial.setting, []).append(trial)
+        group.features = None
+        return trial
+
+    def measured(self, trial: Trial, top1: float, rivals: Sequence[Trial]) -> None:
+        """Take in the next epoch of a trial; its course beside `rivals` tells noise and drift."""
+        trial.curve.append(top1)
+        epoch = len(trial.curve)
+        for rival in rivals:
+            if len(rival.curve) >= epoch:
+                if epoch >= 2:
+                    steps = np.diff(np.subtract(trial.curve[-2:], rival.curve[epoch - 2 : epoch]))
+                    self._jumps.append(abs(float(steps[0])))
+                if epoch >= 4:
+                    self._learn_drift(trial, rival, epoch)
+        if self._jumps:
+            deviation = float(np.median(self._jumps)) / 0.6745 / 2  # of a difference of differences of normal noise
+            count = len(self._jumps)
+            self._noise = math.sqrt((NOISE_COUNT * NOISE**2 + count * deviation**2) / (NOISE_COUNT + count))
+        moved, runs = self._walked
+        self._drift = max(0.0, float((DRIFT_RUNS * DRIFT**2 + moved) / (DRIFT_RUNS + runs)))
+
+    def advantage(self, setting: tuple[object, ...], trial: Trial) -> tuple[float, float]:
+        """How much better `setting` is than the trial's in the trial's network in the end: mean and deviation.
+
+        In logarithms of accuracy: 0.01 is a hundredth of it.
+        """
+        own = trial.group
+        evidence = [self._evidence(group, setting, trial) for group in own.nearest]
+        known = [found for found in evidence if found is not None]
+        prior = SHARED**2 + LOCAL**2 + OWN**2
+        if not known:
+            return 0.0, math.sqrt(prior)
+        groups, means, variances = zip(*known, strict=True)
+        covariance = _covariance(groups, groups) + np.diag(variances)
+        with_own = _covariance([own], groups)[0]
+        solved = np.linalg.solve(covariance, np.stack([np.array(means), with_own], axis=1))
+        mean, explained = with_own @ solved
+        return float(mean), math.sqrt(max(prior - float(explained), 1e-12))
+
+    def _evidence(self, group: Group, setting: tuple[object, ...], trial: Trial) -> tuple[Group, float, float] | None:
+        """What `group` says of `setting` against the trial's: the mean difference at the end, and its variance."""
+        better, distance = group.closest(setting)
+        worse, other_distance = (trial, 0.0) if group is trial.group else group.closest(trial.setting)
+        common = min(len(better.curve), len(worse.curve))
+        if better is worse or not common:
+            return None
+        difference, variance = self._differences(better, worse, common)
+        drift = self._drift / group.epochs
+        mean, uncertainty = difference[0], variance[0]
+        for seen, noise in zip(difference[1:], variance[1:], strict=True):
+            uncertainty += drift
+            gain = uncertainty / (uncertainty + noise)
+            mean += gain * (seen - mean)
+            uncertainty *= 1 - gain
+        uncertainty += drift * (group.epochs - common) + PER_DECADE**2 * (distance + other_distance)
+        return group, mean, uncertainty
+
+    def _differences(self, a: Trial, b: Trial, common: int) -> tuple[list[float], list[float]]:
+        """Logarithms of the ratio of accuracies at the latest common epochs, and the variances of their noise."""
+        first = max(0, common - LATEST)
+        pairs = [
+            (max(x, LEAST_TOP1), max(y, LEAST_TOP1))
+            for x, y in zip(a.curve[first:common], b.curve[first:common], strict=True)
+        ]
+        noise = self._noise**2
+        return [math.log(x / y) for x, y in pairs], [noise * (1 / x**2 + 1 / y**2) for x, y in pairs]
+
+    def _learn_drift(self, a: Trial, b: Trial, common: int) -> None:
+        """Replace what this pair said of drift: the squared walk between the halves of its course, less the noise."""
+        difference, variance = map(np.array, self._differences(a, b, common))
+        half = len(difference) // 2
+        weights = 1 / variance
+        means = [np.average(difference[part], weights=weights[part]) for part in (slice(half), slice(half, None))]
+        noise = 1 / weights[:half].sum() + 1 / weights[half:].sum()
+        key = (min(a.point, b.point), max(a.point, b.point))
+        found = np.array([(means[1] - means[0]) ** 2 - noise, len(difference) / 2 / a.group.epochs])
+        self._walked += found - self._walks.get(key, 0.0)
+        self._walks[key] = found
+
+
+def _covariance(left: Sequence[Group], right: Sequence[Group]) -> Values:
+    """Prior covariance of a difference in the networks `left` (N,) and `right` (M,), (N, M)."""
+    away = (np.stack([g.place for g in left])[:, None] - np.stack([g.place for g in right])) / NEAR
+    family = np.array([[a.family == b.family for b in right] for a in left])
+    same = np.array([[a is b for b in right] for a in left])
+    return SHARED**2 + LOCAL**2 * family * np.exp(-(away**2).sum(axis=2) / 2) + OWN**2 * same
+
+
+def _features(setting: tuple[object, ...]) -> Values:
+    """A setting as coordinates (F,) in which a factor of ten is 1 apart, and different names, or 0 and not 0, far."""
+    return np.array([_coordinate(value) for value in setting])
+
+
+def _coordinate(value: Any) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+        return math.log10(value)
+    return float(1000 + sum(map(ord, repr(value))))

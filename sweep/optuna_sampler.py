@@ -1,0 +1,161 @@
+"""Points chosen one by one by Optuna, for high top-1 and low cost together. The study lies in the sweep's folder.
+
+Optuna proposes repetitions and networks outside the caps, and a proposal cannot be taken back. So proposals are made by
+a study in memory; the one in the folder, a journal that `optuna-dashboard` and `optuna.visualization` read, holds the
+points that are trained, each with its true end. Costs are told as they are counted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from search_spaces.space import Axis, Choice, LogUniform, SearchSpace
+from sweep.config import SweepConfig
+from sweep.plan import Plan, PlannedPoint
+from trainers.config import SHAPE_FIELDS, TrainConfig
+from trainers.errors import ConfigError
+
+STUDY = "study.log"
+POINT = "point"
+"""The attribute of an Optuna trial that says which point it is."""
+MOST_ASKED = 20
+"""Proposals of one point before any that has not been trained is taken."""
+STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED": TrialState.FAIL}
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class OptunaSampler:
+    """A sampler of `sweep.queue`: proposes each combination of the plan at most once."""
+
+    def __init__(self, config: SweepConfig, plan: Plan, space: SearchSpace) -> None:
+        """Open or create the study in the plan's folder.
+
+        Raises:
+            ConfigError: a distribution over what makes the network, whose costs could not be bounded.
+        """
+        drawn = sorted(space.distributions.keys() & set(SHAPE_FIELDS))
+        if drawn:
+            raise ConfigError(f"{config.sampler} chooses among listed networks; list the values of {', '.join(drawn)}")
+        self._plan = plan
+        self._costs = config.costs
+        self._distributions = {name: distribution(axis) for name, axis in space.axes.items()}
+        self._choices = [name for name, axis in space.axes.items() if isinstance(axis, Choice)]
+        self._cells = {self._key(point.config): point for point in plan.points}
+        self._discrete = not space.distributions
+        self._random = np.random.default_rng(config.sample_seed)
+        directions = [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in config.costs)]
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        storage = optuna.storages.JournalStorage(JournalFileBackend(str(plan.folder / STUDY)))
+        self._study = optuna.create_study(
+            study_name=plan.name, storage=storage, directions=directions, load_if_exists=True
+        )
+        self._study.set_metric_names(["top1", *config.costs])
+        known = self._study.get_trials()
+        self._proposer = optuna.create_study(
+            directions=directions, sampler=_optuna_sampler(str(config.sampler), config.sample_seed + len(known))
+        )
+        self._trained = {trial.user_attrs[POINT] for trial in known}
+        self._running: dict[str, tuple[int, Trial]] = {}
+        self._proposer.add_trials([trial for trial in known if trial.state.is_finished()])
+        self._unfinished = [trial for trial in known if not trial.state.is_finished()]
+
+    @property
+    def points(self) -> list[PlannedPoint]:
+        """Every point proposed so far."""
+        return [self._plan.point(self._from(_params(trial))) for trial in self._study.get_trials(deepcopy=False)]
+
+    def go_on(self, rows: Mapping[str, Mapping[str, Any]]) -> list[PlannedPoint]:
+        """The proposed points that have not ended; those whose row says how they ended are told it."""
+        waiting: list[PlannedPoint] = []
+        for trial in self._unfinished:
+            if trial.state == TrialState.WAITING:  # the process ended between its two steps
+                self._study.ask(self._distributions)
+            point = self._plan.point(self._from(_params(trial)))
+            self._running[point.id] = trial.number, self._proposed(_params(trial))
+            if point.id in rows:
+                self.ended(rows[point.id])
+            else:
+                waiting.append(point)
+        return waiting
+
+    def propose(self) -> PlannedPoint | None:
+        """A combination that has not been trained, as Optuna likes it; None once all have been."""
+        trial = self._proposer.ask(self._distributions)
+        for _ in range(MOST_ASKED):
+            if self._is_new(trial.params):
+                return self._start(trial)
+            self._proposer.tell(trial, state=TrialState.FAIL)
+            trial = self._proposer.ask(self._distributions)
+        self._proposer.tell(trial, state=TrialState.FAIL)
+        unseen = [key for key, cell in self._cells.items() if not self._discrete or cell.id not in self._trained]
+        if not unseen:
+            return None
+        key = unseen[int(self._random.integers(len(unseen)))]
+        return self._start(self._proposed({**trial.params, **dict(zip(self._choices, key, strict=True))}))
+
+    def ended(self, row: Mapping[str, Any]) -> None:
+        """Tell both studies how the point ended."""
+        if row["point"] not in self._running:  # told before, as stopped, and then trained to its end
+            return
+        number, proposal = self._running.pop(row["point"])
+        state = STATES[row["state"]]
+        values = [row["top1"], *(row[cost] for cost in self._costs)] if state == TrialState.COMPLETE else None
+        self._study.tell(number, values, state=state)
+        self._proposer.tell(proposal, values, state=state)
+
+    def _start(self, proposal: Trial) -> PlannedPoint:
+        point = self._plan.point(self._from(proposal.params))
+        self._study.enqueue_trial(proposal.params, user_attrs={POINT: point.id})
+        self._running[point.id] = self._study.ask(self._distributions).number, proposal
+        self._trained.add(point.id)
+        return point
+
+    def _proposed(self, params: dict[str, Any]) -> Trial:
+        """A running trial of the proposing study with these values."""
+        self._proposer.enqueue_trial(params)
+        return self._proposer.ask(self._distributions)
+
+    def _is_new(self, params: Mapping[str, Any]) -> bool:
+        key = tuple(params[name] for name in self._choices)
+        return key in self._cells and self._plan.point(self._from(params)).id not in self._trained
+
+    def _from(self, params: Mapping[str, Any]) -> TrainConfig:
+        """The settings that `params` choose."""
+        cell = self._cells[tuple(params[name] for name in self._choices)]
+        return replace(cell.config, **{name: value for name, value in params.items() if name not in self._choices})
+
+    def _key(self, config: TrainConfig) -> tuple[Any, ...]:
+        return tuple(_value(getattr(config, name)) for name in self._choices)
+
+
+def _params(trial: FrozenTrial) -> dict[str, Any]:
+    """The values of a trial, also of one that was only put in line."""
+    return trial.params or trial.system_attrs["fixed_params"]
+
+
+def _optuna_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "nsga2":
+        return optuna.samplers.NSGAIISampler(seed=seed)
+    if name == "gp":
+        return optuna.samplers.GPSampler(seed=seed)
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+def distribution(axis: Axis) -> BaseDistribution:
+    """An axis as Optuna has it."""
+    if isinstance(axis, Choice):
+        return CategoricalDistribution([_value(value) for value in axis.values])
+    return FloatDistribution(axis.low, axis.high, log=isinstance(axis, LogUniform))
+
+
+def _value(value: Any) -> Any:
+    """A setting as Optuna keeps it: several numbers as a text."""
+    return "+".join(map(str, value)) if isinstance(value, tuple) else value

@@ -1,0 +1,59 @@
+"""Points that another sweep below the same folder has trained: found by id, taken over with rows and checkpoints."""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sweep.plan import PlannedPoint
+from sweep.results import COLUMNS, RESULTS, ResultsLog, latest_rows, load_measurements
+from trainers.errors import ConfigError
+from trainers.fields import as_row
+
+
+def find_trained(points: Iterable[PlannedPoint], runs: Path, folder: Path) -> dict[str, Path]:
+    """Those of `points` that a sweep in `runs`, other than the one in `folder`, holds COMPLETE: id to its folder."""
+    wanted = {point.id for point in points}
+    found: dict[str, Path] = {}
+    for log in sorted(runs.glob(f"*/{RESULTS}")) if wanted else ():
+        if log.parent.resolve() == folder.resolve():
+            continue
+        try:
+            rows = latest_rows(log.parent)
+        except ConfigError:  # damaged, which is not this sweep's concern
+            continue
+        for id_ in wanted & rows.keys():
+            if rows[id_]["state"] == "COMPLETE" and (log.parent / "points" / id_ / "best.pt").is_file():
+                found[id_] = log.parent
+    return found
+
+
+def take_over(found: Mapping[str, Path], points: Iterable[PlannedPoint], log: ResultsLog) -> list[dict[str, Any]]:
+    """Link each found point's checkpoints into its folder, then log its measurements and its row; the rows.
+
+    The checkpoints are the same files under two names and take no more room; where the file system has no links they
+    are copied.
+    """
+    rows: list[dict[str, Any]] = []
+    for point in (point for point in points if point.id in found):
+        source = found[point.id]
+        point.point.folder.mkdir(parents=True, exist_ok=True)
+        for checkpoint in (source / "points" / point.id).glob("*.pt"):
+            _link(checkpoint, point.point.folder / checkpoint.name)
+        for measurement in load_measurements(source).get(point.id, []):
+            log.append_measurement(measurement)
+        then = latest_rows(source)[point.id]
+        row = {name: then.get(name) for name in COLUMNS} | as_row(point.config)
+        row["reused_from"] = then.get("reused_from") or source.name
+        log.append_result(row)
+        rows.append(row)
+    return rows
+
+
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

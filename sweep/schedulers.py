@@ -1,0 +1,165 @@
+"""Early stopping: which point to train next, and which trials need not go on. Knows no Ray but for `asha`."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Protocol
+
+from sweep.comparisons import Comparisons, Trial
+from sweep.plan import PlannedPoint
+from sweep.results import State
+from trainers.measurement import Measurement
+
+CERTAIN = 0.99
+"""A trial is stopped once another setting of its network is better with this probability."""
+MOST_RIVALS = 4
+"""Settings of its network that a trial is compared with: the best ones."""
+MOST_RANKED = 8
+"""Settings of a network that are ranked to choose the one to train first."""
+
+
+class Scheduler(Protocol):
+    """Decides what to train next and what to stop."""
+
+    def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
+        """Learn of a point, of what it showed in earlier starts, and of how it ended there, if it did."""
+        ...
+
+    def choose(self, waiting: Sequence[PlannedPoint]) -> PlannedPoint:
+        """The one of `waiting`, which is not empty, to train next."""
+        ...
+
+    def measured(self, measurement: Measurement) -> str | None:
+        """Why the point should stop after this epoch; None if it should go on."""
+        ...
+
+    def ended(self, point_id: str, state: State) -> str | None:
+        """A point ended. The id of one that was stopped in its favour and has to go on after all, if there is one."""
+        ...
+
+
+class Fifo:
+    """Train every point to its last epoch, those that take longest first."""
+
+    def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
+        """Nothing is to be learnt."""
+
+    def choose(self, waiting: Sequence[PlannedPoint]) -> PlannedPoint:
+        """The one of the longest training."""
+        return max(waiting, key=lambda point: point.work * point.config.epochs)
+
+    def measured(self, measurement: Measurement) -> str | None:
+        """Nothing is stopped."""
+        return None
+
+    def ended(self, point_id: str, state: State) -> str | None:
+        """Nothing was stopped."""
+        return None
+
+
+class Asha(Fifo):
+    """Ray Tune's ASHA by accuracy alone: finds the most accurate network, and stops nearly all small ones."""
+
+    def __init__(self) -> None:
+        from ray.tune.schedulers import AsyncHyperBandScheduler  # takes seconds to import
+
+        self._build: Callable[..., Any] = AsyncHyperBandScheduler
+        self._epochs = 1
+        self._trials: dict[str, SimpleNamespace] = {}
+
+    def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
+        """The longest training decides the rungs; what was measured before fills them."""
+        self._epochs = max(self._epochs, point.config.epochs)
+        self._ray = self._build("epoch", metric="top1", mode="max", max_t=self._epochs, reduction_factor=3)
+
+    def measured(self, measurement: Measurement) -> str | None:
+        """Stopped at a rung where it is not in the best third of those that came as far."""
+        if measurement.point not in self._trials:
+            self._trials[measurement.point] = SimpleNamespace(trial_id=measurement.point)
+            self._ray.on_trial_add(None, self._trials[measurement.point])
+        trial = self._trials[measurement.point]
+        result = {"epoch": measurement.epoch, "top1": measurement.top1}
+        if self._ray.on_trial_result(None, trial, result) == "STOP":
+            return f"stopped at epoch {measurement.epoch} of {self._epochs}: not in ASHA's best third"
+        return None
+
+
+class Frontier:
+    """Stop a setting once another one of the same network is surely better: the frontier keeps all its networks.
+
+    A trial is stopped only in favour of another setting of its own network, never for a larger one's accuracy, and the
+    one in whose favour stays. Small networks, which cost little, are trained first: what they tell about the settings
+    (see `sweep.comparisons`) has bad ones stopped early in the large networks.
+    """
+
+    def __init__(self) -> None:
+        self._comparisons = Comparisons()
+        self._trials: dict[str, Trial] = {}
+        self._points: dict[str, PlannedPoint] = {}
+        self._states: dict[str, State | None] = {}
+
+    def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
+        """Take the point in with its earlier epochs; a point that failed is tried again."""
+        trial = self._trials[point.id] = self._comparisons.add(point.id, point.config)
+        self._points[point.id] = point
+        self._states[point.id] = None if state == "FAILED" else state
+        for measurement in history:
+            self._comparisons.measured(trial, measurement.top1, self._rivals(trial))
+
+    def choose(self, waiting: Sequence[PlannedPoint]) -> PlannedPoint:
+        """One of the smallest network's, of what seems its best setting: the others can be stopped the sooner."""
+        smallest = min(waiting, key=lambda point: point.cost.macs)
+        group = self._trials[smallest.id].group
+        same = [point for point in waiting if self._trials[point.id].group is group][:MOST_RANKED]
+        reference = self._trials[same[0].id]
+        return max(same, key=lambda p: self._comparisons.advantage(self._trials[p.id].setting, reference)[0])
+
+    def measured(self, measurement: Measurement) -> str | None:
+        """Stopped where one of the best other settings of the network is better with a probability of CERTAIN."""
+        trial = self._trials[measurement.point]
+        epochs = trial.group.epochs
+        rivals = self._rivals(trial)
+        self._comparisons.measured(trial, measurement.top1, rivals)
+        if measurement.epoch == epochs:
+            return None
+        for rival in rivals:
+            mean, deviation = self._comparisons.advantage(rival.setting, trial)
+            probability = (1 + math.erf(mean / deviation / math.sqrt(2))) / 2
+            if probability > CERTAIN:
+                return (
+                    f"stopped at epoch {measurement.epoch} of {epochs}: {self._points[rival.point].label} is better "
+                    f"with a probability of {min(99.9, 100 * probability):.1f} %"
+                )
+        return None
+
+    def ended(self, point_id: str, state: State) -> str | None:
+        """If a point failed and its network has none left that stands, the best of the stopped ones goes on."""
+        self._states[point_id] = state
+        group = self._trials[point_id].group.trials
+        stopped = [trial for trial in group if self._states[trial.point] == "PRUNED"]
+        if state != "FAILED" or not stopped or any(self._stands(trial) for trial in group):
+            return None
+        best = max(stopped, key=lambda trial: trial.curve[-1])
+        self._states[best.point] = None
+        return best.point
+
+    def _stands(self, trial: Trial) -> bool:
+        """Whether the trial was trained to its end, or is going to be."""
+        return self._states[trial.point] in (None, "COMPLETE")
+
+    def _rivals(self, trial: Trial) -> list[Trial]:
+        """The best of the other settings of the trial's network, as far as they and it were measured."""
+        others = [
+            other
+            for other in trial.group.trials
+            if other.setting != trial.setting and other.curve and self._stands(other)
+        ]
+        epochs = len(trial.curve) + 1  # the next measurement's
+        return sorted(others, key=lambda other: -other.curve[min(epochs, len(other.curve)) - 1])[:MOST_RIVALS]
+
+
+SCHEDULERS: Mapping[str, Callable[[], Scheduler]] = MappingProxyType({"frontier": Frontier, "fifo": Fifo, "asha": Asha})
+ASHA_WARNING = (
+    "asha compares networks of all sizes by accuracy alone and stops nearly all small ones, half of the frontier; "
+    "--scheduler frontier keeps them"
+)
