@@ -63,6 +63,8 @@ class Trial:
 
     point: str
     setting: tuple[object, ...]
+    features: Values
+    """`_features` of its setting (F,)."""
     group: "Group"
     curve: list[float] = field(default_factory=list)
     """Top-1 by epoch, percent."""
@@ -86,15 +88,15 @@ class Group:
     trials: list[Trial] = field(default_factory=list)
     by_setting: dict[tuple[object, ...], list[Trial]] = field(default_factory=dict)
     features: Values | None = None
-    """`_features` of each trial's setting (N, F); None where a trial has come since."""
+    """Those of all trials (N, F); None where a trial has come since."""
 
-    def closest(self, setting: tuple[object, ...]) -> tuple[Trial, float]:
-        """The trial of the setting nearest to `setting`, the first of several, and the squared distance, decades."""
-        if setting in self.by_setting:
-            return self.by_setting[setting][0], 0.0
+    def closest(self, other: Trial) -> tuple[Trial, float]:
+        """The trial of the setting nearest to the other's, the first of several, and the squared distance, decades."""
+        if other.setting in self.by_setting:
+            return self.by_setting[other.setting][0], 0.0
         if self.features is None:
-            self.features = np.stack([_features(trial.setting) for trial in self.trials])
-        distance = (np.minimum(1.0, np.abs(self.features - _features(setting))) ** 2).sum(axis=1)
+            self.features = np.stack([trial.features for trial in self.trials])
+        distance = (np.minimum(1.0, np.abs(self.features - other.features)) ** 2).sum(axis=1)
         nearest = int(distance.argmin())
         return self.trials[nearest], float(distance[nearest])
 
@@ -133,7 +135,8 @@ class Comparisons:
             peers = self._peers.setdefault(schedule, [])
             group = self._groups[schedule, network] = Group(family, place, config.epochs, peers)
             peers.append(group)
-        trial = Trial(point, tuple(values[name] for name in SETTING_FIELDS), group)
+        setting = tuple(values[name] for name in SETTING_FIELDS)
+        trial = Trial(point, setting, _features(setting), group)
         group.trials.append(trial)
         group.by_setting.setdefault(trial.setting, []).append(trial)
         group.features = None
@@ -157,13 +160,13 @@ class Comparisons:
         moved, runs = self._walked
         self._drift = max(0.0, float((DRIFT_RUNS * DRIFT**2 + moved) / (DRIFT_RUNS + runs)))
 
-    def advantage(self, setting: tuple[object, ...], trial: Trial) -> tuple[float, float]:
-        """How much better `setting` is than the trial's in the trial's network in the end: mean and deviation.
+    def advantage(self, rival: Trial, trial: Trial) -> tuple[float, float]:
+        """How much better the rival's setting is than the trial's in their network in the end: mean and deviation.
 
         In logarithms of accuracy: 0.01 is a hundredth of it.
         """
         own = trial.group
-        evidence = [self._evidence(group, setting, trial) for group in own.nearest]
+        evidence = [self._evidence(group, rival, trial) for group in own.nearest]
         known = [found for found in evidence if found is not None]
         prior = SHARED**2 + LOCAL**2 + OWN**2
         if not known:
@@ -175,10 +178,12 @@ class Comparisons:
         mean, explained = with_own @ solved
         return float(mean), math.sqrt(max(prior - float(explained), 1e-12))
 
-    def _evidence(self, group: Group, setting: tuple[object, ...], trial: Trial) -> tuple[Group, float, float] | None:
-        """What `group` says of `setting` against the trial's: the mean difference at the end, and its variance."""
-        better, distance = group.closest(setting)
-        worse, other_distance = (trial, 0.0) if group is trial.group else group.closest(trial.setting)
+    def _evidence(self, group: Group, rival: Trial, trial: Trial) -> tuple[Group, float, float] | None:
+        """What `group` says of the rival's setting against the trial's: the difference at the end, its variance."""
+        better, distance = group.closest(rival)
+        worse, other_distance = group.closest(trial)
+        if group is trial.group:
+            better, worse = rival, trial
         common = min(len(better.curve), len(worse.curve))
         if better is worse or not common:
             return None

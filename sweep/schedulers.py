@@ -10,7 +10,7 @@ from sweep.plan import PlannedPoint
 from sweep.results import State
 from trainers.measurement import Measurement
 
-CERTAIN = 0.99
+CERTAIN = 0.97
 """A trial is stopped once another setting of its network is better with this probability."""
 MOST_RIVALS = 4
 """Settings of its network that a trial is compared with: the best ones."""
@@ -112,7 +112,7 @@ class Frontier:
         group = self._trials[smallest.id].group
         same = [point for point in waiting if self._trials[point.id].group is group][:MOST_RANKED]
         reference = self._trials[same[0].id]
-        return max(same, key=lambda p: self._comparisons.advantage(self._trials[p.id].setting, reference)[0])
+        return max(same, key=lambda p: self._comparisons.advantage(self._trials[p.id], reference)[0])
 
     def measured(self, measurement: Measurement) -> str | None:
         """Stopped where one of the best other settings of the network is better with a probability of CERTAIN."""
@@ -123,7 +123,7 @@ class Frontier:
         if measurement.epoch == epochs:
             return None
         for rival in rivals:
-            mean, deviation = self._comparisons.advantage(rival.setting, trial)
+            mean, deviation = self._comparisons.advantage(rival, trial)
             probability = (1 + math.erf(mean / deviation / math.sqrt(2))) / 2
             if probability > CERTAIN:
                 return (
