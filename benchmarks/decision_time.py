@@ -3,8 +3,8 @@
     uv run benchmarks/decision_time.py [--trials 10000]
 
 `grid`: 2,500 networks x 4 settings, as in a grid of many widths. `sampled`: 22 networks, each setting drawn anew, so
-that no two are equal. Each trial has 20 epochs, two thirds were stopped after 5. Timed are a measurement of a new trial,
-with the decision whether to stop it, and the choice of the next point among 100 that wait.
+that no two are equal. Each trial has 20 epochs, two thirds were stopped after 5. Timed are a measurement of a new
+trial, with the decision whether to stop it, and the choice of the next point among 100 that wait.
 """
 
 import argparse

@@ -45,8 +45,11 @@ NEAR = np.array([0.5, 1.0])
 """Doublings of width and of resolution over which the local part changes."""
 PER_DECADE = 0.1
 """Deviation of the difference between settings whose values differ by a factor of ten, such as learning rates."""
-NOISE, NOISE_COUNT = 0.5, 10
-"""Deviation of a measured top-1, points, as believed at first, and how many measurements outweigh that."""
+NOISE, NOISE_COUNT = 0.4, 10
+"""Deviation of top-1 between equal trainings, points, as believed at first, and how many measurements outweigh that."""
+SAMPLING = 25.0
+"""Divided by the root of the number of validation images, what these few add to NOISE: half of a binomial's deviation,
+as both trainings are measured on the same images."""
 DRIFT, DRIFT_RUNS = 0.03, 0.4
 """How far a difference walks over a whole training, as believed at first, and how many trainings outweigh that."""
 LATEST = 32
@@ -120,11 +123,13 @@ class Comparisons:
         self._jumps: deque[float] = deque(maxlen=500)
         self._walks: dict[tuple[str, str], Values] = {}
         self._walked = np.zeros(2)
-        self._noise = NOISE
+        self._first_noise = self._noise = NOISE
         self._drift = DRIFT**2
 
-    def add(self, point: str, config: TrainConfig) -> Trial:
-        """A trial of the point, in its group."""
+    def add(self, point: str, config: TrainConfig, num_val: int) -> Trial:
+        """A trial of the point, in its group; its top-1 is of `num_val` images."""
+        self._first_noise = math.hypot(NOISE, SAMPLING / math.sqrt(num_val))
+        self._learn_noise()
         values = {name: getattr(config, name) for name in field_names(TrainConfig)}
         schedule = tuple(values[name] for name in ("data", *SCHEDULE_FIELDS))
         network = tuple(values[name] for name in SHAPE_FIELDS)
@@ -153,10 +158,7 @@ class Comparisons:
                     self._jumps.append(abs(float(steps[0])))
                 if epoch >= 4:
                     self._learn_drift(trial, rival, epoch)
-        if self._jumps:
-            deviation = float(np.median(self._jumps)) / 0.6745 / 2  # of a difference of differences of normal noise
-            count = len(self._jumps)
-            self._noise = math.sqrt((NOISE_COUNT * NOISE**2 + count * deviation**2) / (NOISE_COUNT + count))
+        self._learn_noise()
         moved, runs = self._walked
         self._drift = max(0.0, float((DRIFT_RUNS * DRIFT**2 + moved) / (DRIFT_RUNS + runs)))
 
@@ -207,6 +209,12 @@ class Comparisons:
         ]
         noise = self._noise**2
         return [math.log(x / y) for x, y in pairs], [noise * (1 / x**2 + 1 / y**2) for x, y in pairs]
+
+    def _learn_noise(self) -> None:
+        """From the steps of differences: where they are normal noise alone, their median is 2 x 0.6745 deviations."""
+        count = len(self._jumps)
+        seen = (float(np.median(self._jumps)) / 0.6745 / 2) ** 2 if count else 0.0
+        self._noise = math.sqrt((NOISE_COUNT * self._first_noise**2 + count * seen) / (NOISE_COUNT + count))
 
     def _learn_drift(self, a: Trial, b: Trial, common: int) -> None:
         """Replace what this pair said of drift: the squared walk between the halves of its course, less the noise."""

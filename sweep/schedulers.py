@@ -100,7 +100,8 @@ class Frontier:
 
     def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
         """Take the point in with its earlier epochs; a point that failed is tried again."""
-        trial = self._trials[point.id] = self._comparisons.add(point.id, point.config)
+        num_val = len(point.dataset.splits["val"])
+        trial = self._trials[point.id] = self._comparisons.add(point.id, point.config, num_val)
         self._points[point.id] = point
         self._states[point.id] = None if state == "FAILED" else state
         for measurement in history:
