@@ -4,6 +4,7 @@ Charts, pages, frontiers and recommendations all read the table of `by_setting`,
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from sweep.results import SETTINGS
 
 SAME = tuple(name for name in SETTINGS if name not in ("seed", "data"))
 """What the points of one setting share, beside their images and their costs; where the images lie decides nothing."""
-MEANS = ["top1", "top5", "test_top1"]
+MEANS = ("top1", "top5", "test_top1")
 """The columns that are means over the seeds."""
 
 
@@ -27,18 +28,24 @@ def by_setting(table: pd.DataFrame) -> pd.DataFrame:
     alone = table["point"].where(table["state"] != "COMPLETE", "")
     shared = [table[name] for name in (*SAME, "dataset", "fingerprint", "macs", "num_params")]
     number = table.groupby([*shared, alone], sort=False, dropna=False).ngroup()
-    figures = table[MEANS].astype(float)
-    top1 = figures["top1"].groupby(number)
-    best_first = table.assign(number=number, top1=figures["top1"]).sort_values("top1", ascending=False, kind="stable")
-    best = best_first.drop_duplicates("number").set_index("number").sort_index()
-    new = {
-        "points": table["point"].groupby(number).agg(tuple),
-        "top1s": top1.agg(tuple),
-        "num_seeds": top1.size(),
-        "sd_top1": top1.std(),
-    }
-    means = figures.groupby(number).mean()
-    return best.assign(**{name: means[name] for name in MEANS}, **new).rename_axis(None)
+    top1 = table["top1"].astype(float)
+    best_first = table.assign(number=number, top1=top1).sort_values("top1", ascending=False, kind="stable")
+    best = best_first.drop_duplicates("number").set_index("number").sort_index().rename_axis(None)
+    return best.assign(
+        **{name: table[name].astype(float).groupby(number).mean() for name in MEANS},
+        points=table["point"].groupby(number).agg(tuple),
+        top1s=top1.groupby(number).agg(tuple),
+        num_seeds=number.groupby(number).size(),
+        sd_top1=top1.groupby(number).std(),
+    )
+
+
+def count_points(table: pd.DataFrame) -> Counter[str]:
+    """How many points in each state `by_setting`'s table stands for."""
+    counts: Counter[str] = Counter()
+    for state, num_seeds in zip(table["state"], table["num_seeds"], strict=True):
+        counts[state] += num_seeds
+    return counts
 
 
 def is_replicated(table: pd.DataFrame) -> bool:
@@ -53,9 +60,10 @@ def one_seed_each(table: pd.DataFrame) -> bool:
 
 def pooled_deviation(table: pd.DataFrame) -> float:
     """The deviation of top-1 over seeds that the replicated settings of `by_setting`'s table share; NaN without any."""
-    freedom = table["num_seeds"] - 1
-    total = float(freedom.sum())
-    return math.sqrt(float((freedom * table["sd_top1"].fillna(0) ** 2).sum()) / total) if total else math.nan
+    repeated = table.loc[table["num_seeds"] > 1]
+    freedom = repeated["num_seeds"].to_numpy(dtype=float) - 1
+    squares = freedom * repeated["sd_top1"].to_numpy(dtype=float) ** 2
+    return math.sqrt(squares.sum() / freedom.sum()) if len(freedom) else math.nan
 
 
 def with_deviation(row: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def of_points(settings: pd.DataFrame) -> pd.DataFrame:
     frontiers = ["on_frontier", "on_params_frontier"]
     seeds = ["mean_top1", "sd_top1", "num_seeds", "frontier_probability"] if is_replicated(settings) else []
     by_point = settings.assign(mean_top1=settings["top1"]).explode("points").set_index("points")
-    return by_point[[*frontiers, *seeds]]
+    return by_point.loc[:, [*frontiers, *seeds]]
 
 
 def results_csv(points: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.comparison import Comparison
 from analysis.markdown import bold, escape, table
-from analysis.replicates import is_replicated, one_seed_each, with_deviation
+from analysis.replicates import count_points, is_replicated, one_seed_each, with_deviation
 from analysis.settings import names_repeat, varying_settings
 
 Row = dict[str, Any]
@@ -59,12 +59,12 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
         sweep: its name.
         charts: description to file name, relative to the page.
     """
-    states, num_points = points.groupby("state")["num_seeds"].sum(), points["num_seeds"].sum()
-    counts = ", ".join(f"{num} {str(state).lower()}" for state, num in sorted(states.items())) or "none yet"
+    states = count_points(points)
+    counts = ", ".join(f"{num} {state.lower()}" for state, num in sorted(states.items())) or "none yet"
     datasets = ", ".join(sorted(set(points["dataset"].dropna().astype(str)))) or "no dataset yet"
     columns = _columns(points)
     lines = [
-        f"# Sweep {escape(sweep)}: {num_points} point{'s' if num_points != 1 else ''} on {escape(datasets)}",
+        f"# Sweep {escape(sweep)}: {states.total()} point{'s' if states.total() != 1 else ''} on {escape(datasets)}",
         f"Points: {counts}. Published figures: {_published(points, comparison)}.{_shared(points)}",
         *([f"{escape(comparison.note)}."] if comparison.note else []),
         EXPLANATION,

@@ -12,7 +12,7 @@ from analysis.comparison import Comparison
 from analysis.frontier import Cost, frontier_mask
 from analysis.pareto import pareto_mask
 from analysis.plots.ticks import percent_limits
-from analysis.replicates import is_replicated, one_seed_each
+from analysis.replicates import count_points, is_replicated, one_seed_each
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -95,7 +95,7 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str)
     return FrontierInfo(
         title=one_line(sweep, 70),
         subtitle=one_line(_subtitle(table, comparison), 110),
-        caption=_caption(table, num_hollow=int((shown["state"] == "PRUNED").sum())),
+        caption=_caption(table, num_hollow=count_points(shown)["PRUNED"]),
         note=one_line(comparison.note, 130),
         x_label=X_LABELS[cost],
         points=_series(shown, on_frontier, cost),
@@ -118,7 +118,7 @@ def one_line(text: str, most: int) -> str:
 
 def _near_complete(measured: pd.DataFrame) -> pd.DataFrame:
     """The COMPLETE rows, and the others within the limits of an axis that fits these; all where none is COMPLETE."""
-    complete = measured["state"] == "COMPLETE"
+    complete = (measured["state"] == "COMPLETE").to_numpy(dtype=bool)
     if not complete.any():
         return measured
     low, high = percent_limits(measured.loc[complete, "top1"].to_numpy(dtype=float))
@@ -166,15 +166,14 @@ def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
 
 
 def _caption(table: pd.DataFrame, *, num_hollow: int) -> str:
-    states = table.groupby("state")["num_seeds"].sum()
-    parts = [f"{states.get('COMPLETE', 0)} complete"]
+    states = count_points(table)
+    parts = [f"{states['COMPLETE']} complete"]
     if "PRUNED" in states:
         absent = states["PRUNED"] - num_hollow
         parts.append(f"{states['PRUNED']} stopped early (hollow{f', {absent} not drawn' if absent else ''})")
     if "FAILED" in states:
         parts.append(f"{states['FAILED']} failed (not drawn)")
-    num_points = states.sum()
-    counts = f"{num_points} point{'s' if num_points != 1 else ''}: {', '.join(parts)}"
+    counts = f"{states.total()} point{'s' if states.total() != 1 else ''}: {', '.join(parts)}"
     seed = ["one seed each"] if one_seed_each(table) else ["means over seeds"] if is_replicated(table) else []
     labels = ["labels: width@resolution"] if "COMPLETE" in states else []
     return " · ".join([counts, *seed, *labels])
