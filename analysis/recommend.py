@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.frontier import frontier_mask
 from analysis.replicates import pooled_deviation, with_deviation
-from analysis.results_table import network_name
+from analysis.results_table import network_name, text_of
 from analysis.settings import varying_settings
 from trainers.errors import ConfigError
 
@@ -119,7 +119,12 @@ def _names(complete: pd.DataFrame) -> list[str]:
     """The network of each row, with the settings that tell its rows apart."""
     varied = [name for name in varying_settings(complete) if name != "seed"]
     return [
-        " ".join([network_name(row["model"], row["width_mult"], row["resolution"]), *(f"{n}={row[n]}" for n in varied)])
+        " ".join(
+            [
+                network_name(row["model"], row["width_mult"], row["resolution"]),
+                *(f"{n}={text_of(row[n])}" for n in varied),
+            ]
+        )
         for row in _rows(complete)
     ]
 
@@ -166,8 +171,8 @@ def _fast_enough(rows: list[Row], limit: float, latency_ms: Callable[[str], floa
 
 
 def _nothing_fits(flag: str, num: int, within: Sequence[str], nearest: str) -> ConfigError:
-    whom = f"within {' and '.join(within)}" if within else "that are complete"
-    return ConfigError(f"nothing fits: {flag} excludes all {num} {whom}; the {nearest}")
+    settings = f"settings within {' and '.join(within)}" if within else "complete settings"
+    return ConfigError(f"nothing fits: {flag} leaves none of {num} {settings}; the {nearest}")
 
 
 def _rows(table: pd.DataFrame) -> list[Row]:

@@ -85,7 +85,7 @@ def _published(points: pd.DataFrame, comparison: Comparison) -> str:
 def _shared(points: pd.DataFrame) -> str:
     """The sentence of the SHARED settings that have one value; "" where there is none."""
     varying = varying_settings(points)
-    values = [f"{name} {_text(points[name].iloc[0])}" for name in SHARED if len(points) and name not in varying]
+    values = [f"{name} {text_of(points[name].iloc[0])}" for name in SHARED if len(points) and name not in varying]
     return f" All points: {', '.join(values)}." if values else ""
 
 
@@ -130,10 +130,10 @@ def _numbers(header: str, name: str, *, per: float = 1.0, sign: str = "") -> Col
 
 
 def _plain(header: str, name: str) -> Column:
-    return Column(header=header, name=name, cell=lambda row: _text(row[name]))
+    return Column(header=header, name=name, cell=lambda row: text_of(row[name]))
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """A setting as people write it: nothing for an unset one, 0.2 and not 0.20000000000000001."""
     return "" if _unset(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
