@@ -256,6 +256,19 @@ def test_seeds_are_drawn_as_their_mean_and_deviation(make_row: MakeRow, make_tab
     assert axes.get_ylim()[0] < low[1]
 
 
+def test_labels_keep_off_the_deviations_where_there_is_room(make_row: MakeRow, make_table: MakeTable) -> None:
+    rows = [make_row(width_mult=w, seed=s, top1=70 + 20 * w + 8 * s) for w in (0.25, 0.5, 1.0) for s in (0, 1)]
+    figure = draw(chart_of(make_table(rows)))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    [bars] = [bars for bars in axes.collections if isinstance(bars, LineCollection)]
+    paths = [axes.transData.transform_path(path) for path in bars.get_paths()]
+    boxes = [Text.get_window_extent(label) for label in axes.texts]
+
+    assert len(boxes) == 3
+    assert not [box for box in boxes for path in paths if path.intersects_bbox(box, filled=False)]
+
+
 def test_published_points_stand_at_their_computed_costs(make_row: MakeRow, make_table: MakeTable) -> None:
     table = make_table([make_row(model="mobilenet_v1", dataset="imagenet")])
 
