@@ -21,7 +21,7 @@ from tyro.conf import Positional
 
 from search_spaces.registry import SPACES
 from sweep.command_line import parse, parse_sweep
-from sweep.config import SweepConfig
+from sweep.config import Amount, SweepConfig
 from sweep.plan import counted
 from trainers.errors import ConfigError, one_line, unknown_choice, without_credentials
 
@@ -40,8 +40,8 @@ DESCRIPTION = """Train every network of a search space, log each to MLflow, draw
 - run_sweep.py --config runs/NAME/config.json --name other: the settings of an earlier sweep
 
 The same command again trains only what is missing. Other commands, each with --help: plan (points and exact costs,
-trains nothing), report FOLDER, recipe NAME, ui, list; and with what was trained: evaluate, predict, features,
-export, latency."""
+trains nothing), report FOLDER, recommend FOLDER (which network to ship), recipe NAME, ui, list; and with what was
+trained: evaluate, predict, features, export, latency."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,24 @@ class ReportArguments:
     """The sweep's folder, such as runs/mnv2_quick-digits."""
     published: str | None = None
     """Published table to draw beside the sweep, or `none`; unset: one that fits, on ImageNet only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommendArguments:
+    """Name the most accurate network of a sweep within caps, the next best, and the command that exports it."""
+
+    folder: Positional[Path]
+    """The sweep's folder, such as runs/mnv2_quick-digits."""
+    max_macs: Amount = None
+    """Multiply-accumulates at most, such as 100M."""
+    max_params: Amount = None
+    """Parameters at most, such as 3M."""
+    max_latency_ms: Amount = None
+    """Milliseconds at most for one image on this machine under PyTorch; what was measured is kept in the folder."""
+    min_top1: Amount = None
+    """Validation top-1 at least, percent."""
+    threads: int = 1
+    """CPU threads to measure with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,6 +257,38 @@ def report(argv: Sequence[str]) -> int:
     return 0
 
 
+def recommend(argv: Sequence[str]) -> int:
+    """Print which network of a sweep to ship."""
+    arguments = parse(argv, RecommendArguments, "recommend")
+    from analysis.recommend import Caps, recommend, summary
+    from analysis.replicates import by_setting
+    from sweep.results import load_table
+
+    folder = arguments.folder
+    measured: set[str] = set()
+
+    def latency_ms(point: str) -> float:
+        from sweep.latencies import point_latency  # PyTorch takes seconds to import
+
+        found = point_latency(folder, point, num_threads=arguments.threads)
+        measured.add(f"one image, {found.runtime} on {found.device}, {counted(found.num_threads, 'thread')}")
+        return found.median_ms
+
+    caps = Caps(
+        max_macs=arguments.max_macs,
+        max_params=arguments.max_params,
+        max_latency_ms=arguments.max_latency_ms,
+        min_top1=arguments.min_top1,
+    )
+    found = recommend(by_setting(load_table(folder)), caps, latency_ms)
+    for line in summary(found, replicate=command("promote", str(folder), "--seeds", "3")):
+        print(line)
+    for where in sorted(measured):
+        print(f"latency:   {where}")
+    print(f"export:    {command('export', str(folder / found.best['point']), '--format', 'onnx')}")
+    return 0
+
+
 def recipe(argv: Sequence[str]) -> int:
     """Print a recipe, and draw its learning rate if asked."""
     arguments = parse(argv, RecipeArguments, "recipe")
@@ -400,6 +450,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "sweep": sweep,
     "plan": plan,
     "report": report,
+    "recommend": recommend,
     "recipe": recipe,
     "evaluate": evaluate,
     "predict": predict,
@@ -413,6 +464,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def print_report(written: "Report") -> None:
     """Print a report's frontier and where it lies."""
+    from analysis.replicates import with_deviation
     from analysis.results_table import network_name
 
     if written.frontier.empty:
@@ -420,7 +472,7 @@ def print_report(written: "Report") -> None:
     for row in written.frontier.to_dict("records"):
         network = network_name(row["model"], row["width_mult"], row["resolution"])
         size = f"{row['macs'] / 1e6:9.2f} M MACs {row['num_params'] / 1e6:7.3f} M params"
-        print(f"  frontier: {network:<26} {size} {row['top1']:6.2f} % top-1")
+        print(f"  frontier: {network:<26} {size} {with_deviation(row):>6} % top-1")
     print(f"chart: {next(iter(written.charts))}\ntable: {written.markdown}")
 
 

@@ -1,4 +1,4 @@
-"""Which points of a results table are on its frontiers. Only COMPLETE points can be; each dataset has its own."""
+"""What is on the frontiers of a results table, and how surely. Only COMPLETE rows can be; each dataset has its own."""
 
 from typing import Literal
 
@@ -7,8 +7,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.pareto import pareto_mask
+from analysis.replicates import pooled_deviation
 
 Cost = Literal["macs", "num_params"]
+NUM_RESAMPLES = 1000
+"""How often seeds are drawn again: a probability's standard error is at most 1.6 points, for a second or two at 10,000
+settings."""
 
 
 def frontier_mask(table: pd.DataFrame, cost: Cost) -> NDArray[np.bool_]:
@@ -21,9 +25,49 @@ def frontier_mask(table: pd.DataFrame, cost: Cost) -> NDArray[np.bool_]:
     return mask
 
 
+def frontier_probability(table: pd.DataFrame, cost: Cost, *, num_resamples: int = NUM_RESAMPLES) -> NDArray[np.float64]:
+    """How probable it is that each row of `by_setting`'s table is on the frontier of `cost`, were it trained again.
+
+    By bootstrap: the seeds of every setting are drawn again with replacement, and the frontier of the means is found; a
+    probability is the share of `num_resamples` such draws. One seed tells nothing of its noise: a setting with one
+    draws normal noise of the deviation that the replicated settings of its dataset share. Same table, same answer.
+
+    Returns:
+        (rows,), from 0 to 1; NaN for rows that are not COMPLETE, and in datasets where no setting has several seeds.
+    """
+    chances = np.full(len(table), np.nan)
+    complete = (table["state"] == "COMPLETE").to_numpy(dtype=bool)
+    for dataset in table["dataset"].unique():
+        rows = np.flatnonzero(complete & (table["dataset"] == dataset).to_numpy(dtype=bool))
+        deviation = pooled_deviation(table.iloc[rows])
+        if not np.isnan(deviation):
+            chances[rows] = _share_on_frontier(table.iloc[rows], cost, deviation, num_resamples)
+    return chances
+
+
+def _share_on_frontier(table: pd.DataFrame, cost: Cost, deviation: float, num_resamples: int) -> NDArray[np.float64]:
+    generator = np.random.default_rng(0)
+    costs, num_seeds = table[cost].to_numpy(dtype=float), table["num_seeds"].to_numpy(dtype=int)
+    top1s = np.concatenate([np.asarray(seeds, dtype=float) for seeds in table["top1s"]])  # setting after setting
+    starts = np.cumsum(num_seeds) - num_seeds
+    first, count = np.repeat(starts, num_seeds), np.repeat(num_seeds, num_seeds)
+    noise = np.where(num_seeds == 1, deviation, 0.0)
+    found = np.zeros(len(table))
+    for _ in range(num_resamples):
+        drawn = top1s[first + generator.integers(count)]
+        means = np.add.reduceat(drawn, starts) / num_seeds + noise * generator.standard_normal(len(table))
+        found += pareto_mask(costs, means)
+    return found / num_resamples
+
+
 def add_frontiers(table: pd.DataFrame) -> pd.DataFrame:
-    """A copy of a results table with the columns `on_frontier` (MACs) and `on_params_frontier` (parameters)."""
-    return table.assign(on_frontier=frontier_mask(table, "macs"), on_params_frontier=frontier_mask(table, "num_params"))
+    """A copy of `by_setting`'s table with `on_frontier` (MACs), `on_params_frontier` (parameters) and
+    `frontier_probability` (of the MACs frontier)."""
+    return table.assign(
+        on_frontier=frontier_mask(table, "macs"),
+        on_params_frontier=frontier_mask(table, "num_params"),
+        frontier_probability=frontier_probability(table, "macs"),
+    )
 
 
 def frontier_points(table: pd.DataFrame) -> pd.DataFrame:

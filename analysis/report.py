@@ -14,6 +14,7 @@ from analysis import style
 from analysis.comparison import add_published, compare
 from analysis.frontier import add_frontiers, frontier_points
 from analysis.plots.registry import PLOTS
+from analysis.replicates import by_setting, is_replicated
 from analysis.results_table import results_page
 from sweep.results import load_table
 
@@ -33,7 +34,7 @@ class Report:
     markdown: Path
     """The page to read."""
     frontier: pd.DataFrame
-    """The points on the MACs frontier, cheapest first; the columns of the CSV."""
+    """The settings on the MACs frontier, cheapest first: rows of `add_frontiers`' table."""
 
 
 def write_report(folder: Path, *, published: str | None = None) -> Report:
@@ -48,18 +49,30 @@ def write_report(folder: Path, *, published: str | None = None) -> Report:
     """
     table = load_table(folder)
     comparison = compare(table, published)
-    points = add_published(add_frontiers(table), comparison)
+    settings = add_frontiers(by_setting(table))
+    points = add_published(table.join(of_points(settings), on="point"), comparison)
     sweep = folder.resolve().name
     out = folder / "report"
     out.mkdir(exist_ok=True)
     charts = [
-        path for name, plot in PLOTS.items() for path in write_chart(plot.figure(table, comparison, sweep), out / name)
+        path
+        for name, plot in PLOTS.items()
+        for path in write_chart(plot.figure(settings, comparison, sweep), out / name)
     ]
     csv, markdown = out / "results.csv", out / "results.md"
     write_atomically(csv, results_csv(points).encode())
     images = {plot.description: f"{name}.png" for name, plot in PLOTS.items()}
-    write_atomically(markdown, results_page(points, comparison, sweep=sweep, charts=images).encode())
-    return Report(folder=out, charts=tuple(charts), csv=csv, markdown=markdown, frontier=frontier_points(points))
+    page = results_page(add_published(settings, comparison), comparison, sweep=sweep, charts=images)
+    write_atomically(markdown, page.encode())
+    return Report(folder=out, charts=tuple(charts), csv=csv, markdown=markdown, frontier=frontier_points(settings))
+
+
+def of_points(settings: pd.DataFrame) -> pd.DataFrame:
+    """What `add_frontiers`' table says of each point's setting, by point; of seeds only where some were repeated."""
+    frontiers = ["on_frontier", "on_params_frontier"]
+    seeds = ["mean_top1", "sd_top1", "num_seeds", "frontier_probability"] if is_replicated(settings) else []
+    by_point = settings.assign(mean_top1=settings["top1"]).explode("points").set_index("points")
+    return by_point.loc[:, [*frontiers, *seeds]]
 
 
 def results_csv(points: pd.DataFrame) -> str:

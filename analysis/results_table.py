@@ -1,4 +1,4 @@
-"""The Markdown page of a sweep: every point, in the column order of the published MobileNet tables."""
+"""The Markdown page of a sweep: every setting, in the column order of the published MobileNet tables."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis.comparison import Comparison
 from analysis.markdown import bold, escape, table
-from analysis.settings import names_repeat, one_seed_each, varying_settings
+from analysis.replicates import count_points, is_replicated, one_seed_each, with_deviation
+from analysis.settings import names_repeat, varying_settings
 
 Row = dict[str, Any]
 """A row of the results table, column name to value."""
@@ -23,6 +24,12 @@ EXPLANATION = (
     "of the validation split at the best epoch, test top-1 is that checkpoint's on the test split, where there is one."
 )
 ONE_SEED = "Every setting was trained with one seed, so small differences may be noise."
+SEVERAL_SEEDS = (
+    "Points that differ by their seed only are one row: top-1 is their mean ± their standard deviation, the other "
+    "figures are means, and the point, where one is named, is the best of them. P(frontier) is the probability, in "
+    "percent, that the row is bold when its seeds are drawn again (bootstrap); a row of one seed is taken to be as "
+    "noisy as the others are."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,21 +54,21 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
     """The page of a sweep as Markdown.
 
     Args:
-        points: the results table with the columns of `add_frontiers` and `add_published`.
+        points: the table of `by_setting` with the columns of `add_frontiers` and `add_published`.
         comparison: the published figures beside it.
         sweep: its name.
         charts: description to file name, relative to the page.
     """
-    states = points["state"].value_counts()
-    counts = ", ".join(f"{num} {str(state).lower()}" for state, num in sorted(states.items())) or "none yet"
+    states = count_points(points)
+    counts = ", ".join(f"{num} {state.lower()}" for state, num in sorted(states.items())) or "none yet"
     datasets = ", ".join(sorted(set(points["dataset"].dropna().astype(str)))) or "no dataset yet"
     columns = _columns(points)
     lines = [
-        f"# Sweep {escape(sweep)}: {len(points)} point{'s' if len(points) != 1 else ''} on {escape(datasets)}",
+        f"# Sweep {escape(sweep)}: {states.total()} point{'s' if states.total() != 1 else ''} on {escape(datasets)}",
         f"Points: {counts}. Published figures: {_published(points, comparison)}.{_shared(points)}",
         *([f"{escape(comparison.note)}."] if comparison.note else []),
         EXPLANATION,
-        *([ONE_SEED] if one_seed_each(points) else []),
+        *([ONE_SEED] if one_seed_each(points) else [SEVERAL_SEEDS] if is_replicated(points) else []),
         *(f"![{escape(description)}]({name})" for description, name in charts.items()),
         table([(c.header, c.align) for c in columns], [_line(row, columns) for row in _largest_first(points)]),
     ]
@@ -78,7 +85,7 @@ def _published(points: pd.DataFrame, comparison: Comparison) -> str:
 def _shared(points: pd.DataFrame) -> str:
     """The sentence of the SHARED settings that have one value; "" where there is none."""
     varying = varying_settings(points)
-    values = [f"{name} {_text(points[name].iloc[0])}" for name in SHARED if len(points) and name not in varying]
+    values = [f"{name} {text_of(points[name].iloc[0])}" for name in SHARED if len(points) and name not in varying]
     return f" All points: {', '.join(values)}." if values else ""
 
 
@@ -96,15 +103,20 @@ def _columns(points: pd.DataFrame) -> list[Column]:
         _numbers("Published top 1", "published_top1"),
         _numbers("Difference", "top1_difference", sign="+"),
     ]
+    seeds = [
+        _plain("Seeds", "num_seeds"),
+        Column(header="P(frontier)", cell=_probability, align="---:"),
+    ]
     return [
         Column(header="Network", cell=lambda row: network_name(row["model"], row["width_mult"], row["resolution"])),
         _numbers("MACs (M)", "macs", per=1e6),
         _numbers("Parameters (M)", "num_params", per=1e6),
-        _numbers("Top 1", "top1"),
+        Column(header="Top 1", cell=lambda row: "" if _unset(row["top1"]) else with_deviation(row), align="---:"),
         _numbers("Top 5", "top5"),
         *(column for column in figures if column.name in points and len(points[column.name].dropna())),
+        *(seeds if is_replicated(points) else []),
         *([_plain("Dataset", "dataset")] if len(set(points["dataset"])) > 1 else []),
-        *(_plain(name, name) for name in varying_settings(points)),
+        *(_plain(name, name) for name in varying_settings(points) if not (name == "seed" and is_replicated(points))),
         *([_plain("Point", "point")] if names_repeat(points) else []),
         Column(header="State", cell=_state),
     ]
@@ -118,12 +130,16 @@ def _numbers(header: str, name: str, *, per: float = 1.0, sign: str = "") -> Col
 
 
 def _plain(header: str, name: str) -> Column:
-    return Column(header=header, name=name, cell=lambda row: _text(row[name]))
+    return Column(header=header, name=name, cell=lambda row: text_of(row[name]))
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """A setting as people write it: nothing for an unset one, 0.2 and not 0.20000000000000001."""
     return "" if _unset(value) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _probability(row: Row) -> str:
+    return "" if _unset(row["frontier_probability"]) else f"{row['frontier_probability']:.0%}"
 
 
 def _state(row: Row) -> str:

@@ -16,9 +16,3 @@ def varying_settings(points: pd.DataFrame) -> list[str]:
 def names_repeat(points: pd.DataFrame) -> bool:
     """Whether several points are of one network and dataset, so that these do not name a point."""
     return bool(points.duplicated(["dataset", "model", "width_mult", "resolution"]).any())
-
-
-def one_seed_each(points: pd.DataFrame) -> bool:
-    """Whether there are complete points and no two of them differ by nothing but their seed."""
-    complete = points.loc[points["state"] == "COMPLETE"]
-    return len(complete) > 0 and not complete.duplicated([name for name in SETTINGS if name != "seed"]).any()

@@ -30,8 +30,8 @@ LEGEND = 8.5
 LABEL = 8.0
 """Font sizes, points; nothing is printed smaller than LABEL."""
 
-SMALL, LARGE = 6.5, 7.5
-"""Marker sizes off and on the frontier, points."""
+SMALLEST, SMALL, LARGE = 5.0, 6.5, 7.5
+"""Marker sizes of what was stopped early, off and on the frontier, points."""
 
 FONT = "DejaVu Sans"
 RC: Mapping[str, Any] = MappingProxyType(
@@ -50,6 +50,13 @@ MARKERS: Mapping[str, str] = MappingProxyType(
 SPARE_MARKERS = ("P", "v", "h", "<", ">", "p")
 PUBLISHED_MARKER = "x"
 PUBLISHED_LINE: Mapping[str, Any] = MappingProxyType({"color": PUBLISHED, "linestyle": (0, (4, 2)), "linewidth": 1.2})
+RUN: Mapping[str, Any] = MappingProxyType(
+    {"linestyle": "none", "marker": "o", "markersize": 3.0, "color": PUBLISHED, "alpha": 0.6, "markeredgewidth": 0}
+)
+"""A single training of a setting that has several seeds."""
+DEVIATION: Mapping[str, Any] = MappingProxyType(
+    {"fmt": "none", "ecolor": MUTED, "elinewidth": 0.9, "capsize": 2.5, "zorder": 2.5}
+)
 LINESTYLES = ("-", (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1)))
 
 

@@ -12,6 +12,9 @@ from search_spaces.registry import SPACES
 from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.plan import make_plan
+from sweep.results import COLUMNS, ResultsLog
+from trainers.config import TrainConfig
+from trainers.fields import as_row
 
 QUICK = ["--space", "mnv2_quick"]
 
@@ -82,6 +85,8 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["plan", *QUICK, "--csv"], "Missing value for argument '--csv'"),
         (["report", "nowhere"], "no sweep at nowhere: nowhere/results.jsonl does not exist"),
         (["report"], "Missing from run_sweep.py report"),
+        (["recommend", "nowhere", "--max-macs", "100M"], "no sweep at nowhere: nowhere/results.jsonl does not exist"),
+        (["recommend", "nowhere", "--max-params", "few"], "--max-params: 'few' is no number such as 3000000, 3M or"),
         (["ui"], "no MLflow store at "),
         (["list", "--all"], "Unrecognized options: --all"),
     ],
@@ -151,6 +156,49 @@ def test_list_names_every_registered_thing(capsys: pytest.CaptureFixture[str]) -
     ):
         assert f"\n  {name} " in printed
     assert "34 M MACs is a typo; 30.21 M MACs" in printed
+
+
+@pytest.fixture
+def seeds(in_folder: Path) -> Path:
+    """A sweep whose wider network has one lucky seed of two, and a point that was stopped early."""
+    log = ResultsLog(in_folder / "runs")
+    points = [("a", 0.35, 0, 90.0), ("b", 0.35, 1, 92.0), ("c", 0.5, 0, 84.0), ("d", 0.5, 1, 95.0), ("e", 1.0, 0, 99.0)]
+    for point, width_mult, seed, top1 in points:
+        settings = as_row(TrainConfig(width_mult=width_mult, seed=seed))
+        outcome = {"point": point, "state": "PRUNED" if point == "e" else "COMPLETE", "dataset": "digits", "top1": top1}
+        costs = {"macs": int(2e7 * width_mult), "num_params": int(1e6 * width_mult)}
+        log.append_result(dict.fromkeys(COLUMNS) | settings | outcome | costs)
+    log.close()
+    return Path("runs")
+
+
+def test_report_prints_the_frontier_of_the_means(seeds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_sweep.main(["report", str(seeds)]) == 0
+
+    [frontier] = [line for line in capsys.readouterr().out.splitlines() if "frontier:" in line]
+    assert "mobilenet_v2_0.35_224 " in frontier
+    assert frontier.endswith(" M params 91.00 ± 1.41 % top-1")
+
+
+def test_recommend_prints_what_to_ship_and_the_command_that_exports_its_best_seed(
+    seeds: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV", raising=False)
+
+    assert run_sweep.main(["recommend", str(seeds), "--max-macs", "20M", "--max-params", "3M"]) == 0
+    assert run_sweep.main(["recommend", str(seeds), "--max-macs", "5M"]) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        "ship:      mobilenet_v2_0.35_224, 7.00 M MACs, 0.350 M params, 91.00 ± 1.41 % top-1 (2 seeds)",
+        "runner-up: mobilenet_v2_0.5_224, 10.00 M MACs, 0.500 M params, 89.50 ± 7.78 % top-1 (2 seeds)",
+        "           1.50 points less: within the seeds' noise (standard error 5.59)",
+        "export:    python run_sweep.py export runs/b --format onnx",
+    ]
+    assert (
+        printed.err
+        == "error: nothing fits: --max-macs 5M leaves none of 2 complete settings; the smallest has 7 M MACs\n"
+    )
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in run_sweep.COMMANDS)])

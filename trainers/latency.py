@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from trainers.config import TrainConfig
 from trainers.device import Device
 from trainers.errors import ConfigError
 from trainers.export import INPUT, OUTPUT, onnx_session, require_onnx, write_onnx
@@ -38,7 +39,12 @@ class Latency:
 
 
 def measure_latency(
-    network: Network, *, num_threads: int | None = None, batch_size: int = 1, num_repeats: int = 100
+    network: Network,
+    *,
+    num_threads: int | None = None,
+    batch_size: int = 1,
+    num_repeats: int = 100,
+    with_onnx: bool = True,
 ) -> list[Latency]:
     """The latency of `network` under PyTorch on this process's GPU or CPU, then under ONNX Runtime on the CPU.
 
@@ -47,6 +53,7 @@ def measure_latency(
         num_threads: CPU threads; unset: as many as PyTorch takes by itself.
         batch_size: images in each run.
         num_repeats: counted runs, after NUM_WARMUP others.
+        with_onnx: whether to measure ONNX Runtime too, where it is installed.
 
     Raises:
         ConfigError: a number that is not positive.
@@ -58,9 +65,15 @@ def measure_latency(
     resolution = network.config.resolution
     images = torch.randn(batch_size, 3, resolution, resolution).contiguous(memory_format=torch.channels_last)
     found = [_pytorch(network, images, num_threads, num_repeats)]
-    if has_onnx():
+    if with_onnx and has_onnx():
         found.append(_onnx_runtime(network, images, num_threads, num_repeats))
     return found
+
+
+def pytorch_device(config: TrainConfig) -> str:
+    """The processor and the arithmetic with which a network of `config` is measured under PyTorch."""
+    device = _device(config)
+    return str(device) if device.place.type == "cuda" else f"{cpu_name()} {device.precision}"
 
 
 def has_onnx() -> bool:
@@ -73,19 +86,22 @@ def has_onnx() -> bool:
 
 
 def _pytorch(network: Network, images: torch.Tensor, num_threads: int, num_repeats: int) -> Latency:
-    on_gpu = torch.cuda.is_available()
-    device = Device.of(network.config if on_gpu else replace(network.config, precision="fp32"))  # as ONNX Runtime
+    device = _device(network.config)
     model, images = network.model.to(device.place), images.to(device.place)
 
     def run() -> None:
         model(images)
-        if on_gpu:
+        if device.place.type == "cuda":
             torch.cuda.synchronize()
 
     with _threads(num_threads), torch.inference_mode(), device.autocast:
         milliseconds = _time(run, num_repeats)
-    name = str(device) if on_gpu else f"{cpu_name()} {device.precision}"
+    name = pytorch_device(network.config)
     return _latency(f"PyTorch {torch.__version__}", name, num_threads, len(images), milliseconds)
+
+
+def _device(config: TrainConfig) -> Device:
+    return Device.of(config if torch.cuda.is_available() else replace(config, precision="fp32"))  # as ONNX Runtime
 
 
 def _onnx_runtime(network: Network, images: torch.Tensor, num_threads: int, num_repeats: int) -> Latency:

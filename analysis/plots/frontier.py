@@ -24,7 +24,7 @@ MARGIN = 0.025
 
 
 def figure(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str) -> Figure:
-    """The frontier chart of a results table."""
+    """The frontier chart of `by_setting`'s table."""
     return draw(info(table, comparison, cost, sweep=sweep))
 
 
@@ -37,6 +37,8 @@ def draw(chart: FrontierInfo) -> Figure:
         _draw_texts(canvas.figure, chart)
         if chart.published is not None:
             _draw_published(axes, chart.published)
+        if len(chart.runs):
+            _draw_seeds(axes, chart)
         _draw_points(axes, chart)
         draw_labels(canvas, axes, chart)
         left, bottom, width, height = PLOT_AREA
@@ -54,7 +56,9 @@ def _draw_axes(axes: Axes, chart: FrontierInfo) -> None:
     if chart.pruned.all():
         axes.text(0.5, 0.5, "no complete point yet", transform=axes.transAxes, ha="center", color=style.MUTED)
     costs = np.concatenate([np.empty(0), *(series.costs for series in chart.frontiers)])
-    top1 = np.concatenate([np.empty(0), *(series.top1 for series in chart.frontiers)])
+    spread = np.nan_to_num(chart.deviations)
+    reach = [chart.top1 - spread, chart.top1 + spread, chart.runs[:, 1]]
+    top1 = np.concatenate([*reach, *(series.top1 for series in chart.frontiers)])
     if len(costs):
         _draw_scales(axes, log_limits(costs), percent_limits(top1))
     else:
@@ -96,18 +100,31 @@ def _draw_published(axes: Axes, published: Series) -> None:
         )
 
 
+def _draw_seeds(axes: Axes, chart: FrontierInfo) -> None:
+    """The single trainings of each mean, and one deviation up and down."""
+    several = ~np.isnan(chart.deviations)
+    axes.plot(*chart.runs.T, **style.RUN)
+    axes.errorbar(chart.costs[several], chart.top1[several], chart.deviations[several], **style.DEVIATION)
+
+
 def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
     for number, series in enumerate(chart.points):
         line = step_line(series.costs[series.on_frontier], series.top1[series.on_frontier])
         axes.plot(*line, color=style.INK, linewidth=1.4, linestyle=style.linestyle(number))
     by_value = style.shades(chart.shades)
     colours = np.array([by_value[value] for value in chart.shades.tolist()], dtype=object)
-    faces = np.where(chart.pruned, "white", colours)
+    faces = np.where(chart.pruned, "none", colours)
     edges = np.where(chart.pruned, colours, np.where(chart.on_frontier, style.INK, "white"))  # white: not on the line
     models = np.array(chart.models, dtype=object)
     for model in sorted(set(chart.models)):
-        for mask, size in ((~chart.on_frontier, style.SMALL), (chart.on_frontier, style.LARGE)):
+        for mask, size in (
+            (chart.pruned, style.SMALLEST),
+            (~chart.on_frontier & ~chart.pruned, style.SMALL),
+            (chart.on_frontier, style.LARGE),
+        ):
             rows = mask & (models == model)
+            if not rows.any():
+                continue
             axes.scatter(
                 chart.costs[rows],
                 chart.top1[rows],

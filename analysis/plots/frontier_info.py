@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from analysis.comparison import Comparison
 from analysis.frontier import Cost, frontier_mask
 from analysis.pareto import pareto_mask
-from analysis.settings import one_seed_each
+from analysis.plots.ticks import percent_limits
+from analysis.replicates import count_points, is_replicated, one_seed_each
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -44,7 +45,7 @@ class FrontierInfo:
     """About published figures; "" where there is nothing to say."""
     x_label: str
     points: tuple[Series, ...]
-    """The sweep's points that have a cost and a top-1, one series per dataset."""
+    """What is drawn of the sweep, one series per dataset: its settings, each at the mean of its seeds."""
     published: Series | None
     models: tuple[str, ...]
     """The family of each point."""
@@ -53,6 +54,10 @@ class FrontierInfo:
     """The resolution or width of each point, told by its colour."""
     pruned: Mask
     """Which points were stopped early; they are drawn hollow and never on the frontier."""
+    deviations: Array
+    """Of top-1 over the seeds of each point, in percent; NaN where it has one seed."""
+    runs: Array
+    """The single trainings of the points that have several seeds, (k, 2): cost in millions, top-1 in percent."""
     labels: tuple[str, ...]
     """`width@resolution` of each point."""
 
@@ -78,15 +83,19 @@ class FrontierInfo:
 
 
 def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str) -> FrontierInfo:
-    """What the chart of a results table shows; FAILED rows and rows without a top-1 are counted but not shown."""
+    """What the chart of `by_setting`'s table shows.
+
+    FAILED rows and rows without a top-1 are counted but not shown, and so are points that were stopped so early that
+    they would lie far below all others: they would press the frontier flat.
+    """
     on_frontier = pd.Series(frontier_mask(table, cost), index=table.index)
     measured = table["top1"].notna() & table[cost].notna() & (table["state"] != "FAILED")
-    shown = table.loc[measured].sort_values(["dataset", cost, "top1"], kind="stable")
+    shown = _near_complete(table.loc[measured]).sort_values(["dataset", cost, "top1"], kind="stable")
     by_resolution = len(set(table["resolution"])) > 1 or len(set(table["width_mult"])) <= 1
     return FrontierInfo(
         title=one_line(sweep, 70),
         subtitle=one_line(_subtitle(table, comparison), 110),
-        caption=_caption(table),
+        caption=_caption(table, num_hollow=count_points(shown)["PRUNED"]),
         note=one_line(comparison.note, 130),
         x_label=X_LABELS[cost],
         points=_series(shown, on_frontier, cost),
@@ -95,6 +104,8 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str)
         shade_title="Resolution (px)" if by_resolution else "Width multiplier",
         shades=shown["resolution" if by_resolution else "width_mult"].to_numpy(dtype=float),
         pruned=(shown["state"] == "PRUNED").to_numpy(dtype=bool),
+        deviations=shown["sd_top1"].to_numpy(dtype=float),
+        runs=_runs(shown, cost),
         labels=tuple(_cell(w, r) for w, r in zip(shown["width_mult"], shown["resolution"], strict=True)),
     )
 
@@ -103,6 +114,23 @@ def one_line(text: str, most: int) -> str:
     """`text` on one line, its end cut off beyond `most` characters."""
     text = " ".join(text.split())
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def _near_complete(measured: pd.DataFrame) -> pd.DataFrame:
+    """The COMPLETE rows, and the others within the limits of an axis that fits these; all where none is COMPLETE."""
+    complete = (measured["state"] == "COMPLETE").to_numpy(dtype=bool)
+    if not complete.any():
+        return measured
+    low, high = percent_limits(measured.loc[complete, "top1"].to_numpy(dtype=float))
+    return measured.loc[complete | measured["top1"].between(low, high)]
+
+
+def _runs(shown: pd.DataFrame, cost: Cost) -> Array:
+    repeated = shown.loc[shown["num_seeds"] > 1]
+    runs = [
+        (macs / MEGA, top1) for macs, top1s in zip(repeated[cost], repeated["top1s"], strict=True) for top1 in top1s
+    ]
+    return np.array(runs, dtype=float).reshape(-1, 2)
 
 
 def _series(shown: pd.DataFrame, on_frontier: pd.Series, cost: Cost) -> tuple[Series, ...]:
@@ -137,15 +165,16 @@ def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _caption(table: pd.DataFrame) -> str:
-    states = table["state"].value_counts()
-    parts = [f"{states.get('COMPLETE', 0)} complete"]
+def _caption(table: pd.DataFrame, *, num_hollow: int) -> str:
+    states = count_points(table)
+    parts = [f"{states['COMPLETE']} complete"]
     if "PRUNED" in states:
-        parts.append(f"{states['PRUNED']} pruned (hollow)")
+        absent = states["PRUNED"] - num_hollow
+        parts.append(f"{states['PRUNED']} stopped early (hollow{f', {absent} not drawn' if absent else ''})")
     if "FAILED" in states:
         parts.append(f"{states['FAILED']} failed (not drawn)")
-    counts = f"{len(table)} point{'s' if len(table) != 1 else ''}: {', '.join(parts)}"
-    seed = ["one seed each"] if one_seed_each(table) else []
+    counts = f"{states.total()} point{'s' if states.total() != 1 else ''}: {', '.join(parts)}"
+    seed = ["one seed each"] if one_seed_each(table) else ["means over seeds"] if is_replicated(table) else []
     labels = ["labels: width@resolution"] if "COMPLETE" in states else []
     return " · ".join([counts, *seed, *labels])
 

@@ -20,14 +20,15 @@ def draw_labels(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> Non
     anchors = _to_points(canvas, axes, np.array(list(names)))
     points = np.stack([chart.costs, chart.top1], axis=1)
     lines = [_line_boxes(canvas, axes, series) for series in chart.points]
-    faint = np.empty((0, 4))
+    dots = _boxes(_to_points(canvas, axes, points), style.LARGE / 2 + 0.5)
+    faint = np.vstack([dots[chart.pruned], _deviation_boxes(canvas, axes, chart)])
     if chart.published is not None:
         crosses = _to_points(canvas, axes, np.stack([chart.published.costs, chart.published.top1], axis=1))
-        faint = np.vstack([_boxes(crosses, 3.0), _line_boxes(canvas, axes, chart.published)])
+        faint = np.vstack([faint, _boxes(crosses, 3.0), _line_boxes(canvas, axes, chart.published)])
     places = place_labels(
         anchors,
         np.array([_text_size(canvas, text) for text in names.values()]),
-        solid=np.vstack([_boxes(_to_points(canvas, axes, points), style.LARGE / 2 + 0.5), *lines]),
+        solid=np.vstack([dots[~chart.pruned], *lines]),
         faint=faint,
         bounds=np.asarray(axes.get_window_extent().extents) * 72 / canvas.figure.dpi,
     )
@@ -80,6 +81,15 @@ def _to_points(canvas: FigureCanvasAgg, axes: Axes, data: Array) -> Array:
 
 def _boxes(centres: Array, radius: float) -> Array:
     return np.concatenate([centres - radius, centres + radius], axis=1)
+
+
+def _deviation_boxes(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> Array:
+    """The bars of one deviation up and down as boxes."""
+    several = ~np.isnan(chart.deviations)
+    costs, top1, deviations = chart.costs[several], chart.top1[several], chart.deviations[several]
+    low = _to_points(canvas, axes, np.stack([costs, top1 - deviations], axis=1))
+    high = _to_points(canvas, axes, np.stack([costs, top1 + deviations], axis=1))
+    return np.concatenate([low - 2.5, high + 2.5], axis=1)
 
 
 def _line_boxes(canvas: FigureCanvasAgg, axes: Axes, series: Series) -> Array:

@@ -61,7 +61,11 @@ def _kinds(chart: FrontierInfo) -> list[Line2D]:
     if (~chart.on_frontier & ~chart.pruned).any():
         handles.append(_marker("not on the frontier", shape, style.MUTED))
     if chart.pruned.any():
-        handles.append(_marker("pruned", shape, "white", edge=style.MUTED))
+        label = f"stopped early ({chart.pruned.sum()})"
+        handles.append(_marker(label, shape, "none", edge=style.MUTED, size=style.SMALLEST))
+    if len(chart.runs):
+        handles.append(_marker("± deviation of seeds", "|", style.MUTED, edge=style.MUTED, size=9.0))
+        handles.append(Line2D([], [], label="one seed", **style.RUN))
     return handles
 
 
@@ -77,13 +81,13 @@ def _shades(chart: FrontierInfo) -> list[Line2D]:
     return [_marker(f"{colours[i][0]:.4g}", "o", colours[i][1]) for i in picks]
 
 
-def _marker(label: str, shape: str, colour: str, *, edge: str = "white") -> Line2D:
+def _marker(label: str, shape: str, colour: str, *, edge: str = "white", size: float = style.SMALL) -> Line2D:
     return Line2D(
         [],
         [],
         linestyle="none",
         marker=shape,
-        markersize=style.SMALL,
+        markersize=size,
         markerfacecolor=colour,
         markeredgecolor=edge,
         label=label,

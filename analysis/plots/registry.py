@@ -18,7 +18,7 @@ class Plot:
     description: str
     """One line."""
     figure: Callable[[pd.DataFrame, Comparison, str], Figure]
-    """Results table, published figures and the sweep's name to a figure."""
+    """The table of `by_setting`, published figures and the sweep's name to a figure."""
 
 
 PLOTS: dict[str, Plot] = {

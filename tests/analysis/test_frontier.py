@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.frontier import add_frontiers, frontier_mask, frontier_points
+from analysis.replicates import by_setting
 from sweep.results import COLUMNS
 
 Row = dict[str, Any]
@@ -20,7 +21,7 @@ def test_each_cost_has_its_own_frontier(
         make_row(macs=20, num_params=5, top1=70.0),
         make_row(macs=30, num_params=4, top1=65.0),
     ]
-    table = add_frontiers(make_table(rows))
+    table = add_frontiers(by_setting(make_table(rows)))
 
     assert table["on_frontier"].tolist() == [True, True, False]
     assert table["on_params_frontier"].tolist() == [False, True, True]
@@ -62,7 +63,7 @@ def test_empty_table_has_an_empty_frontier(cost: Any) -> None:
 
 
 def test_frontier_points_are_ordered_by_macs(digits_rows: list[Row], make_table: Any) -> None:
-    points = frontier_points(add_frontiers(make_table(digits_rows[::-1])))
+    points = frontier_points(add_frontiers(by_setting(make_table(digits_rows[::-1]))))
 
     assert points["macs"].is_monotonic_increasing
     assert points["top1"].is_monotonic_increasing

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -19,6 +19,7 @@ from analysis.frontier import Cost
 from analysis.plots.frontier import draw
 from analysis.plots.frontier_info import FrontierInfo, info, one_line
 from analysis.plots.registry import PLOTS
+from analysis.replicates import by_setting
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
@@ -28,7 +29,7 @@ NOTES = " · one seed each · labels: width@resolution"
 
 
 def chart_of(table: pd.DataFrame, *, cost: Cost = "macs", published: str | None = None) -> FrontierInfo:
-    return info(table, compare(table, published), cost, sweep="demo")
+    return info(by_setting(table), compare(table, published), cost, sweep="demo")
 
 
 def visible_texts(figure: Figure) -> list[Text]:
@@ -48,7 +49,7 @@ def test_every_plot_draws_every_table(
     table = make_table({"empty": [], "one": digits_rows[:1], "nine": digits_rows, "mixed": mixed_rows}[size])
     content = BytesIO()
 
-    PLOTS[name].figure(table, compare(table, published), "demo").savefig(content, format="png", dpi=40)
+    PLOTS[name].figure(by_setting(table), compare(table, published), "demo").savefig(content, format="png", dpi=40)
 
     assert content.getvalue().startswith(b"\x89PNG")
 
@@ -63,7 +64,7 @@ def test_plots_leave_matplotlib_as_it_was(name: str, digits_rows: list[Row], mak
     before = dict(matplotlib.rcParams)
     table = make_table(digits_rows)
 
-    PLOTS[name].figure(table, compare(table, None), "demo")
+    PLOTS[name].figure(by_setting(table), compare(table, None), "demo")
 
     assert dict(matplotlib.rcParams) == before
 
@@ -99,7 +100,9 @@ def test_failed_points_and_points_without_a_measurement_are_not_drawn(
 def test_caption_counts_every_point(mixed_rows: list[Row], make_table: MakeTable) -> None:
     chart = chart_of(make_table(mixed_rows))
 
-    assert chart.caption == "22 points: 16 complete, 3 pruned (hollow), 3 failed (not drawn)" + NOTES
+    assert (
+        chart.caption == "22 points: 16 complete, 3 stopped early (hollow, 1 not drawn), 3 failed (not drawn)" + NOTES
+    )
     assert len(chart.costs) == 18
 
 
@@ -140,7 +143,7 @@ def test_subtitle_names_the_range_of_epochs(
         ([], "0 points: 0 complete"),
         ([{"state": "FAILED"}], "1 point: 0 complete, 1 failed (not drawn)"),
         ([{}], f"1 point: 1 complete{NOTES}"),
-        ([{}, {"seed": 1}], "2 points: 2 complete · labels: width@resolution"),
+        ([{}, {"seed": 1}], "2 points: 2 complete · means over seeds · labels: width@resolution"),
     ],
 )
 def test_caption_says_what_holds_for_the_complete_points(
@@ -175,7 +178,7 @@ def test_the_legend_names_families_where_there_are_several(
     [
         ({"top1": 95.0}, []),
         ({"top1": 50.0}, ["not on the frontier"]),
-        ({"state": "PRUNED"}, ["pruned"]),
+        ({"state": "PRUNED"}, ["stopped early (1)"]),
         ({"state": "FAILED"}, []),
     ],
 )
@@ -189,8 +192,8 @@ def test_the_legend_names_the_kinds_of_points_that_are_drawn(
 
 
 def test_points_off_the_frontier_stand_out_from_its_line(make_row: MakeRow, make_table: MakeTable) -> None:
-    """Three trainings of one network: the frontier's riser runs through the worse two."""
-    rows = [make_row(resolution=64, top1=60.0), *(make_row(top1=top1, seed=int(top1)) for top1 in (70.0, 80.0, 90.0))]
+    """Three settings of one network: the frontier's riser runs through the worse two."""
+    rows = [make_row(resolution=64, top1=60.0), *(make_row(top1=top1, lr=top1) for top1 in (70.0, 80.0, 90.0))]
     (axes,) = draw(chart_of(make_table(rows))).axes
     off, on = (dots for dots in axes.collections if isinstance(dots, PathCollection))
 
@@ -216,6 +219,56 @@ def test_no_label_covers_the_line_of_the_frontier(seed: int, make_row: MakeRow, 
     assert not [box for box in boxes if path.intersects_bbox(box, filled=False)]
 
 
+@pytest.mark.parametrize(
+    ("top1", "caption"), [(85.0, "1 stopped early (hollow)"), (20.0, "1 stopped early (hollow, 1 not drawn)")]
+)
+def test_points_stopped_early_do_not_press_the_frontier_flat(
+    top1: float, caption: str, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    complete = [make_row(top1=80.0), make_row(width_mult=1.0, top1=90.0)]
+    chart = chart_of(make_table([*complete, make_row(resolution=128, state="PRUNED", top1=top1)]))
+    (axes,) = draw(chart).axes
+
+    assert caption in chart.caption
+    assert axes.get_ylim() == pytest.approx((79.1, 90.9))
+
+
+def test_points_stopped_early_have_no_fill(make_row: MakeRow, make_table: MakeTable) -> None:
+    (axes,) = draw(chart_of(make_table([make_row(), make_row(width_mult=1.0, state="PRUNED")]))).axes
+    hollow, on = (dots for dots in axes.collections if isinstance(dots, PathCollection))
+
+    assert np.asarray(hollow.get_facecolors())[:, 3].tolist() == [0]
+    assert np.asarray(on.get_facecolors())[:, 3].tolist() == [1]
+    assert hollow.get_sizes()[0] < on.get_sizes()[0]
+
+
+def test_seeds_are_drawn_as_their_mean_and_deviation(make_row: MakeRow, make_table: MakeTable) -> None:
+    rows = [make_row(seed=seed, top1=top1) for seed, top1 in enumerate((80.0, 90.0))]
+    chart = chart_of(make_table([*rows, make_row(width_mult=1.0, top1=95.0)]))
+    figure = draw(chart)
+    (axes,) = figure.axes
+    [bars] = [bars for bars in axes.collections if isinstance(bars, LineCollection)]
+    [low], [high] = [[end] for end in bars.get_segments()[0]]
+
+    assert (chart.top1.tolist(), chart.runs[:, 1].tolist()) == ([85.0, 95.0], [80.0, 90.0])
+    assert (low[1], high[1]) == pytest.approx((85 - 50**0.5, 85 + 50**0.5))
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-2:] == ["± deviation of seeds", "one seed"]
+    assert axes.get_ylim()[0] < low[1]
+
+
+def test_labels_keep_off_the_deviations_where_there_is_room(make_row: MakeRow, make_table: MakeTable) -> None:
+    rows = [make_row(width_mult=w, seed=s, top1=70 + 20 * w + 8 * s) for w in (0.25, 0.5, 1.0) for s in (0, 1)]
+    figure = draw(chart_of(make_table(rows)))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    [bars] = [bars for bars in axes.collections if isinstance(bars, LineCollection)]
+    paths = [axes.transData.transform_path(path) for path in bars.get_paths()]
+    boxes = [Text.get_window_extent(label) for label in axes.texts]
+
+    assert len(boxes) == 3
+    assert not [box for box in boxes for path in paths if path.intersects_bbox(box, filled=False)]
+
+
 def test_published_points_stand_at_their_computed_costs(make_row: MakeRow, make_table: MakeTable) -> None:
     table = make_table([make_row(model="mobilenet_v1", dataset="imagenet")])
 
@@ -233,7 +286,7 @@ def test_colour_tells_the_width_where_one_resolution_was_swept(make_row: MakeRow
 
 
 def test_each_dataset_has_its_own_line(make_row: MakeRow, make_table: MakeTable) -> None:
-    chart = chart_of(make_table([make_row(), make_row(dataset="cifar10"), make_row(dataset="cifar10")]))
+    chart = chart_of(make_table([make_row(), make_row(dataset="cifar10"), make_row(dataset="cifar10", lr=1)]))
 
     assert [(series.label, len(series.costs)) for series in chart.points] == [("cifar10", 2), ("digits", 1)]
 
@@ -271,7 +324,7 @@ def test_no_text_is_smaller_than_8_points(mixed_rows: list[Row], make_table: Mak
 def test_charts_of_one_place_and_of_the_whole_range_have_readable_ticks(
     top1s: list[float], make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    (axes,) = draw(chart_of(make_table([make_row(top1=top1) for top1 in top1s]))).axes
+    (axes,) = draw(chart_of(make_table([make_row(top1=top1, lr=lr) for lr, top1 in enumerate(top1s, 1)]))).axes
 
     assert len(axes.get_xticks()) >= 3
     assert len(axes.get_yticks()) >= 2
@@ -289,7 +342,7 @@ def test_names_with_dollar_signs_are_drawn_as_they_are(make_row: MakeRow, make_t
     table = make_table([make_row(dataset="$x^2$"), make_row(dataset="a$b_c$")])
     content = BytesIO()
 
-    figure = draw(info(table, compare(table, None), "macs", sweep="cost$_{5$"))
+    figure = draw(info(by_setting(table), compare(table, None), "macs", sweep="cost$_{5$"))
     figure.savefig(content, format="svg")
 
     assert {"cost$_{5$", "$x^2$"} <= {text.get_text() for text in visible_texts(figure)}

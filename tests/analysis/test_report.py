@@ -68,6 +68,21 @@ def test_csv_has_every_column_and_point_in_the_order_of_the_log(mixed_rows: list
     assert table["reason"].notna().sum() == 6
 
 
+def test_csv_says_of_each_seed_what_holds_for_its_setting(make_row: MakeRow, make_sweep: MakeSweep) -> None:
+    rows = [make_row(seed=0, top1=88.0), make_row(width_mult=1.0, top1=95.0), make_row(seed=1, top1=90.0)]
+
+    report = write_report(make_sweep([*rows, make_row(state="FAILED", top1=None)]))
+
+    table = pd.read_csv(report.csv)
+    new = ["on_frontier", "on_params_frontier", "mean_top1", "sd_top1", "num_seeds", "frontier_probability"]
+    assert list(table.columns)[len(COLUMNS) :] == new
+    assert table["top1"].fillna(0).tolist() == [88.0, 95.0, 90.0, 0]
+    assert table["mean_top1"].fillna(0).tolist() == [89.0, 95.0, 89.0, 0]
+    assert table["num_seeds"].tolist() == [2, 1, 2, 1]
+    assert table["on_frontier"].tolist() == [True, True, True, False]
+    assert report.frontier["top1"].tolist() == [89.0, 95.0]
+
+
 @pytest.mark.parametrize("column", ["macs", "num_params", "epochs_trained", "num_classes"])
 def test_csv_writes_whole_numbers_as_such(column: str, make_row: MakeRow, make_table: MakeTable) -> None:
     table = make_table([make_row() | {column: count} for count in (1000, None, 25)])

@@ -10,7 +10,8 @@ import pytest
 from analysis.comparison import add_published, compare
 from analysis.frontier import add_frontiers
 from analysis.published import load_cells
-from analysis.results_table import ONE_SEED, network_name, results_page
+from analysis.replicates import by_setting
+from analysis.results_table import ONE_SEED, SEVERAL_SEEDS, network_name, results_page
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
@@ -21,7 +22,7 @@ FIRST_COLUMNS = ["Network", "MACs (M)", "Parameters (M)", "Top 1", "Top 5"]
 
 def page_of(table: pd.DataFrame, published: str | None = None) -> str:
     comparison = compare(table, published)
-    points = add_published(add_frontiers(table), comparison)
+    points = add_published(add_frontiers(by_setting(table)), comparison)
     return results_page(points, comparison, sweep="demo", charts={"a chart": "a.png"})
 
 
@@ -133,10 +134,25 @@ def test_page_says_where_the_source_has_none_of_the_networks(
 
 
 @pytest.mark.parametrize(("seeds", "warned"), [([0], True), ([0, 1], False)])
-def test_page_warns_of_noise_where_no_seed_was_repeated(
+def test_page_explains_seeds_or_their_absence(
     seeds: list[int], warned: bool, make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    assert (ONE_SEED in page_of(make_table([make_row(seed=seed) for seed in seeds]))) == warned
+    page = page_of(make_table([make_row(seed=seed) for seed in seeds]))
+
+    assert (ONE_SEED in page, SEVERAL_SEEDS in page) == (warned, not warned)
+
+
+def test_page_has_a_row_a_setting_with_mean_deviation_and_chance(make_row: MakeRow, make_table: MakeTable) -> None:
+    rows = [make_row(seed=seed, top1=top1) for seed, top1 in enumerate((88.0, 90.0))]
+    page = page_of(make_table([*rows, make_row(seed=7, width_mult=1.0, top1=80.0), make_row(state="FAILED", seed=5)]))
+
+    header, single, failed, setting = page_table(page)
+    assert page.startswith("# Sweep demo: 4 points on digits\n\nPoints: 3 complete, 1 failed.")
+    assert header == [*FIRST_COLUMNS, "Seeds", "P(frontier)", "Point", "State"]
+    assert (single[3], *single[5:7]) == ("80.00", "1", "0%")
+    assert [setting[i].strip("*") for i in (3, 5, 6, 7)] == ["89.00 ± 1.41", "2", "100%", "p2"]
+    assert setting[0].startswith("**")
+    assert (failed[5:7], failed[-1]) == (["1", ""], "FAILED")
 
 
 def test_the_bold_row_with_the_most_macs_within_a_budget_is_the_most_accurate_one(

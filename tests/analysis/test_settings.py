@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.settings import names_repeat, one_seed_each, varying_settings
+from analysis.settings import names_repeat, varying_settings
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
@@ -44,25 +44,3 @@ def test_names_repeat_where_two_points_have_one_network_and_dataset(
     settings: Row, repeat: bool, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     assert names_repeat(make_table([make_row(), make_row(**settings)])) == repeat
-
-
-@pytest.mark.parametrize(
-    ("others", "one"),
-    [
-        ([], True),
-        ([{"width_mult": 1.0}], True),
-        ([{"width_mult": 1.0, "seed": 1}], True),
-        ([{"seed": 1}], False),
-        ([{"seed": 1, "state": "FAILED"}], True),
-        ([{"width_mult": 1.0}, {"width_mult": 1.0, "seed": 1}], False),
-    ],
-)
-def test_a_seed_is_repeated_where_complete_points_differ_by_nothing_else(
-    others: list[Row], one: bool, make_row: MakeRow, make_table: MakeTable
-) -> None:
-    assert one_seed_each(make_table([make_row(), *(make_row(**given) for given in others)])) == one
-
-
-@pytest.mark.parametrize("states", [[], ["FAILED"]])
-def test_without_a_complete_point_there_is_no_seed(states: list[str], make_row: MakeRow, make_table: MakeTable) -> None:
-    assert not one_seed_each(make_table([make_row(state=state) for state in states]))
