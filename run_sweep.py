@@ -9,19 +9,20 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while the imports take their seconds
 
 from rich.console import Console
+from tyro import MISSING
 from tyro.conf import Positional
 
 from search_spaces.registry import SPACES
 from sweep.command_line import parse, parse_sweep
-from sweep.config import Amount, SweepConfig
+from sweep.config import CAPS, Amount, SweepConfig, load_config
 from sweep.plan import counted
 from trainers.errors import ConfigError, one_line, unknown_choice, without_credentials
 
@@ -78,6 +79,19 @@ class RecommendArguments:
     """Validation top-1 at least, percent."""
     threads: int = 1
     """CPU threads to measure with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromoteArguments(SweepConfig):
+    """Train the frontier of a sweep and its near neighbours again with several seeds, as a sweep of its own: shows what
+    luck put there. Settings are those of each point, flags on top. Seeds that were trained are taken over."""
+
+    folder: Positional[Path]
+    """The sweep's folder, such as runs/mnv2_quick-digits; it comes first."""
+    seeds: int = 3
+    """Train every point with this many seeds, from --train.seed on."""
+    margin: Amount = 1.0
+    """Points of top-1 below the frontier up to which a setting is a near neighbour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +202,41 @@ class LatencyArguments(CheckpointArguments):
 
 def sweep(argv: Sequence[str]) -> int:
     """Train what is missing of the sweep, report, and say what to look at."""
-    config = parse_sweep(argv, SweepConfig, "", DESCRIPTION)
+    return run_and_report(parse_sweep(argv, SweepConfig, "", DESCRIPTION), command(*argv))
+
+
+def promote(argv: Sequence[str]) -> int:
+    """Train the best of a sweep with several seeds."""
+    arguments = parse_promotion(argv)
+    from analysis.promotion import worth_promoting
+    from analysis.replicates import by_setting
+    from sweep.results import load_table
+
+    chosen = worth_promoting(by_setting(load_table(arguments.folder)), float(arguments.margin or 0))
+    settings: dict[str, Any] = {field.name: getattr(arguments, field.name) for field in fields(SweepConfig)}
+    settings["promoted"] = tuple(str(arguments.folder.absolute() / point) for point in chosen["point"])
+    return run_and_report(SweepConfig(**settings), command("promote", *argv))
+
+
+def parse_promotion(argv: Sequence[str]) -> PromoteArguments:
+    """The configuration of the sweep in the folder that `argv` starts with, without what chose its points."""
+    if argv and not argv[0].startswith("-"):
+        folder = Path(argv[0])
+        origin = load_config(folder / "config.json")
+        kept: dict[str, Any] = {field.name: getattr(origin, field.name) for field in fields(SweepConfig)}
+        cleared = SweepConfig(space=origin.space)
+        kept |= {name: getattr(cleared, name) for name in ("axis", "sampler", "num_samples", "recipe", *CAPS)}
+        kept |= {"name": f"{folder.resolve().name}-promoted"[:100], "seeds": PromoteArguments.seeds}
+        default = PromoteArguments(**kept, folder=folder)
+    elif {"-h", "--help"} & set(argv):
+        default = PromoteArguments(space="its own", folder=MISSING)
+    else:
+        raise ConfigError("which sweep? Give its folder first: promote runs/NAME")
+    return parse(argv, PromoteArguments, "promote", default=default)
+
+
+def run_and_report(config: SweepConfig, again: str) -> int:
+    """Run the sweep of `config`; `again` is the command line that goes on with it."""
     from analysis.comparison import check_source
     from analysis.report import write_report
     from sweep.plan import make_plan
@@ -208,7 +256,7 @@ def sweep(argv: Sequence[str]) -> int:
     if outcome.tracking_error:
         print(f"MLflow lacks part of this sweep ({outcome.tracking_error}); the same command again sends it")
     if outcome.num_missing:
-        print(f"interrupted with {counted(outcome.num_missing, 'point')} to go; continue with: {command(*argv)}")
+        print(f"interrupted with {counted(outcome.num_missing, 'point')} to go; continue with: {again}")
         return 130
     print(f"MLflow UI: {ui_command(config)}")
     return 1 if outcome.num_failed else 0
@@ -451,6 +499,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "plan": plan,
     "report": report,
     "recommend": recommend,
+    "promote": promote,
     "recipe": recipe,
     "evaluate": evaluate,
     "predict": predict,

@@ -5,6 +5,7 @@ a study in memory; the one in the folder, a journal that `optuna-dashboard` and 
 points that are trained, each with its true end. Costs are told as they are counted.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -25,8 +27,8 @@ from trainers.errors import ConfigError
 STUDY = "study.log"
 POINT = "point"
 """The attribute of an Optuna trial that says which point it is."""
-MOST_ASKED = 20
-"""Proposals of one point before any that has not been trained is taken."""
+MOST_ASKED = {"optuna": 20, "nsga2": 20, "gp": 1}
+"""Proposals of one point before any that has not been trained is taken; each of a Gaussian process takes seconds."""
 STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED": TrialState.FAIL}
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -46,6 +48,7 @@ class OptunaSampler:
             raise ConfigError(f"{config.sampler} chooses among listed networks; list the values of {', '.join(drawn)}")
         self._plan = plan
         self._costs = config.costs
+        self._most_asked = MOST_ASKED[str(config.sampler)]
         self._distributions = {name: distribution(axis) for name, axis in space.axes.items()}
         self._choices = [name for name, axis in space.axes.items() if isinstance(axis, Choice)]
         self._cells = {self._key(point.config): point for point in plan.points}
@@ -57,7 +60,8 @@ class OptunaSampler:
         self._study = optuna.create_study(
             study_name=plan.name, storage=storage, directions=directions, load_if_exists=True
         )
-        self._study.set_metric_names(["top1", *config.costs])
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            self._study.set_metric_names(["top1", *config.costs])
         known = self._study.get_trials()
         self._proposer = optuna.create_study(
             directions=directions, sampler=_optuna_sampler(str(config.sampler), config.sample_seed + len(known))
@@ -88,18 +92,18 @@ class OptunaSampler:
 
     def propose(self) -> PlannedPoint | None:
         """A combination that has not been trained, as Optuna likes it; None once all have been."""
-        trial = self._proposer.ask(self._distributions)
-        for _ in range(MOST_ASKED):
+        params: dict[str, Any] = {}
+        for _ in range(self._most_asked):
+            trial = self._proposer.ask(self._distributions)
             if self._is_new(trial.params):
                 return self._start(trial)
             self._proposer.tell(trial, state=TrialState.FAIL)
-            trial = self._proposer.ask(self._distributions)
-        self._proposer.tell(trial, state=TrialState.FAIL)
+            params = trial.params
         unseen = [key for key, cell in self._cells.items() if not self._discrete or cell.id not in self._trained]
         if not unseen:
             return None
         key = unseen[int(self._random.integers(len(unseen)))]
-        return self._start(self._proposed({**trial.params, **dict(zip(self._choices, key, strict=True))}))
+        return self._start(self._proposed({**params, **dict(zip(self._choices, key, strict=True))}))
 
     def ended(self, row: Mapping[str, Any]) -> None:
         """Tell both studies how the point ended."""

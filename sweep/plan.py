@@ -203,7 +203,8 @@ def promoted_configs(config: SweepConfig) -> list[TrainConfig]:
         if missing:
             raise ConfigError(f"no point {missing[0]} in {folder}; has its results log moved?")
         origin = load_config(folder / "config.json").train
-        changes = {name: value for name, value in vars(config.train).items() if value != getattr(origin, name)}
+        changed = [name for name, value in vars(config.train).items() if value != getattr(origin, name)]
+        changes = {name: getattr(config.train, name) for name in (*changed, "seed")}
         found += [replace(config_of_row(rows[point]), **changes) for point in wanted]
     return found
 

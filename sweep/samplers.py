@@ -9,7 +9,7 @@ from search_spaces.space import SearchSpace
 from trainers.config import SHAPE_FIELDS, TrainConfig
 from trainers.errors import ConfigError
 
-MOST_ROUNDS = 50
+MOST_ROUNDS = 10
 """Times that points are drawn again whose networks are outside the caps."""
 
 

@@ -1,14 +1,17 @@
 """Plans: which points, under which ids, at which cost."""
 
+import json
+from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from search_spaces.registry import SPACES, get_space
-from sweep.config import SweepConfig
+from sweep.config import SweepConfig, to_json
 from sweep.plan import make_plan, point_id
-from tests.sweep.conftest import quick_config
+from sweep.results import ResultsLog
+from tests.sweep.conftest import measurement, open_recorder, quick_config
 from trainers.config import TrainConfig
 from trainers.cost import cost
 from trainers.errors import ConfigError
@@ -150,3 +153,78 @@ def test_the_table_holds_one_row_a_point_with_exact_costs(tmp_path: Path) -> Non
 
     cell = table[(table.width_mult == 1.0) & (table.resolution == 224)].iloc[0]
     assert (len(table), cell.macs, cell.num_params) == (22, 300_774_272, 3_504_872)
+
+
+def test_caps_leave_out_networks_and_say_which_bound_did(tmp_path: Path) -> None:
+    config = replace(quick_config(tmp_path, "lr=0.01,0.02"), max_macs=13.0e6, min_params=3e5)
+
+    plan = make_plan(config)
+
+    kept = [(p.config.width_mult, p.config.resolution) for p in plan.points]
+    assert kept == [(w, r) for w, r in [(0.5, 20), (0.35, 24), (0.35, 20)] for _ in range(2)]
+    assert plan.dropped == (
+        "3 networks of more than 13 M MACs (--max-macs)",
+        "3 networks of fewer than 0.3 M parameters (--min-params)",
+    )
+    assert all(text in plan.summary for text in plan.dropped)
+
+
+def test_an_empty_set_names_the_cap_and_the_nearest_network(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"9 networks of more than 1 M MACs \(--max-macs\), the least 4\.22 M"):
+        make_plan(replace(quick_config(tmp_path), max_macs=1e6))
+
+
+def test_draws_of_widths_keep_the_caps_and_end(tmp_path: Path) -> None:
+    axes = ("width_mult=uniform(0.1,1.0)", "resolution=20")
+    plan = make_plan(replace(quick_config(tmp_path, *axes), num_samples=4, max_macs=8e6))
+
+    assert plan.points
+    assert max(point.cost.macs for point in plan.points) <= 8e6
+    with pytest.raises(ConfigError, match="no network is left"):
+        make_plan(replace(quick_config(tmp_path, *axes), num_samples=1, max_macs=1e5))
+
+
+def test_widths_of_the_same_channels_are_one_point(tmp_path: Path) -> None:
+    """0.35 and 0.36 round to the same channels."""
+    plan = make_plan(quick_config(tmp_path, "width_mult=0.35,0.36,0.5", "resolution=20", "dropout=0,0.2"))
+
+    assert [p.config.width_mult for p in plan.points] == [0.35, 0.35, 0.5, 0.5]
+    assert plan.dropped == ("2 points whose width rounds to the channels of another",)
+
+
+def test_seeds_replicate_every_point(tmp_path: Path) -> None:
+    config = quick_config(tmp_path, "width_mult=0.25,0.5", "resolution=20", seed=5)
+
+    plan = make_plan(replace(config, seeds=3))
+
+    assert [(p.config.width_mult, p.config.seed) for p in plan.points] == [
+        (w, s) for w in (0.25, 0.5) for s in (5, 6, 7)
+    ]
+    with pytest.raises(ConfigError, match="seed is an axis"):
+        replace(config, seeds=2, axis=("seed=1,2",))
+
+
+def test_a_grid_takes_no_distribution(tmp_path: Path) -> None:
+    config = replace(quick_config(tmp_path, "lr=loguniform(0.001,0.1)"), sampler="grid")
+
+    with pytest.raises(ConfigError, match="every combination of listed values, but not lr"):
+        make_plan(config)
+
+
+def test_promoted_points_keep_their_settings_but_for_the_changes(tmp_path: Path) -> None:
+    origin = quick_config(tmp_path, "width_mult=0.25,0.5", "resolution=20", "lr=0.01,0.02")
+    plan = make_plan(origin)
+    with closing(ResultsLog(plan.folder)) as log:
+        recorder = open_recorder(plan.points, log)
+        for point in plan.points:
+            recorder.measured(measurement(point, origin.train.epochs))
+    (plan.folder / "config.json").write_text(json.dumps(to_json(origin)))
+    chosen = tuple(str(plan.folder / plan.points[i].id) for i in (0, 3))
+
+    config = replace(origin, axis=(), promoted=chosen, seeds=2, train=replace(origin.train, epochs=9))
+    promoted = make_plan(config)
+
+    found = [(p.config.width_mult, p.config.lr, p.config.epochs, p.config.seed) for p in promoted.points]
+    assert found == [(0.25, 0.01, 9, 0), (0.25, 0.01, 9, 1), (0.5, 0.02, 9, 0), (0.5, 0.02, 9, 1)]
+    with pytest.raises(ConfigError, match="no point other in"):
+        make_plan(replace(config, promoted=(str(plan.folder / "other"),)))
