@@ -16,6 +16,7 @@ from rich.console import Console
 
 from sweep.config import SweepConfig, from_json, to_json
 from sweep.environment import environment
+from sweep.forecast import Forecast, forecast
 from sweep.plan import Plan, PlannedPoint, counted
 from sweep.progress import Progress, duration
 from sweep.recorder import Listener, Recorder
@@ -41,6 +42,9 @@ class Outcome:
     num_missing: int
     """Points that were to be trained and have not ended, because the user interrupted."""
     seconds: float
+    """From the start of this process, without what it took to time networks."""
+    predicted_seconds: float | None
+    """What was predicted; None where nothing was, or nothing was to be trained."""
     tracking_error: str | None
     """Why MLflow lacks something, if it does."""
 
@@ -55,7 +59,10 @@ class Outcome:
             return f"nothing left to train: {counted(len(self.rows), 'point')} ended before, {self.num_failed} failed"
         reused = len(self.rows) - self.num_trained
         again = f", {reused} of them already done" if reused else ""
-        return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed, in {duration(self.seconds)}"
+        taken = f", in {duration(self.seconds)}"
+        if self.predicted_seconds is not None and not self.num_missing:
+            taken = f"; predicted {duration(self.predicted_seconds)}, took {duration(self.seconds)}"
+        return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed{taken}"
 
 
 def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[Path], Path]) -> Outcome:
@@ -69,10 +76,11 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
     """
     from sweep.tracking import Tracker, connect, reaching, tracking_uri  # MLflow takes seconds to import
 
-    start = time.monotonic()
     _check_writable(config.runs)
     _refuse_other_sweep(plan, config)
     console.print(plan.summary, soft_wrap=True)
+    predicted = _predict(config, plan, console)
+    cut = {point.id for point in predicted.cut} if predicted else set[str]()
     if _missing(plan):
         console.print("starting Ray, MLflow and the workers ...")
     uri = tracking_uri(config.runs, config.tracking_uri)
@@ -81,7 +89,7 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         store = connect(uri, config.runs)
         stack.enter_context(_locked(plan.folder))
         _refuse_other_sweep(plan, config)  # again: another driver may have ended since
-        missing = _missing(plan) if resources else []
+        missing = [point for point in _missing(plan) if point.id not in cut] if resources else []
         identity = _write_identity(config, plan)
         history = load_measurements(plan.folder)
         with reaching(uri):
@@ -101,7 +109,8 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         rows=rows,
         num_trained=len(missing) - len(unfinished),
         num_missing=len(unfinished),
-        seconds=time.monotonic() - start,
+        seconds=_seconds_alive() - (predicted.timing_seconds if predicted else 0.0),
+        predicted_seconds=predicted.seconds if predicted else None,
         tracking_error=tracking_error,
     )
 
@@ -113,6 +122,37 @@ def progress_so_far(config: SweepConfig, plan: Plan) -> str:
     except ConfigError as error:
         return str(error)
     return f"{len(_ended(plan))} of {counted(len(plan.points), 'point')} done in {plan.folder}"
+
+
+def forecast_of(config: SweepConfig, plan: Plan, announce: Callable[[str], None]) -> Forecast | None:
+    """What is left to train of `plan` will cost; of a plan whose folder holds another sweep, all of it.
+
+    Raises:
+        ConfigError: a budget allows no point, or there is one and nothing can be predicted.
+    """
+    try:
+        _refuse_other_sweep(plan, config)
+        missing, history = _missing(plan), load_measurements(plan.folder)
+    except ConfigError:
+        missing, history = plan.points, {}
+    return forecast(config, plan.points, missing, history, announce=announce)
+
+
+def _predict(config: SweepConfig, plan: Plan, console: Console) -> Forecast | None:
+    """Say what the sweep will cost; None where nothing is left to train, or where a cluster trains at no budget."""
+    budget = config.time_budget or config.max_device_hours
+    if not _missing(plan) or (config.address and not budget):
+        return None
+    found = forecast_of(config, plan, lambda line: console.print(line, soft_wrap=True))
+    if found:
+        console.print(found.said, soft_wrap=True)
+    return found
+
+
+def _seconds_alive() -> float:
+    """How long ago this process was started."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # field 22, after the boot
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _check_writable(folder: Path) -> None:
