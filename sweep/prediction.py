@@ -218,6 +218,9 @@ def _point(point: PlannedPoint, timed: Sequence[TimedNetwork], num_workers: int,
 
 def _budget(config: SweepConfig) -> str:
     """The budgets of `config`, in words."""
-    time, hours = config.time_budget, config.max_device_hours
-    budgets = [time and f"a time budget of {duration(time)}", hours and f"a budget of {hours:g} device-hours"]
-    return " and ".join(budget for budget in budgets if budget)
+    budgets: list[str] = []
+    if config.time_budget is not None:
+        budgets.append(f"a time budget of {duration(config.time_budget)}")
+    if config.max_device_hours is not None:
+        budgets.append(f"a budget of {config.max_device_hours:g} device-hours")
+    return " and ".join(budgets)

@@ -22,6 +22,8 @@ from trainers.errors import ConfigError
 from trainers.files import whole_file
 from trainers.timing import Request, Slot, Timing, hardware, time_networks, timing_from
 
+FOLDER = "timings"
+"""Of the cache; without it networks are timed anew."""
 VERSION = 1
 """Of how networks are timed; one more whenever that changes, so that no timing of an earlier way is read."""
 
@@ -54,7 +56,8 @@ def kept_timings(requests: Sequence[Request], slot: Slot, announce: Callable[[st
     known = {request: _read(path) for request, path in paths.items()}
     unknown = [request for request, timing in known.items() if timing is None]
     if unknown:
-        announce(f"timing {counted(len(unknown), 'network')} on this machine, once: some 15 s ...")
+        folder = cache_folder() / FOLDER
+        announce(f"timing {counted(len(unknown), 'network')} on this machine, once (kept in {folder}): some 15 s ...")
         known.update(zip(unknown, time_networks(unknown, slot), strict=True))
     for request in unknown:
         with suppress(OSError, ConfigError):  # where nothing can be kept, networks are timed each time
@@ -90,7 +93,7 @@ def _cache_bytes(points: Sequence[PlannedPoint]) -> float:
 def _path(request: Request, slot: Slot) -> Path:
     """The file for a timing on this machine."""
     key = json.dumps([VERSION, hardware(slot), asdict(slot), asdict(request)], sort_keys=True)
-    return cache_folder() / "timings" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    return cache_folder() / FOLDER / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
 def _read(path: Path) -> Timing | None:

@@ -1,8 +1,18 @@
 """What every test shares: no test touches the user's cache, runs or MLflow server."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache for what a session's fixtures run, as the fixture below comes too late for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("cache")
+        patch.setenv("MOBILENET_SWEEP_CACHE", str(cache))
+        yield cache
 
 
 @pytest.fixture(autouse=True)

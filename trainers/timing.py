@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
@@ -29,6 +28,7 @@ from trainers.config import SHAPE_FIELDS, TrainConfig
 from trainers.cost import cost
 from trainers.datasets.batches import Batches
 from trainers.datasets.crops import train_resolution
+from trainers.datasets.registry import load_dataset
 from trainers.device import Device, limit_process
 from trainers.errors import ConfigError, one_line
 from trainers.evaluate import evaluate
@@ -42,6 +42,8 @@ MOST_ACTIVATIONS = 60e6
 """Of a step that a CPU is timed with: a fifth of a second on one core. Larger batches follow by their line."""
 ROUNDS, ROUND_SECONDS = 3, 0.1
 """Steps are timed in so many rounds of so long, or of one step; the least disturbed counts."""
+DATA = "digits"
+"""What a training opens that is given made-up images instead."""
 EVALUATED_BATCHES = 4
 """Of an evaluation that is timed."""
 
@@ -58,10 +60,10 @@ class Line:
 
     @classmethod
     def through(cls, few: int, at_few: float, many: int, at_many: float) -> "Line":
-        """The line through two points, neither falling nor below 0 at no images; where they are one, through 0."""
+        """The line through two points, which neither falls nor starts below 0; where they are one, through 0."""
         slope = (at_many - at_few) / (many - few) if many > few else at_many / many
         slope = min(max(slope, 0.0), at_many / many)
-        return cls(at_many - slope * many, slope)
+        return cls(max(0.0, at_many - slope * many), slope)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,25 +148,28 @@ def time_networks(requests: Sequence[Request], slot: Slot) -> list[Timing]:
     return [_mean(timings) for timings in zip(*found, strict=True)]
 
 
-def time_network(request: Request) -> Timing:
-    """Time the steps of a network in this process, which has trained nothing before."""
+def time_network(request: Request, slot: Slot) -> Timing:
+    """Time the steps of a network, in processes forked from this one, which must not have trained or used a GPU."""
     whole = request.config.batch_size
-    on_cpu = Device.of(request.config).place.type == "cpu"
-    fitting = int(MOST_ACTIVATIONS / training_activations(request.config)) if on_cpu else whole
+    fitting = whole if slot.gpu_share else int(MOST_ACTIVATIONS / training_activations(request.config))
     many = min(whole, max(4, fitting))
     few = max(2, many // 4)
-    few_seconds, few_bytes, _ = _timed(request, few)
-    seconds, num_bytes, evaluate_seconds = _timed(request, many)
+    found: list[tuple[float, float, float]] = []
+    for batch_size in (few, many):
+        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:  # its own, for its own peak of memory
+            found.append(pool.submit(_steps, request, slot, batch_size).result())
+    (few_seconds, few_bytes, _), (seconds, num_bytes, evaluate_seconds) = found
     return Timing(
         train=Line.through(few, few_seconds, many, seconds),
         memory=Line.through(few, few_bytes, many, num_bytes),
-        evaluate_seconds=evaluate_seconds() / many,
+        evaluate_seconds=evaluate_seconds / many,
     )
 
 
-def _timed(request: Request, batch_size: int) -> tuple[float, float, Callable[[], float]]:
-    """Of steps of so many images: seconds of training, the peak of memory in bytes, what times an evaluation."""
-    config = replace(request.config, batch_size=batch_size, lr=1e-4, data="digits")
+def _steps(request: Request, slot: Slot, batch_size: int) -> tuple[float, float, float]:
+    """Of steps of so many images: seconds of training, the peak of memory in bytes, seconds of evaluation."""
+    limit_process(slot.num_threads, slot.gpu_share)
+    config = replace(request.config, batch_size=batch_size, lr=1e-4, data=DATA)
     training = Training(Point(id="timing", config=config, folder=Path("timing")))
     device = training.device
     num_workers = torch.get_num_threads() if device.place.type == "cuda" else 0
@@ -189,8 +194,7 @@ def _timed(request: Request, batch_size: int) -> tuple[float, float, Callable[[]
     train_seconds = _seconds(step)
     memory = _peak_memory(device)
     val = made_up(max(EVALUATED_BATCHES, 4 * num_workers), train=False)
-    score = partial(evaluate, training.scored, val, device.autocast)
-    return train_seconds, memory, lambda: _seconds(score) / len(val)
+    return train_seconds, memory, _seconds(lambda: evaluate(training.scored, val, device.autocast)) / len(val)
 
 
 def _endless(batches: Batches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -272,22 +276,16 @@ def _mean_line(lines: Sequence[Line]) -> Line:
     return Line(fmean(line.fixed for line in lines), fmean(line.per_image for line in lines))
 
 
-def _in_limits(request: Request, slot: Slot) -> Timing:
-    limit_process(slot.num_threads, slot.gpu_share)
-    return time_network(request)
-
-
 def main() -> None:
     """Say when ready, read what to time, print the timings as the last line."""
+    load_dataset(DATA)
     print("ready", flush=True)
     asked = json.loads(sys.stdin.readline())
     slot = Slot(**asked["slot"])
-    found: list[Timing] = []
-    for each in asked["requests"]:
-        request = Request(config=TrainConfig(**each["config"]), image_shape=tuple(each["image_shape"]))
-        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:  # its own, for its own peak of memory
-            found.append(pool.submit(_in_limits, request, slot).result())
-    print(json.dumps([asdict(timing) for timing in found]))
+    requests = [
+        Request(config=TrainConfig(**r["config"]), image_shape=tuple(r["image_shape"])) for r in asked["requests"]
+    ]
+    print(json.dumps([asdict(time_network(request, slot)) for request in requests]))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import run_sweep
 from search_spaces.registry import get_space
 from sweep.config import SweepConfig
 from sweep.plan import Plan, PlannedPoint, make_plan
+from sweep.resources import Resources
 from trainers.measurement import Measurement
 
 ARGUMENTS = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis", "lr=0.005,1e30",
@@ -40,6 +41,11 @@ def measurement(point: PlannedPoint | str, epoch: int, top1: float = 50.0, **fie
         "train_seconds": 3.0 * epoch, "measured_at": 1e9 + epoch, "device": "cpu fp32",
     }  # fmt: skip
     return Measurement(point=id_, epoch=epoch, top1=top1, **(values | fields))
+
+
+def resources(num_trials: int = 2, num_workers: int = 1, cpus: float = 1.0, gpus: float = 0.0) -> Resources:
+    """What each trial gets."""
+    return Resources(num_workers=num_workers, per_worker={"CPU": cpus, "GPU": gpus}, num_trials=num_trials)
 
 
 class Follower:
