@@ -163,7 +163,7 @@ def within_budget(
     if points and number == 0:
         first = [ascending[0].id]
         raise ConfigError(
-            f"{_budget(config)} allows no point: the cheapest, {ascending[0].label}, needs "
+            f"no point fits into {_budget(config)}: the cheapest, {ascending[0].label}, needs "
             f"{duration(prediction.seconds(first))} and {prediction.device_hours(first):.2g} device-hours"
         )
     cut = {point.id for point in ascending[number:]}
@@ -173,7 +173,7 @@ def within_budget(
 def said_of_cut(cut: Sequence[PlannedPoint], num_points: int, config: SweepConfig) -> str:
     """One line: how many of `num_points` the budget leaves out, and from which on."""
     out_of = f"{len(cut)} of {counted(num_points, 'point')}"
-    return f"{_budget(config)} leaves out {out_of}: {cut[0].label} and what takes longer"
+    return f"left out, for {_budget(config)}: {out_of}, {cut[0].label} and what takes longer"
 
 
 def makespan(seconds: Iterable[float], num_slots: int) -> float:

@@ -20,3 +20,11 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache of the test's own, and no MLflow server from the environment."""
     monkeypatch.setenv("MOBILENET_SWEEP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture
+def known_timings(isolated: None, session_cache: Path, tmp_path: Path) -> None:
+    """The timings of networks that earlier tests took, as taking them takes seconds."""
+    (session_cache / "timings").mkdir(exist_ok=True)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "timings").symlink_to(session_cache / "timings")

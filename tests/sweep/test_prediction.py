@@ -241,7 +241,7 @@ def test_a_budget_that_allows_nothing_says_what_the_cheapest_point_needs(tmp_pat
         within_budget(plan.points, predicted([3600, 1764], plan), config)
 
     assert str(refused.value) == (
-        "a time budget of 30 s and a budget of 0.5 device-hours allows no point: the cheapest, "
+        "no point fits into a time budget of 30 s and a budget of 0.5 device-hours: the cheapest, "
         f"{plan.points[1].label}, needs 30 min and 0.49 device-hours"
     )
     assert within_budget([], predicted([1, 1], plan), config) == ([], [])
@@ -253,7 +253,7 @@ def test_what_is_left_out_is_said_from_which_network_on(tmp_path: Path) -> None:
 
     said = said_of_cut(plan.points[1:], 3, config)
 
-    assert said == f"a time budget of 30 min leaves out 2 of 3 points: {plan.points[1].label} and what takes longer"
+    assert said == f"left out, for a time budget of 30 min: 2 of 3 points, {plan.points[1].label} and what takes longer"
 
 
 @pytest.mark.parametrize(

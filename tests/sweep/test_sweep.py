@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,10 +18,17 @@ import torch
 from mlflow import MlflowClient
 
 import run_sweep
+from sweep.command_line import parse_sweep
+from sweep.config import SweepConfig
+from sweep.plan import make_plan
+from sweep.prediction import TimedNetwork, predict
+from sweep.resources import Resources
 from sweep.results import load_measurements, load_table
 from tests.sweep.conftest import ARGUMENTS, Sweep
+from trainers.timing import Line, Timing
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("known_timings")
 
 
 def start(arguments: list[str]) -> tuple[int, str]:
@@ -96,6 +104,28 @@ def test_the_last_lines_name_frontier_chart_and_ui(real_sweep: Sweep) -> None:
     assert any(line.startswith("  frontier: mobilenet_v2_0.25_16") for line in lines)
     assert f"chart: {real_sweep.folder}/report/macs_top1.png" in lines
     assert lines[-1].endswith(f"run_sweep.py ui --runs {real_sweep.runs}")
+
+
+def test_the_cost_is_predicted_before_and_compared_after(real_sweep: Sweep) -> None:
+    before, _, after = real_sweep.printed.partition("starting Ray")
+
+    [said] = [line for line in before.splitlines() if line.startswith("predicted: ")]
+    time, _, rest = said.removeprefix("predicted: ").partition(" (")
+    assert " on 2 trials at once, " in rest
+    assert re.search(rf"^4 points ended, 2 failed; predicted {time}, took .* s$", after, re.M)
+
+
+def test_the_disk_that_is_predicted_is_what_checkpoints_take(real_sweep: Sweep) -> None:
+    plan = make_plan(parse_sweep(real_sweep.arguments, SweepConfig, "", ""))
+    timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)
+    timed = [TimedNetwork(config=plan.points[0].config, timing=timing)]
+    resources = Resources(num_workers=1, per_worker={"CPU": 1.0, "GPU": 0.0}, num_trials=2)
+
+    predicted = predict(plan.points, timed, resources)
+
+    for folder in (real_sweep.folder / "points").iterdir():
+        taken = sum(file.stat().st_size for file in folder.iterdir())
+        assert taken == pytest.approx(predicted.points[folder.name].disk_bytes, rel=0.3)
 
 
 def test_a_second_start_trains_only_what_failed(real_sweep: Sweep, tmp_path: Path) -> None:
