@@ -81,9 +81,9 @@ class SweepConfig:
     """MLflow server or store; unset: MLFLOW_TRACKING_URI, else an SQLite file in `runs`."""
     time_budget: Duration = None
     """Wall-clock of this start, such as 90s, 30m or 4h (in a file: seconds): trains the points of the least predicted
-    time that fit into it, and stops when it is over."""
+    time that fit."""
     max_device_hours: float | None = None
-    """Trains the points of the least predicted time that fit into so many hours of GPUs, or of CPU cores without."""
+    """Hours of GPUs, or of CPU cores where there are none: trains the points of the least predicted time that fit."""
     published: str | None = None
     """Published table to draw beside the sweep (`tf_slim`, ...), or `none`; unset: one that fits, on ImageNet only."""
     quiet: bool = False

@@ -1,8 +1,10 @@
 """What is said of a sweep's cost before it starts, and which points its budgets allow."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sweep.config import SweepConfig
 from sweep.plan import PlannedPoint
@@ -24,7 +26,13 @@ class Forecast:
     said: str
     """The cost of the points that are left to train, and of what is left out of them: a line each, or none."""
     timing_seconds: float
-    """What it took to make."""
+    """What it took to make, which no budget counts."""
+
+    def deadline(self, config: SweepConfig) -> float | None:
+        """When the time budget is over, on the clock of `time.monotonic`; None without one."""
+        if config.time_budget is None:
+            return None
+        return time.monotonic() - seconds_alive() + self.timing_seconds + config.time_budget
 
 
 def forecast(
@@ -64,3 +72,9 @@ def forecast(
         said="\n".join(lines),
         timing_seconds=time.monotonic() - start,
     )
+
+
+def seconds_alive() -> float:
+    """How long ago this process was started."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # field 22, after the boot
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")

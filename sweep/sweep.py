@@ -16,7 +16,7 @@ from rich.console import Console
 
 from sweep.config import SweepConfig, from_json, to_json
 from sweep.environment import environment
-from sweep.forecast import Forecast, forecast
+from sweep.forecast import Forecast, forecast, seconds_alive
 from sweep.plan import Plan, PlannedPoint, counted
 from sweep.progress import Progress, duration
 from sweep.recorder import Listener, Recorder
@@ -109,7 +109,7 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         rows=rows,
         num_trained=len(missing) - len(unfinished),
         num_missing=len(unfinished),
-        seconds=_seconds_alive() - (predicted.timing_seconds if predicted else 0.0),
+        seconds=seconds_alive() - (predicted.timing_seconds if predicted else 0.0),
         predicted_seconds=predicted.seconds if predicted else None,
         tracking_error=tracking_error,
     )
@@ -147,12 +147,6 @@ def _predict(config: SweepConfig, plan: Plan, console: Console) -> Forecast | No
     if found:
         console.print(found.said, soft_wrap=True)
     return found
-
-
-def _seconds_alive() -> float:
-    """How long ago this process was started."""
-    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # field 22, after the boot
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _check_writable(folder: Path) -> None:

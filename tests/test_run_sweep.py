@@ -137,7 +137,9 @@ def test_plan_prints_every_cell_and_writes_exact_costs(in_folder: Path, capsys: 
     assert "300.774" in printed
     assert " s/epoch " in printed.splitlines()[0]
     assert re.search(
-        r"^predicted: .+ \(.+ to .+\) on 2 trials at once, .+ device-hours, 725 MB of disk$", printed, re.M
+        r"^predicted: .+ \(.+ to .+\) on 2 trials at once, .+ device-hours, 725 MB of disk, at most .+ of memory at once",
+        printed,
+        re.M,
     )
     table = pd.read_csv("plan.csv")
     assert (table.seconds > 150 * table.seconds_per_epoch).all()

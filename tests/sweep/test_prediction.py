@@ -172,13 +172,14 @@ def test_a_sweep_of_nothing_takes_nothing_and_else_its_start_counts(tmp_path: Pa
 
 
 def test_the_line_says_time_range_trials_devices_and_disk(tmp_path: Path) -> None:
-    plan = quick_plan(tmp_path, 2)
-    found = replace(predicted([7164, 7164], plan), cache_bytes=3e9, num_devices=0.5)
+    plan = quick_plan(tmp_path, 3)
+    found = replace(predicted([7164, 3582, 3582], plan), cache_bytes=3e9, num_devices=0.5)
 
     said = found.line([point.id for point in plan.points])
 
     assert said == (
-        "predicted: 2 h 00 min (1 h 42 min to 2 h 30 min) on 2 trials at once, 2 device-hours, 3.0 GB of disk"
+        "predicted: 2 h 00 min (1 h 42 min to 2 h 30 min) on 2 trials at once, 2 device-hours, 3.0 GB of disk, "
+        "at most 2.0 GB of memory at once"
     )
     assert "on 1 trial at once" in found.line([plan.points[0].id])
 
