@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
@@ -28,6 +29,7 @@ from trainers.config import SHAPE_FIELDS, TrainConfig
 from trainers.cost import cost
 from trainers.datasets.batches import Batches
 from trainers.datasets.crops import train_resolution
+from trainers.datasets.dataset import Pixels
 from trainers.datasets.registry import load_dataset
 from trainers.device import Device, limit_process
 from trainers.errors import ConfigError, one_line
@@ -180,7 +182,7 @@ def _steps(request: Request, slot: Slot, batch_size: int) -> tuple[float, float,
 
     def made_up(num_batches: int, *, train: bool) -> Batches:
         labels = torch.arange(num_batches * batch_size) % (config.num_classes or 1)
-        return Batches(lambda _: pixels, labels, config, train=train, num_workers=num_workers)
+        return Batches(partial(_same, pixels), labels, config, train=train, num_workers=num_workers)
 
     batches = _endless(made_up(max(8, 4 * num_workers), train=True))
     training.model.train()
@@ -197,6 +199,11 @@ def _steps(request: Request, slot: Slot, batch_size: int) -> tuple[float, float,
     memory = _peak_memory(device)
     val = made_up(max(EVALUATED_BATCHES, 4 * num_workers), train=False)
     return train_seconds, memory, _seconds(lambda: evaluate(training.scored, val, device.autocast)) / len(val)
+
+
+def _same(pixels: Pixels, i: int) -> Pixels:
+    """Image i, whichever it is; picklable, as a loader's workers need it."""
+    return pixels
 
 
 def _endless(batches: Batches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
