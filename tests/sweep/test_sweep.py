@@ -18,6 +18,7 @@ import torch
 from mlflow import MlflowClient
 
 import run_sweep
+from sweep import timings
 from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.plan import make_plan
@@ -237,6 +238,19 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
     [history] = load_measurements(log.parent).values()
     point = next((log.parent / "points").iterdir())
     assert len(torch.load(point / "last.pt", weights_only=True)["history"]) >= len(history) >= 2
+
+
+def test_a_budget_trains_the_cheapest_points_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timing = Timing(train=Line(0.0, 0.01), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # 12 s an epoch
+    monkeypatch.setattr(timings, "kept_timings", lambda requests, slot, announce: [timing] * len(requests))
+    arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis",
+                 "epochs=2,1", "--gpus-per-trial", "0", "--runs", str(tmp_path)]  # fmt: skip
+
+    exit_code, printed = start([*arguments, "--max-device-hours", "0.005"])
+
+    assert exit_code == 0
+    assert "left out, for a budget of 0.005 device-hours: 1 of 2 points, mobilenet_v2_0.25_16 epochs=2 and " in printed
+    assert list(load_table(tmp_path / "mnv2_quick-digits").epochs_trained) == [1]
 
 
 def test_several_workers_train_a_point_together(tmp_path: Path) -> None:
