@@ -45,9 +45,14 @@ trains nothing), report FOLDER, recommend FOLDER (which network to ship), recipe
 trained: evaluate, predict, features, export, latency."""
 
 
+COSTS = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
+"""Columns of a printed plan, in millions, by their headings."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlanArguments(SweepConfig):
-    """List every point of a sweep with its exact cost; trains nothing and writes nothing but `--csv`."""
+    """List every point of a sweep with its exact cost, and predict time, memory and disk from a few training steps on
+    this machine; trains nothing, and writes nothing but `--csv` and these timings."""
 
     csv: Path | None = None
     """Also write the table to this file."""
@@ -255,7 +260,9 @@ def run_and_report(config: SweepConfig, again: str) -> int:
     print(outcome.summary())
     if outcome.tracking_error:
         print(f"MLflow lacks part of this sweep ({outcome.tracking_error}); the same command again sends it")
-    if outcome.num_missing:
+    if outcome.out_of_time:
+        print(f"the time budget is over with {counted(outcome.num_missing, 'point')} to go; continue with: {again}")
+    elif outcome.num_missing:
         print(f"interrupted with {counted(outcome.num_missing, 'point')} to go; continue with: {again}")
         return 130
     print(f"MLflow UI: {ui_command(config)}")
@@ -267,21 +274,30 @@ def plan(argv: Sequence[str]) -> int:
     arguments = parse_sweep(argv, PlanArguments, "plan", PlanArguments.__doc__ or "")
     from analysis.comparison import check_source
     from sweep.plan import make_plan
-    from sweep.sweep import progress_so_far
+    from sweep.prediction import byte_size
+    from sweep.sweep import forecast_of, progress_so_far
     from trainers.datasets.registry import DATASETS
+    from trainers.files import check_writable
 
     check_source(arguments.published)
     planned = make_plan(arguments)
+    if arguments.csv is not None:
+        check_writable(arguments.csv)
+    predicted = forecast_of(arguments, planned, lambda line: print(line, file=sys.stderr, flush=True))
     table = planned.table()
+    cells = {name: (table[column] / 1e6).map("{:.3f}".format) for name, column in COSTS.items()}
+    if predicted:
+        points = [asdict(predicted.prediction.points[id_]) for id_ in table["point"]]
+        table = table.assign(**{name: [point[name] for point in points] for name in points[0]})
+        cells["s/epoch"] = table["seconds_per_epoch"].map("{:.3g}".format)
+        cells["memory"] = table["memory_bytes"].map(byte_size)
     if arguments.csv is not None:
         write_csv(table, arguments.csv)
-    shown = ["model", "width_mult", "resolution", *planned.varied]
-    costs = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
-    readable = table.map(number).assign(
-        **{n: (table[column] / 1e6).map("{:.3f}".format) for n, column in costs.items()}
-    )
-    print(readable[[*dict.fromkeys(shown), *costs]].to_string(index=False))
+    shown = dict.fromkeys(["model", "width_mult", "resolution", *planned.varied])
+    print(table.map(number).assign(**cells)[[*shown, *cells]].to_string(index=False))
     print(planned.summary)
+    if predicted and predicted.said:
+        print(predicted.said)
     if arguments.train.data in DATASETS and arguments.train.num_classes is None:
         print("costs are for the classes of this dataset; --train.num-classes 1000 gives those of the published tables")
     print(progress_so_far(arguments, planned))

@@ -1,5 +1,6 @@
 """SweepConfig: what a sweep trains and how it runs."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, one_line, without_credentials
-from trainers.fields import field_names, parse_amount, parse_field
+from trainers.fields import field_names, parse_amount, parse_duration, parse_field
 
 MOST_SAMPLES = 100_000
 """Points that one sweep may draw."""
@@ -43,6 +44,17 @@ Amount = Annotated[
     ),
 ]
 """A number that the command line takes in human units, such as 100M; None where it is unset."""
+Duration = Annotated[
+    float | None,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="TIME",
+        instance_from_str=lambda words: None if words == ["None"] else parse_duration(words[0]),
+        is_instance=lambda value: isinstance(value, (int, float, NoneType)),
+        str_from_instance=lambda value: ["None" if value is None else f"{value:g}s"],
+    ),
+]
+"""Seconds, which the command line takes as 90s, 30m or 4h; None where they are unset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +115,11 @@ class SweepConfig:
     """A running Ray cluster (`auto`, or HOST:PORT); unset: this machine."""
     tracking_uri: str | None = None
     """MLflow server or store; unset: MLFLOW_TRACKING_URI, else an SQLite file in `runs`."""
+    time_budget: Duration = None
+    """Wall-clock of this start, such as 90s, 30m or 4h (in a file: seconds): trains the points of the least predicted
+    time that fit."""
+    max_device_hours: float | None = None
+    """Hours of GPUs, or of CPU cores where there are none: trains the points of the least predicted time that fit."""
     published: str | None = None
     """Published table to draw beside the sweep (`tf_slim`, ...), or `none`; unset: one that fits, on ImageNet only."""
     quiet: bool = False
@@ -130,6 +147,10 @@ class SweepConfig:
             raise ConfigError(f"workers_per_trial is {workers}; it must be 1 to 1024")
         if workers is not None and gpus is not None and gpus not in (0, workers):
             raise ConfigError(f"workers_per_trial is {workers}, but gpus_per_trial {gpus:g}; give each worker one GPU")
+        for limit in ("time_budget", "max_device_hours"):
+            value = getattr(self, limit)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"{limit} is {value}; it must be above 0 and finite")
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", self.name):
             raise ConfigError(
                 f"name is {self.name!r}; it must be one folder's name of letters, digits and . _ + -, without a path; "

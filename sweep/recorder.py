@@ -46,6 +46,11 @@ class Recorder:
         """The points that were taken up and have not ended."""
         return list(self._open.values())
 
+    @property
+    def out_of_time(self) -> bool:
+        """Whether trials must end now, whose points go on the next time."""
+        return self._queue.out_of_time
+
     def take(self) -> PlannedPoint | None:
         """The next point of the queue, if there is one, which is open from now on."""
         point = self._queue.next()

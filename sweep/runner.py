@@ -95,7 +95,7 @@ def cluster_nodes() -> list[Mapping[str, float]]:
 
 
 def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path) -> None:
-    """Train what the recorder hands out; returns when that is all, or when the user interrupted.
+    """Train what the recorder hands out; returns when that is all, the time is over, or the user interrupted.
 
     Trials keep their checkpoints in their points' folders; `folder` is for Ray's own files, which nothing reads again.
     """
@@ -228,7 +228,8 @@ class _Points(_Hook, Searcher):
         point = self._recorder.take()
         if point is not None:
             return {"points": [point.point]}
-        return None if self._recorder.unfinished else Searcher.FINISHED  # one that fails may bring another back
+        more = self._recorder.unfinished and not self._recorder.out_of_time
+        return None if more else Searcher.FINISHED  # one that fails may bring another back
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         pass
@@ -241,13 +242,13 @@ class _Points(_Hook, Searcher):
 
 
 class _Stop(_Hook, tune.Stopper):
-    """Passes each measurement on, and ends the trials that need not go on."""
+    """Passes each measurement on, and ends the trials that need not go on, all of them when the time is over."""
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return "measurement" in result and self._recorder.measured(Measurement(**result["measurement"]))
 
     def stop_all(self) -> bool:
-        return False
+        return self._recorder.out_of_time
 
 
 class _Report(_Hook, tune.Callback):
@@ -264,7 +265,8 @@ class _Report(_Hook, tune.Callback):
             self._fail(trial, result["failure"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._fail(trial, "its trainer ended before the last epoch")
+        if not self._recorder.out_of_time:
+            self._fail(trial, "its trainer ended before the last epoch")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         reason = one_line(trial.get_pickled_error() or "nothing")

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from sweep.config import SweepConfig, from_json, to_json
 from sweep.environment import environment
+from sweep.forecast import Forecast, deadline, forecast, seconds_alive
 from sweep.plan import Plan, PlannedPoint, counted, effective_space
 from sweep.progress import Progress, duration
 from sweep.queue import Queue
@@ -42,8 +43,13 @@ class Outcome:
     num_trained: int
     """Points that ended in this start."""
     num_missing: int
-    """Points that were to be trained and have not ended, because the user interrupted."""
+    """Points that were to be trained and have not ended, because the user interrupted or the time was over."""
+    out_of_time: bool
+    """Whether the time budget ended it."""
     seconds: float
+    """From the start of this process, without what it took to time networks."""
+    predicted_seconds: float | None
+    """What was predicted; None where nothing was, or nothing was to be trained."""
     tracking_error: str | None
     """Why MLflow lacks something, if it does."""
 
@@ -58,7 +64,10 @@ class Outcome:
             return f"nothing left to train: {counted(len(self.rows), 'point')} ended before, {self.num_failed} failed"
         reused = len(self.rows) - self.num_trained
         again = f", {reused} of them already done" if reused else ""
-        return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed, in {duration(self.seconds)}"
+        taken = f", in {duration(self.seconds)}"
+        if self.predicted_seconds is not None and not self.num_missing:
+            taken = f"; predicted {duration(self.predicted_seconds)}, took {duration(self.seconds)}"
+        return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed{taken}"
 
 
 def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[Path], Path]) -> Outcome:
@@ -73,7 +82,6 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
     """
     from sweep.tracking import Tracker, connect, reaching, tracking_uri  # MLflow takes seconds to import
 
-    start = time.monotonic()
     _check_writable(config.runs)
     _refuse_other_sweep(plan, config)
     console.print(plan.summary, soft_wrap=True)
@@ -85,6 +93,8 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         names = ", ".join(sorted({folder.name for folder in found.values()}))
         console.print(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
     needs_training = _num_missing(plan, scheduler) > len(found)
+    predicted = _predict(config, plan, console) if needs_training else None
+    cut = {point.id for point in predicted.cut} if predicted else set[str]()
     if needs_training:
         console.print("starting Ray, MLflow and the workers ...")
     uri = tracking_uri(config.runs, config.tracking_uri)
@@ -102,9 +112,13 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         try:
             before = _ended(plan, scheduler)
             tracker.catch_up(before, history)
+            end = deadline(config, predicted)
             num_left, left = (
-                _train(config, plan, scheduler, history, resources, tracker, console) if resources else (0, set())
+                _train(config, plan, scheduler, history, resources, tracker, console, cut=cut, end=end)
+                if resources
+                else (0, set[str]())
             )
+            out_of_time = end is not None and time.monotonic() > end
             rows = [row for id_, row in _rows(plan).items() if id_ not in left]
             report_folder = report(plan.folder) if rows else None
         except BaseException:
@@ -115,7 +129,9 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         rows=rows,
         num_trained=len(rows) - len(before),
         num_missing=num_left,
-        seconds=time.monotonic() - start,
+        out_of_time=num_left > 0 and out_of_time,
+        seconds=seconds_alive() - (predicted.timing_seconds if predicted else 0.0),
+        predicted_seconds=predicted.seconds if predicted else None,
         tracking_error=tracking_error,
     )
 
@@ -140,6 +156,34 @@ def scheduler_name(config: SweepConfig, plan: Plan) -> str:
     shared = len(settings) > len({network for network, _ in settings})
     drawn = plan.adaptive and plan.num_points > len(settings)
     return "frontier" if (shared or drawn) and not config.promoted else "fifo"
+
+
+def forecast_of(config: SweepConfig, plan: Plan, announce: Callable[[str], None]) -> Forecast | None:
+    """What is left to train of `plan` will cost; of a plan whose folder holds another sweep, all of it.
+
+    Raises:
+        ConfigError: a budget allows no point, or there is one and nothing can be predicted.
+    """
+    scheduler = scheduler_name(config, plan)
+    try:
+        _refuse_other_sweep(plan, config)
+        missing, history = _missing(plan, scheduler), load_measurements(plan.folder)
+        found = {} if config.fresh else find_trained(missing, config.runs, plan.folder)
+        missing = [point for point in missing if point.id not in found]
+    except ConfigError:
+        missing, history = plan.points, {}
+    return forecast(config, plan.points, missing, history, stops_early=scheduler != "fifo", announce=announce)
+
+
+def _predict(config: SweepConfig, plan: Plan, console: Console) -> Forecast | None:
+    """Say what the sweep will cost; None where points are yet to be chosen, or where a cluster trains at no budget."""
+    budget = config.time_budget or config.max_device_hours
+    if plan.adaptive or (config.address and not budget):
+        return None
+    found = forecast_of(config, plan, lambda line: console.print(line, soft_wrap=True))
+    if found:
+        console.print(found.said, soft_wrap=True)
+    return found
 
 
 def _check_writable(folder: Path) -> None:
@@ -184,8 +228,14 @@ def _train(
     resources: Resources,
     tracker: Listener,
     console: Console,
+    *,
+    cut: set[str],
+    end: float | None,
 ) -> tuple[int, set[str]]:
-    """Train what is missing. How many points are left, because the user interrupted, and which of them are known."""
+    """Train what is missing but `cut`, until `end` on the monotonic clock.
+
+    How many points are left, as the user interrupted or the time was over, and which of them are known.
+    """
     from sweep.runner import run_trials  # Ray takes seconds to import
 
     scheduler, sampler = SCHEDULERS[scheduler_name](), None
@@ -201,8 +251,10 @@ def _train(
         state = rows[point.id]["state"] if point.id in rows and point.id not in waiting else None
         scheduler.add(point, history.get(point.id, []), state)
     num_proposals = plan.num_points - len(known) if sampler else 0
-    queue = Queue(scheduler, missing, sampler, num_proposals)
-    progress = Progress(missing, plan.num_points, console, num_ended=len(known) - len(missing))
+    missing = [point for point in missing if point.id not in cut]
+    queue = Queue(scheduler, missing, sampler, num_proposals, end)
+    total = plan.num_points - len(cut)
+    progress = Progress(missing, total, console, num_ended=total - num_proposals - len(missing))
     with closing(ResultsLog(plan.folder)) as log, progress:
         recorder = Recorder(log, [tracker, progress], queue, history)
         train = TRAINERS[config.trainer]

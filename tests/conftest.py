@@ -1,8 +1,18 @@
 """What every test shares: no test touches the user's cache, runs or MLflow server."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache for what a session's fixtures run, as the fixture below comes too late for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("cache")
+        patch.setenv("MOBILENET_SWEEP_CACHE", str(cache))
+        yield cache
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +20,11 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache of the test's own, and no MLflow server from the environment."""
     monkeypatch.setenv("MOBILENET_SWEEP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture
+def known_timings(isolated: None, session_cache: Path, tmp_path: Path) -> None:
+    """The timings of networks that earlier tests took, as taking them takes seconds."""
+    (session_cache / "timings").mkdir(exist_ok=True)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "timings").symlink_to(session_cache / "timings")

@@ -1,5 +1,6 @@
 """The command line: mistakes cost one line and exit 2, and start nothing; what it prints can be used."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,17 @@ from PIL import Image
 
 import run_sweep
 from search_spaces.registry import SPACES
+from sweep import timings
 from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.plan import make_plan
 from sweep.results import COLUMNS, ResultsLog
 from trainers.config import TrainConfig
 from trainers.fields import as_row
+from trainers.timing import Line, Timing
 
 QUICK = ["--space", "mnv2_quick"]
+pytestmark = pytest.mark.usefixtures("known_timings")
 
 
 @pytest.fixture
@@ -55,6 +59,9 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "no published weights of mobilenet_v2 0.6 for init",
         ),
         (["plan", *QUICK, "--init", "best"], "invalid choice 'best' for argument '--train.init'"),
+        ([*QUICK, "--time-budget", "30"], "--time-budget: '30' is no duration such as 90s, 30m or 4h"),
+        ([*QUICK, "--time-budget", "-3m"], "--time-budget"),
+        ([*QUICK, "--max-device-hours", "0"], "max_device_hours is 0.0; it must be above 0 and finite"),
         ([*QUICK, "--num-samples", "10"], "num_samples is 10, but the grid has 9 points"),
         (
             [*QUICK, "--data", "nowhere"],
@@ -129,13 +136,48 @@ def test_a_folder_that_is_no_dataset_is_one_line(
 def test_plan_prints_every_cell_and_writes_exact_costs(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_sweep.main(["plan", "--space", "mnv2_grid", "--train.num-classes", "1000", "--csv", "plan.csv"]) == 0
 
-    printed = capsys.readouterr().out
+    printed, noted = capsys.readouterr()
+    assert noted.startswith("timing 3 networks on this machine, once (kept in ")
     assert "22 points on digits" in printed
     assert "300.774" in printed
+    assert " s/epoch " in printed.splitlines()[0]
+    assert re.search(
+        r"^predicted: .+ \(.+ to .+\) on 2 trials at once, .+ device-hours, 725 MB of disk, at most ",
+        printed,
+        re.M,
+    )
     table = pd.read_csv("plan.csv")
+    assert (table.seconds > 150 * table.seconds_per_epoch).all()
+    assert table.sort_values("activations").memory_bytes.is_monotonic_increasing
     full = table[(table.width_mult == 1.4) & (table.resolution == 224)].iloc[0]
     assert (len(table), full.model, full.macs, full.num_params) == (22, "mobilenet_v2", 582_195_824, 6_108_776)
     assert [path.name for path in in_folder.iterdir()] == ["plan.csv"]
+
+
+def test_plan_says_what_a_budget_leaves_out(
+    in_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # a point takes 57 min
+    monkeypatch.setattr(timings, "kept_timings", lambda requests, slot, announce: [timing] * len(requests))
+    arguments = ["plan", *QUICK, "--train.epochs", "3", "--gpus-per-trial", "0"]
+
+    assert run_sweep.main([*arguments, "--max-device-hours", "3.9"]) == 0
+    printed = capsys.readouterr().out
+    assert " on 2 trials at once, 3.8 device-hours, " in printed
+    assert "left out, for a budget of 3.9 device-hours: 5 of 9 points, " in printed
+
+    assert run_sweep.main([*arguments, "--time-budget", "30m"]) == 2
+    assert "error: no point fits into a time budget of 30 min: the cheapest, " in capsys.readouterr().err
+
+
+def test_a_plan_for_a_larger_machine_has_no_prediction(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_sweep.main(["plan", *QUICK, "--cpus-per-trial", "4096"]) == 0
+
+    printed, noted = capsys.readouterr()
+    assert noted.startswith("no prediction: a trial is to have 4096 CPUs")
+    assert "9 points on digits" in printed
+    assert "predicted" not in printed
+    assert run_sweep.main(["plan", *QUICK, "--cpus-per-trial", "4096", "--time-budget", "1h"]) == 2
 
 
 def test_list_names_every_registered_thing(capsys: pytest.CaptureFixture[str]) -> None:

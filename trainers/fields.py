@@ -64,6 +64,22 @@ def parse_amount(text: str) -> float:
     return value
 
 
+def parse_duration(text: str) -> float:
+    """The seconds that `text` writes with their unit, s, m or h: `30m`.
+
+    Raises:
+        ValueError: it is no such duration, or not above 0.
+    """
+    seconds = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text.strip()[-1:])
+    try:
+        value = float(text.strip()[:-1]) * seconds if seconds else 0.0
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise ValueError(f"{text!r} is no duration such as 90s, 30m or 4h")
+    return value
+
+
 def as_row(config: Any) -> dict[str, Any]:
     """The fields of a dataclass as logs and tables keep them: whole numbers joined by +, all else as it is."""
     values = {name: getattr(config, name) for name in field_names(type(config))}

@@ -15,6 +15,7 @@ from sweep.config import SweepConfig
 from sweep.plan import Plan, PlannedPoint, make_plan
 from sweep.queue import Queue
 from sweep.recorder import Listener, Recorder
+from sweep.resources import Resources
 from sweep.results import ResultsLog
 from sweep.schedulers import Fifo
 from trainers.measurement import Measurement
@@ -57,6 +58,13 @@ def open_recorder(
     while recorder.take():
         pass
     return recorder
+
+
+def resources(num_trials: int = 2, num_workers: int = 1, cpus: float = 1.0, gpus: float = 0.0) -> Resources:
+    """What each trial gets."""
+    return Resources(
+        num_workers=num_workers, per_worker={"CPU": cpus, "GPU": gpus}, num_trials=num_trials, num_ready=num_trials
+    )
 
 
 class Follower:

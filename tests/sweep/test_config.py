@@ -29,6 +29,13 @@ def test_resources_that_cannot_be_had_are_refused(fields: dict[str, Any]) -> Non
         SweepConfig(space="mnv2_quick", **fields)
 
 
+@pytest.mark.parametrize("field", ["time_budget", "max_device_hours"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_budgets_that_nothing_fits_into_are_refused(field: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=field):
+        SweepConfig(space="mnv2_quick", **{field: value})
+
+
 @pytest.mark.parametrize(
     ("fields", "num_workers"),
     [({}, 1), ({"gpus_per_trial": 0.5}, 1), ({"gpus_per_trial": 0}, 1), ({"gpus_per_trial": 4}, 4),
@@ -50,6 +57,8 @@ def test_a_worker_for_each_gpu_unless_told(fields: dict[str, Any], num_workers: 
             name="n",
             runs=Path("/elsewhere"),
             gpus_per_trial=0.5,
+            time_budget=1800.0,
+            max_device_hours=2.5,
             quiet=True,
         ),
     ],
@@ -97,7 +106,8 @@ def test_what_decides_the_points_is_defining(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"cpus_per_trial": 2}, {"published": "none"}, {"address": "auto"}, {"quiet": True}]
+    "changed",
+    [{"cpus_per_trial": 2}, {"published": "none"}, {"address": "auto"}, {"time_budget": 60.0}, {"quiet": True}],
 )
 def test_how_a_sweep_runs_is_not_defining(changed: dict[str, Any]) -> None:
     config = SweepConfig(space="mnv2_quick")

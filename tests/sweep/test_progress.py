@@ -88,7 +88,9 @@ def test_epochs_of_an_earlier_start_take_no_time_in_the_estimate(plan: Plan) -> 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"), [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (11_100, "3 h 05 min")]
-)
+    ("seconds", "expected"),
+    [(0.4, "0 s"), (89, "89 s"), (90, "1 min 30 s"), (119.7, "2 min 00 s"), (599.7, "10 min"), (3600, "60 min"),
+     (11_100, "3 h 05 min")],
+)  # fmt: skip
 def test_durations_read_as_a_person_says_them(seconds: float, expected: str) -> None:
     assert duration(seconds) == expected

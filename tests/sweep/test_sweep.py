@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,10 +18,18 @@ import torch
 from mlflow import MlflowClient
 
 import run_sweep
+from sweep import timings
+from sweep.command_line import parse_sweep
+from sweep.config import SweepConfig
+from sweep.plan import make_plan
+from sweep.prediction import TimedNetwork, predict
+from sweep.resources import Resources
 from sweep.results import load_measurements, load_table
 from tests.sweep.conftest import ARGUMENTS, Sweep
+from trainers.timing import Line, Timing
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("known_timings")
 
 
 def start(arguments: list[str]) -> tuple[int, str]:
@@ -96,6 +105,28 @@ def test_the_last_lines_name_frontier_chart_and_ui(real_sweep: Sweep) -> None:
     assert any(line.startswith("  frontier: mobilenet_v2_0.25_16") for line in lines)
     assert f"chart: {real_sweep.folder}/report/macs_top1.png" in lines
     assert lines[-1].endswith(f"run_sweep.py ui --runs {real_sweep.runs}")
+
+
+def test_the_cost_is_predicted_before_and_compared_after(real_sweep: Sweep) -> None:
+    before, _, after = real_sweep.printed.partition("starting Ray")
+
+    [said] = [line for line in before.splitlines() if line.startswith("predicted: ")]
+    time, _, rest = said.removeprefix("predicted: ").partition(" (")
+    assert " on 2 trials at once, " in rest
+    assert re.search(rf"^4 points ended, 2 failed; predicted {time}, took .* s$", after, re.M)
+
+
+def test_the_disk_that_is_predicted_is_what_checkpoints_take(real_sweep: Sweep) -> None:
+    plan = make_plan(parse_sweep(real_sweep.arguments, SweepConfig, "", ""))
+    timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)
+    timed = [TimedNetwork(config=plan.points[0].config, timing=timing)]
+    resources = Resources(num_workers=1, per_worker={"CPU": 1.0, "GPU": 0.0}, num_trials=2)
+
+    predicted = predict(plan.points, timed, resources)
+
+    for folder in (real_sweep.folder / "points").iterdir():
+        taken = sum(file.stat().st_size for file in folder.iterdir())
+        assert taken == pytest.approx(predicted.points[folder.name].disk_bytes, rel=0.3)
 
 
 def test_a_second_start_trains_only_what_failed(real_sweep: Sweep, tmp_path: Path) -> None:
@@ -207,6 +238,19 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
     [history] = load_measurements(log.parent).values()
     point = next((log.parent / "points").iterdir())
     assert len(torch.load(point / "last.pt", weights_only=True)["history"]) >= len(history) >= 2
+
+
+def test_a_budget_trains_the_cheapest_points_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timing = Timing(train=Line(0.0, 0.01), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # 12 s an epoch
+    monkeypatch.setattr(timings, "kept_timings", lambda requests, slot, announce: [timing] * len(requests))
+    arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis",
+                 "epochs=2,1", "--gpus-per-trial", "0", "--runs", str(tmp_path)]  # fmt: skip
+
+    exit_code, printed = start([*arguments, "--max-device-hours", "0.005"])
+
+    assert exit_code == 0
+    assert "left out, for a budget of 0.005 device-hours: 1 of 2 points, mobilenet_v2_0.25_16 epochs=2 and " in printed
+    assert list(load_table(tmp_path / "mnv2_quick-digits").epochs_trained) == [1]
 
 
 def test_several_workers_train_a_point_together(tmp_path: Path) -> None:

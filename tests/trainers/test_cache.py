@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -85,7 +85,11 @@ def test_split_larger_than_the_machine_is_streamed(tmp_path: Path, mean_bytes: i
     image = np.broadcast_to(np.uint8(0), (1, mean_bytes, 1))  # occupies one byte, whatever its size
     split = Split(labels=np.zeros(1000, dtype=np.int64), decode=lambda i, short_side: image, in_memory=False)
 
-    assert cache._fits(split, 8, tmp_path) is fits
+    assert cache._fits(cache._decoded_bytes(split, 8), tmp_path) is fits
+    dataset = Dataset(name="d", classes=("a",), splits={"train": split}, fingerprint="f", note="")
+    assert cache.kept_bytes(dataset, "train", 8) == (1000 * mean_bytes if fits else 0)
+    in_memory = replace(dataset, splits={"train": replace(split, in_memory=True)})
+    assert cache.kept_bytes(in_memory, "train", 8) == 0
 
 
 @pytest.mark.parametrize("failing", [5, 299])

@@ -9,7 +9,7 @@ import pytest
 
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
-from trainers.fields import accepts, as_row, field_names, parse_amount, parse_field
+from trainers.fields import accepts, as_row, field_names, parse_amount, parse_duration, parse_field
 
 
 @dataclass
@@ -141,3 +141,14 @@ def test_an_amount_may_have_a_unit(text: str, expected: float) -> None:
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(text))):
         parse_amount(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("1.5h", 5400), (" 2m ", 120)])
+def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "30", "h", "-1m", "0s", "nanh", "infs", "1d", "1h30m"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(repr(text))):
+        parse_duration(text)

@@ -41,9 +41,19 @@ def open_images(dataset: Dataset, name: SplitName, short_side: int) -> Images:
     kept = build_once(
         folder,
         build=partial(_decode_all, split, short_side),
-        wanted=lambda: _fits(split, short_side, folder.parent),
+        wanted=lambda: _fits(_decoded_bytes(split, short_side), folder.parent),
     )
     return MappedImages(folder) if kept else partial(split.decode, short_side=short_side)
+
+
+def kept_bytes(dataset: Dataset, name: SplitName, short_side: int) -> int:
+    """The disk that the decoded split takes in the cache; 0 where it lies in memory, or is decoded each time."""
+    split = dataset.splits[name]
+    if split.in_memory:
+        return 0
+    folder = next(path for path in (cache_folder(), *cache_folder().absolute().parents) if path.is_dir())
+    num_bytes = _decoded_bytes(split, short_side)
+    return num_bytes if _fits(num_bytes, folder) else 0
 
 
 def build_once(folder: Path, build: Callable[[Path], None], *, wanted: Callable[[], bool] = lambda: True) -> bool:
@@ -69,12 +79,16 @@ def build_once(folder: Path, build: Callable[[Path], None], *, wanted: Callable[
         return folder.is_dir()
 
 
-def _fits(split: Split, short_side: int, folder: Path) -> bool:
-    """Whether the decoded split fits into half of the memory and a quarter of the free disk."""
-    sample = np.linspace(0, len(split) - 1, min(SAMPLED, len(split)), dtype=int)
-    mean_bytes = np.mean([split.decode(int(i), short_side).nbytes for i in sample])
+def _fits(num_bytes: int, folder: Path) -> bool:
+    """Whether so many bytes fit into half of the memory and a quarter of the free disk."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return bool(mean_bytes * len(split) < min(memory / 2, shutil.disk_usage(folder).free / 4))
+    return num_bytes < min(memory / 2, shutil.disk_usage(folder).free / 4)
+
+
+def _decoded_bytes(split: Split, short_side: int) -> int:
+    """Bytes of all images, estimated from a sample."""
+    sample = np.linspace(0, len(split) - 1, min(SAMPLED, len(split)), dtype=int)
+    return int(np.mean([split.decode(int(i), short_side).nbytes for i in sample]) * len(split))
 
 
 def _decode_all(split: Split, short_side: int, folder: Path) -> None:

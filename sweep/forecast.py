@@ -1,0 +1,83 @@
+"""What is said of a sweep's cost before it starts, and which points its budgets allow."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweep.config import SweepConfig
+from sweep.plan import PlannedPoint
+from sweep.prediction import Prediction, said_of_cut, within_budget
+from sweep.timings import predict_here
+from trainers.errors import ConfigError
+from trainers.measurement import Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """A prediction, and what the budgets make of it."""
+
+    prediction: Prediction
+    cut: Sequence[PlannedPoint]
+    """The points that a budget leaves out, from the cheapest on."""
+    seconds: float
+    """Predicted wall-clock of those that it allows; 0 where none are left to train."""
+    said: str
+    """The cost of the points that are left to train, and of what is left out of them: a line each, or none."""
+    timing_seconds: float
+    """What it took to make, which no budget counts."""
+
+
+def forecast(
+    config: SweepConfig,
+    points: Sequence[PlannedPoint],
+    missing: Sequence[PlannedPoint],
+    history: Mapping[str, list[Measurement]],
+    *,
+    stops_early: bool,
+    announce: Callable[[str], None],
+) -> Forecast | None:
+    """What `missing` of a plan's `points` will cost on this machine if all train to their end.
+
+    None where that cannot be predicted and no budget needs it; `announce` is told why, and when networks are timed.
+
+    Raises:
+        ConfigError: a budget allows no point, or there is one and nothing can be predicted.
+    """
+    start = time.monotonic()
+    try:
+        epochs_done = {id_: len(measured) for id_, measured in history.items()}
+        prediction = predict_here(config, points, epochs_done=epochs_done, announce=announce)
+    except ConfigError as error:
+        if config.time_budget or config.max_device_hours:
+            raise
+        announce(f"no prediction: {error}")
+        return None
+    kept, cut = within_budget(missing, prediction, config)
+    ids = [point.id for point in kept]
+    elsewhere = " (on this machine alone, not the cluster)" if config.address else ""
+    at_most = "; less where trials are stopped early" if stops_early else ""
+    lines = [f"{prediction.line(ids)}{elsewhere}{at_most}"] if ids else []
+    if cut:
+        lines.append(said_of_cut(cut, len(missing), config))
+    return Forecast(
+        prediction=prediction,
+        cut=cut,
+        seconds=prediction.seconds(ids),
+        said="\n".join(lines),
+        timing_seconds=time.monotonic() - start,
+    )
+
+
+def deadline(config: SweepConfig, made: Forecast | None) -> float | None:
+    """When the time budget is over, on the clock of `time.monotonic`; None without one."""
+    if config.time_budget is None:
+        return None
+    return time.monotonic() - seconds_alive() + (made.timing_seconds if made else 0.0) + config.time_budget
+
+
+def seconds_alive() -> float:
+    """How long ago this process was started."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # field 22, after the boot
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")

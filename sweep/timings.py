@@ -1,0 +1,104 @@
+"""What a sweep takes on this machine: times a few of its networks the first time, and keeps what it found."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from sweep.config import SweepConfig
+from sweep.plan import PlannedPoint, counted
+from sweep.prediction import Prediction, TimedNetwork, predict, to_time
+from sweep.resources import Resources, trial_resources
+from trainers.config import TrainConfig
+from trainers.datasets.batches import decoded_px
+from trainers.datasets.cache import cache_folder, kept_bytes
+from trainers.datasets.crops import eval_resize
+from trainers.datasets.dataset import Dataset, SplitName
+from trainers.device import gpu_names
+from trainers.errors import ConfigError
+from trainers.files import whole_file
+from trainers.timing import Request, Slot, Timing, hardware, time_networks, timing_from
+
+FOLDER = "timings"
+"""Of the cache; without it networks are timed anew."""
+VERSION = 1
+"""Of how networks are timed; one more whenever that changes, so that no timing of an earlier way is read."""
+
+
+def predict_here(
+    config: SweepConfig,
+    points: Sequence[PlannedPoint],
+    *,
+    epochs_done: Mapping[str, int],
+    announce: Callable[[str], None],
+) -> Prediction:
+    """What `points` take if this machine trains them; `announce` is told when networks are to be timed first.
+
+    Raises:
+        ConfigError: a trial asks for more than this machine has, or networks cannot be timed.
+    """
+    resources = trial_resources(config, [{"CPU": os.cpu_count() or 1, "GPU": len(gpu_names())}])
+    slot = _slot(resources)
+    dataset_of = {point.config: point.dataset for point in points}
+    chosen = to_time(dataset_of)
+    requests = [Request.of(each, _image_shape(dataset_of[each], each)) for each in chosen]
+    timings = kept_timings(requests, slot, announce)
+    timed = [TimedNetwork(config=each, timing=timing) for each, timing in zip(chosen, timings, strict=True)]
+    return predict(points, timed, resources, epochs_done=epochs_done, cache_bytes=_cache_bytes(points))
+
+
+def kept_timings(requests: Sequence[Request], slot: Slot, announce: Callable[[str], None]) -> list[Timing]:
+    """The timing of each request, kept from an earlier time where there is one, which can be read."""
+    paths = {request: _path(request, slot) for request in requests}
+    known = {request: _read(path) for request, path in paths.items()}
+    unknown = [request for request, timing in known.items() if timing is None]
+    if unknown:
+        folder = cache_folder() / FOLDER
+        announce(f"timing {counted(len(unknown), 'network')} on this machine, once (kept in {folder}): some 15 s ...")
+        known.update(zip(unknown, time_networks(unknown, slot), strict=True))
+    for request in unknown:
+        with suppress(OSError, ConfigError):  # where nothing can be kept, networks are timed each time
+            paths[request].parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(paths[request]) as path:
+                path.write_text(json.dumps(asdict(known[request])))  # type: ignore[arg-type]
+    return [timing for request in requests if (timing := known[request]) is not None]
+
+
+def _slot(resources: Resources) -> Slot:
+    """A training process, and how many of them share the CPU, or a GPU."""
+    gpus, at_once = resources.per_worker["GPU"], resources.num_trials * resources.num_workers
+    sharing = round(1 / gpus) if gpus else os.cpu_count() or 1
+    return Slot(num_threads=int(resources.per_worker["CPU"]), gpu_share=gpus, num_processes=min(at_once, sharing))
+
+
+def _image_shape(dataset: Dataset, config: TrainConfig) -> tuple[int, int]:
+    """Height and width of the first image, as it is kept to be trained on."""
+    height, width, _ = dataset.splits["train"].decode(0, decoded_px(config)).shape
+    return height, width
+
+
+def _cache_bytes(points: Sequence[PlannedPoint]) -> float:
+    """Disk of the decoded images that the points read."""
+    read: dict[tuple[str, SplitName, int], Dataset] = {}
+    for point in points:
+        for name in point.dataset.splits:
+            px = decoded_px(point.config) if name == "train" else eval_resize(point.config)
+            read[point.dataset.fingerprint, name, px] = point.dataset
+    return float(sum(kept_bytes(dataset, name, px) for (_, name, px), dataset in read.items()))
+
+
+def _path(request: Request, slot: Slot) -> Path:
+    """The file for a timing on this machine."""
+    key = json.dumps([VERSION, hardware(slot), asdict(slot), asdict(request)], sort_keys=True)
+    return cache_folder() / FOLDER / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+
+
+def _read(path: Path) -> Timing | None:
+    """The timing in a file; None if there is none, or nothing that can be read."""
+    try:
+        return timing_from(json.loads(path.read_text()))
+    except (OSError, LookupError, TypeError, ValueError):
+        return None

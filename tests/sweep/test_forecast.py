@@ -1,0 +1,82 @@
+"""Forecasts: of the points that are left, with what a budget leaves out and when it is over."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sweep import timings
+from sweep.forecast import deadline, forecast, seconds_alive
+from sweep.plan import make_plan
+from sweep.prediction import START_UP_SECONDS
+from tests.sweep.conftest import measurement, quick_config
+from trainers.errors import ConfigError
+from trainers.timing import Line, Timing
+
+
+@pytest.fixture(autouse=True)
+def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timings by which every training image takes a hundredth of a second."""
+    timing = Timing(train=Line(0.0, 0.01), memory=Line(1e9, 1e6), evaluate_seconds=0.0)
+    monkeypatch.setattr(timings, "kept_timings", lambda requests, slot, announce: [timing] * len(requests))
+
+
+def test_what_is_left_is_predicted_and_every_point_is_in_the_table(tmp_path: Path) -> None:
+    config = quick_config(tmp_path, epochs=10)
+    points = make_plan(config).points
+    history = {points[0].id: [measurement(points[0], epoch) for epoch in range(1, 10)]}
+
+    whole = forecast(config, points, points[:1], {}, stops_early=False, announce=print)
+    rest = forecast(config, points, points[:1], history, stops_early=False, announce=print)
+    none = forecast(config, points, [], {}, stops_early=False, announce=print)
+
+    assert whole
+    assert rest
+    assert none
+    assert set(rest.prediction.points) == {point.id for point in points}
+    assert 8.9 < (whole.seconds - START_UP_SECONDS) / (rest.seconds - START_UP_SECONDS) < 10.1
+    assert whole.said.startswith("predicted: ")
+    assert (none.seconds, none.said) == (0, "")
+
+
+def test_a_cluster_is_said_to_be_something_else(tmp_path: Path) -> None:
+    config = replace(quick_config(tmp_path), address="auto")
+    points = make_plan(config).points
+
+    found = forecast(config, points, points, {}, stops_early=False, announce=print)
+
+    assert found
+    assert found.said.endswith(" of memory at once (on this machine alone, not the cluster)")
+
+
+def test_what_cannot_be_predicted_is_said_and_stops_only_a_budget(tmp_path: Path) -> None:
+    config = replace(quick_config(tmp_path), cpus_per_trial=4096)
+    points = make_plan(config).points
+    said: list[str] = []
+
+    assert forecast(config, points, points, {}, stops_early=False, announce=said.append) is None
+
+    assert said[0].startswith("no prediction: a trial is to have 4096 CPUs")
+    for budget in ({"time_budget": 1e6}, {"max_device_hours": 1e6}):
+        with pytest.raises(ConfigError, match="a trial is to have 4096 CPUs"):
+            forecast(replace(config, **budget), points, points, {}, stops_early=False, announce=said.append)
+
+
+def test_a_budget_is_over_so_long_after_the_process_began(tmp_path: Path) -> None:
+    config = replace(quick_config(tmp_path), time_budget=5000.0)
+    points = make_plan(config).points
+
+    found = forecast(config, points, points, {}, stops_early=False, announce=print)
+
+    assert found
+    over = deadline(config, found)
+    assert over == pytest.approx(time.monotonic() - seconds_alive() + found.timing_seconds + 5000, abs=1)
+    assert deadline(quick_config(tmp_path), found) is None
+
+
+def test_a_process_has_lived_for_some_time() -> None:
+    before = seconds_alive()
+    time.sleep(0.05)
+
+    assert 0 < before < seconds_alive() < time.clock_gettime(time.CLOCK_BOOTTIME)
