@@ -1,12 +1,14 @@
 """What the trials of a sweep say about two settings of one network. Pure.
 
-Two settings are compared by the logarithm of the ratio of their accuracies at the same epoch, which hardly depends on
-how far a training is. In each network that was trained with both it is followed as a random walk seen through noise (a
-Kalman filter over the latest common epochs); how far it walks is learnt from the trials that went on, so that early
-epochs count for as much as they have proved to be worth. The networks' differences are joined by a Gaussian process
-over width and resolution, which tells the difference in a network where the two have hardly begun.
+Two settings are compared by the logarithm of the ratio of their accuracies at the same epoch. In each network that was
+trained with both it is followed through its noise (a Kalman filter over the latest common epochs). While accuracies
+still grow, the one behind may catch up: how far differences have moved per growth is learnt from the trials that went
+on, and how much growth is left from those that finished, so that an early epoch counts for as much as it has proved to
+be worth. The networks' differences are joined by a Gaussian process over width and resolution, which tells the
+difference in a network where the two have hardly begun.
 """
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -50,8 +52,11 @@ NOISE, NOISE_COUNT = 0.4, 10
 SAMPLING = 25.0
 """Divided by the root of the number of validation images, what these few add to NOISE: half of a binomial's deviation,
 as both trainings are measured on the same images."""
-DRIFT, DRIFT_RUNS = 0.03, 0.4
-"""How far a difference walks over a whole training, as believed at first, and how many trainings outweigh that."""
+CATCH_UP, CATCH_UP_GROWTH = 0.2, 0.1
+"""How far a difference moves while the accuracies themselves grow by the factor e, as believed at first, and how much
+squared growth that was watched outweighs this."""
+LEVEL = 0.05
+"""Growth within an epoch below which a step of a difference is taken for noise."""
 LATEST = 32
 """Epochs that are compared: the latest common ones."""
 MOST_NETWORKS = 32
@@ -74,6 +79,20 @@ class Trial:
 
 
 @dataclass(eq=False)
+class Peers:
+    """The groups whose trainings have one shape of the learning rate."""
+
+    growth: Values
+    """Sum over the trials that finished of the growth from each epoch to the last (epochs,), in logarithms."""
+    groups: "list[Group]" = field(default_factory=list)
+    num_finished: int = 0
+
+    def growth_left(self, epoch: int, top1: float) -> float:
+        """By how much accuracies grow from `epoch` to the end: as in the trials that finished, else up to 100 %."""
+        return float(self.growth[epoch - 1]) / self.num_finished if self.num_finished else math.log(100 / top1)
+
+
+@dataclass(eq=False)
 class Group:
     """The trials that can be compared: one network, one shape of the learning rate."""
 
@@ -83,8 +102,7 @@ class Group:
     """Binary logarithms of width and resolution (2,)."""
     epochs: int
     """Length of each training."""
-    peers: "list[Group]"
-    """All groups of this shape of the learning rate, this one included."""
+    peers: Peers
     near: "list[Group]" = field(default_factory=list)
     """`nearest` when there were `near_of` peers."""
     near_of: int = 0
@@ -106,11 +124,12 @@ class Group:
     @property
     def nearest(self) -> "list[Group]":
         """At most MOST_NETWORKS of its peers: itself and those nearest to it, other families last."""
-        if self.near_of != len(self.peers):
-            away = (((np.stack([peer.place for peer in self.peers]) - self.place) / NEAR) ** 2).sum(axis=1)
-            away += [1e9 * (peer.family != self.family) for peer in self.peers]
-            self.near = [self.peers[i] for i in np.argsort(away, kind="stable")[:MOST_NETWORKS]]
-            self.near_of = len(self.peers)
+        groups = self.peers.groups
+        if self.near_of != len(groups):
+            away = (((np.stack([group.place for group in groups]) - self.place) / NEAR) ** 2).sum(axis=1)
+            away += [1e9 * (group.family != self.family) for group in groups]
+            self.near = [groups[i] for i in np.argsort(away, kind="stable")[:MOST_NETWORKS]]
+            self.near_of = len(groups)
         return self.near
 
 
@@ -119,12 +138,12 @@ class Comparisons:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[object, ...], Group] = {}
-        self._peers: dict[tuple[object, ...], list[Group]] = {}
+        self._peers: dict[tuple[object, ...], Peers] = {}
         self._jumps: deque[float] = deque(maxlen=500)
-        self._walks: dict[tuple[str, str], Values] = {}
-        self._walked = np.zeros(2)
+        self._moves: dict[tuple[str, str], Values] = {}
+        self._moved = np.zeros(2)
         self._first_noise = self._noise = NOISE
-        self._drift = DRIFT**2
+        self._catch_up = CATCH_UP**2
 
     def add(self, point: str, config: TrainConfig, num_val: int) -> Trial:
         """A trial of the point, in its group; its top-1 is of `num_val` images."""
@@ -137,9 +156,9 @@ class Comparisons:
         if group is None:
             family = tuple(values[name] for name in SHAPE_FIELDS if name not in SCALE_FIELDS)
             place = np.log2([float(values[name]) for name in SCALE_FIELDS])
-            peers = self._peers.setdefault(schedule, [])
+            peers = self._peers.setdefault(schedule, Peers(np.zeros(config.epochs)))
             group = self._groups[schedule, network] = Group(family, place, config.epochs, peers)
-            peers.append(group)
+            peers.groups.append(group)
         setting = tuple(values[name] for name in SETTING_FIELDS)
         trial = Trial(point, setting, _features(setting), group)
         group.trials.append(trial)
@@ -148,19 +167,23 @@ class Comparisons:
         return trial
 
     def measured(self, trial: Trial, top1: float, rivals: Sequence[Trial]) -> None:
-        """Take in the next epoch of a trial; its course beside `rivals` tells noise and drift."""
-        trial.curve.append(top1)
-        epoch = len(trial.curve)
+        """Take in the next epoch of a trial; its course beside `rivals` tells of noise and of catching up."""
+        trial.curve.append(max(top1, LEAST_TOP1))
+        epoch, group = len(trial.curve), trial.group
+        if epoch == group.epochs:
+            group.peers.growth += np.log(trial.curve[-1] / np.array(trial.curve))
+            group.peers.num_finished += 1
         for rival in rivals:
             if len(rival.curve) >= epoch:
-                if epoch >= 2:
+                pair = Pair(trial, rival, epoch, self._noise)
+                if epoch >= 2 and pair.growth[-1] < LEVEL:
                     steps = np.diff(np.subtract(trial.curve[-2:], rival.curve[epoch - 2 : epoch]))
                     self._jumps.append(abs(float(steps[0])))
                 if epoch >= 4:
-                    self._learn_drift(trial, rival, epoch)
+                    self._learn_catch_up(trial, rival, pair)
         self._learn_noise()
-        moved, runs = self._walked
-        self._drift = max(0.0, float((DRIFT_RUNS * DRIFT**2 + moved) / (DRIFT_RUNS + runs)))
+        moved, growth = self._moved
+        self._catch_up = max(0.0, float((CATCH_UP_GROWTH * CATCH_UP**2 + moved) / (CATCH_UP_GROWTH + growth)))
 
     def advantage(self, rival: Trial, trial: Trial) -> tuple[float, float]:
         """How much better the rival's setting is than the trial's in their network in the end: mean and deviation.
@@ -189,26 +212,15 @@ class Comparisons:
         common = min(len(better.curve), len(worse.curve))
         if better is worse or not common:
             return None
-        difference, variance = self._differences(better, worse, common)
-        drift = self._drift / group.epochs
-        mean, uncertainty = difference[0], variance[0]
-        for seen, noise in zip(difference[1:], variance[1:], strict=True):
-            uncertainty += drift
+        pair = Pair(better, worse, common, self._noise)
+        mean, uncertainty = pair.difference[0], pair.noise[0]
+        for seen, noise, growth in zip(pair.difference[1:], pair.noise[1:], pair.growth, strict=True):
+            uncertainty += self._catch_up * growth**2
             gain = uncertainty / (uncertainty + noise)
             mean += gain * (seen - mean)
             uncertainty *= 1 - gain
-        uncertainty += drift * (group.epochs - common) + PER_DECADE**2 * (distance + other_distance)
-        return group, mean, uncertainty
-
-    def _differences(self, a: Trial, b: Trial, common: int) -> tuple[list[float], list[float]]:
-        """Logarithms of the ratio of accuracies at the latest common epochs, and the variances of their noise."""
-        first = max(0, common - LATEST)
-        pairs = [
-            (max(x, LEAST_TOP1), max(y, LEAST_TOP1))
-            for x, y in zip(a.curve[first:common], b.curve[first:common], strict=True)
-        ]
-        noise = self._noise**2
-        return [math.log(x / y) for x, y in pairs], [noise * (1 / x**2 + 1 / y**2) for x, y in pairs]
+        uncertainty += self._catch_up * group.peers.growth_left(common, pair.level[-1]) ** 2
+        return group, mean, uncertainty + PER_DECADE**2 * (distance + other_distance)
 
     def _learn_noise(self) -> None:
         """From the steps of differences: where they are normal noise alone, their median is 2 x 0.6745 deviations."""
@@ -216,17 +228,37 @@ class Comparisons:
         seen = (float(np.median(self._jumps)) / 0.6745 / 2) ** 2 if count else 0.0
         self._noise = math.sqrt((NOISE_COUNT * self._first_noise**2 + count * seen) / (NOISE_COUNT + count))
 
-    def _learn_drift(self, a: Trial, b: Trial, common: int) -> None:
-        """Replace what this pair said of drift: the squared walk between the halves of its course, less the noise."""
-        difference, variance = map(np.array, self._differences(a, b, common))
-        half = len(difference) // 2
-        weights = 1 / variance
-        means = [np.average(difference[part], weights=weights[part]) for part in (slice(half), slice(half, None))]
-        noise = 1 / weights[:half].sum() + 1 / weights[half:].sum()
+    def _learn_catch_up(self, a: Trial, b: Trial, pair: "Pair") -> None:
+        """Replace what this pair said: the squared move between the halves of its course, less the noise, and how much
+        the accuracies grew meanwhile."""
+        half = len(pair.difference) // 2
+        difference, weights = np.array(pair.difference), 1 / np.array(pair.noise)
+        early, late = slice(half), slice(half, None)
+        moved = np.average(difference[late], weights=weights[late]) - np.average(
+            difference[early], weights=weights[early]
+        )
+        noise = 1 / weights[early].sum() + 1 / weights[late].sum()
+        level = np.log(pair.level)
+        found = np.array([moved**2 - noise, (level[late].mean() - level[early].mean()) ** 2])
         key = (min(a.point, b.point), max(a.point, b.point))
-        found = np.array([(means[1] - means[0]) ** 2 - noise, len(difference) / 2 / a.group.epochs])
-        self._walked += found - self._walks.get(key, 0.0)
-        self._walks[key] = found
+        self._moved += found - self._moves.get(key, 0.0)
+        self._moves[key] = found
+
+
+class Pair:
+    """The latest common epochs of two trials, the last of them `common`."""
+
+    def __init__(self, a: Trial, b: Trial, common: int, noise: float) -> None:
+        first = max(0, common - LATEST)
+        pairs = list(zip(a.curve[first:common], b.curve[first:common], strict=True))
+        self.difference = [math.log(x / y) for x, y in pairs]
+        """Logarithms of the ratio of accuracies (N,)."""
+        self.noise = [noise**2 * (1 / x**2 + 1 / y**2) for x, y in pairs]
+        """The variances of their noise (N,)."""
+        self.level = [(x + y) / 2 for x, y in pairs]
+        """Mean accuracies (N,)."""
+        self.growth = [abs(math.log(y / x)) for x, y in itertools.pairwise(self.level)]
+        """Their growth from one epoch to the next (N - 1,), in logarithms."""
 
 
 def _covariance(left: Sequence[Group], right: Sequence[Group]) -> Values:

@@ -11,7 +11,9 @@ from sweep.results import State
 from trainers.measurement import Measurement
 
 CERTAIN = 0.97
-"""A trial is stopped once another setting of its network is better with this probability."""
+"""A trial is stopped once another setting of its network is as good or better with this probability."""
+INDIFFERENT = 0.005
+"""A setting that is worse by less than this share is as good."""
 MOST_RIVALS = 4
 """Settings of its network that a trial is compared with: the best ones."""
 MOST_RANKED = 8
@@ -116,7 +118,7 @@ class Frontier:
         return max(same, key=lambda p: self._comparisons.advantage(self._trials[p.id], reference)[0])
 
     def measured(self, measurement: Measurement) -> str | None:
-        """Stopped where one of the best other settings of the network is better with a probability of CERTAIN."""
+        """Stopped where one of the best other settings of its network is surely as good or better."""
         trial = self._trials[measurement.point]
         epochs = trial.group.epochs
         rivals = self._rivals(trial)
@@ -125,11 +127,11 @@ class Frontier:
             return None
         for rival in rivals:
             mean, deviation = self._comparisons.advantage(rival, trial)
-            probability = (1 + math.erf(mean / deviation / math.sqrt(2))) / 2
+            probability = (1 + math.erf((mean + INDIFFERENT) / deviation / math.sqrt(2))) / 2
             if probability > CERTAIN:
                 return (
-                    f"stopped at epoch {measurement.epoch} of {epochs}: {self._points[rival.point].label} is better "
-                    f"with a probability of {min(99.9, 100 * probability):.1f} %"
+                    f"stopped at epoch {measurement.epoch} of {epochs}: {self._points[rival.point].label} is as good "
+                    f"or better with a probability of {min(99.9, 100 * probability):.1f} %"
                 )
         return None
 

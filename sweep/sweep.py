@@ -292,13 +292,13 @@ def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
     path = plan.folder / CONFIG
     if not path.is_file():
         return
-    if not plan.adaptive and plan.holds(latest_rows(plan.folder)):
-        return
     then, now = from_json(_read_json(path)).defining, config.defining
+    saved = _read_json(plan.folder / ENVIRONMENT).get("fingerprint")
+    if not plan.adaptive and saved == plan.dataset.fingerprint and plan.holds(latest_rows(plan.folder)):
+        return
     if plan.adaptive:
         then["num_samples"] = now["num_samples"]  # more of the same
     differences = [f"{n} was {_said(then[n])}, is {_said(now[n])}" for n in now if then[n] != now[n]]
-    saved = _read_json(plan.folder / ENVIRONMENT).get("fingerprint")
     if saved != plan.dataset.fingerprint:
         differences.append(f"the dataset's fingerprint was {saved}, is {plan.dataset.fingerprint}")
     if not differences and not plan.adaptive:

@@ -23,9 +23,8 @@ from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.plan import make_plan
 from sweep.prediction import TimedNetwork, predict
-from sweep.resources import Resources
 from sweep.results import load_measurements, load_table
-from tests.sweep.conftest import ARGUMENTS, Sweep
+from tests.sweep.conftest import ARGUMENTS, Sweep, resources
 from trainers.timing import Line, Timing
 
 ROOT = Path(__file__).parents[2]
@@ -120,9 +119,8 @@ def test_the_disk_that_is_predicted_is_what_checkpoints_take(real_sweep: Sweep) 
     plan = make_plan(parse_sweep(real_sweep.arguments, SweepConfig, "", ""))
     timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)
     timed = [TimedNetwork(config=plan.points[0].config, timing=timing)]
-    resources = Resources(num_workers=1, per_worker={"CPU": 1.0, "GPU": 0.0}, num_trials=2)
 
-    predicted = predict(plan.points, timed, resources)
+    predicted = predict(plan.points, timed, resources())
 
     for folder in (real_sweep.folder / "points").iterdir():
         taken = sum(file.stat().st_size for file in folder.iterdir())
@@ -251,6 +249,35 @@ def test_a_budget_trains_the_cheapest_points_only(tmp_path: Path, monkeypatch: p
     assert exit_code == 0
     assert "left out, for a budget of 0.005 device-hours: 1 of 2 points, mobilenet_v2_0.25_16 epochs=2 and " in printed
     assert list(load_table(tmp_path / "mnv2_quick-digits").epochs_trained) == [1]
+
+
+def test_a_bad_setting_is_stopped_and_a_wider_sweep_without_stopping_trains_it_to_the_end(tmp_path: Path) -> None:
+    """A learning rate of 1e-6 stays at chance, while 0.01 gets every second image right within three epochs."""
+    shape = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--train.epochs", "8",
+             "--runs", str(tmp_path)]  # fmt: skip
+    folder = tmp_path / "mnv2_quick-digits"
+
+    exit_code, printed = start([*shape, "--axis", "lr=0.01,1e-6"])
+
+    table = load_table(folder).set_index("lr")
+    assert exit_code == 0
+    assert "2 points ended, 0 failed" in printed
+    assert list(table.loc[[0.01, 1e-6], "state"]) == ["COMPLETE", "PRUNED"]
+    epochs = table.loc[1e-6, "epochs_trained"]
+    assert 1 <= epochs < 8
+    assert table.loc[1e-6, "reason"].startswith(f"stopped at epoch {epochs} of 8: mobilenet_v2_0.25_16 lr=0.01 is as")
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert sorted(run.data.tags["state"] for run in runs if "point" in run.data.tags) == ["COMPLETE", "PRUNED"]
+
+    _, printed = start([*shape, "--axis", "lr=0.01,1e-6,0.003", "--scheduler", "fifo"])
+
+    table = load_table(folder).set_index("lr")
+    assert "3 points ended, 1 of them already done, 0 failed" in printed
+    assert set(table.state) == {"COMPLETE"}
+    history = load_measurements(folder)[table.loc[1e-6, "point"]]
+    assert [m.epoch for m in history] == list(range(1, 9))
 
 
 def test_several_workers_train_a_point_together(tmp_path: Path) -> None:
