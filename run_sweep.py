@@ -37,12 +37,13 @@ DESCRIPTION = """Train every network of a search space, log each to MLflow, draw
 - run_sweep.py --space mnv2_quick: minutes on 2 CPU cores
 - run_sweep.py --space mnv2_grid --data /data/imagenet: the 22 cells of the published table
 - run_sweep.py --space mnv2_grid --axis dropout=0,0.2 --train.epochs 90 --name dropout: another axis
+- run_sweep.py --space mnv2_grid --axis lr=0.02,0.05,0.1 --max-macs 100M: bad settings are stopped early
 - run_sweep.py --space mnv2_grid --recipe tf_slim --data /data/imagenet: trained as TF-slim did
 - run_sweep.py --config runs/NAME/config.json --name other: the settings of an earlier sweep
 
-The same command again trains only what is missing. Other commands, each with --help: plan (points and exact costs,
-trains nothing), report FOLDER, recommend FOLDER (which network to ship), recipe NAME, ui, list; and with what was
-trained: evaluate, predict, features, export, latency."""
+The same command again trains only what is missing. Other commands, each with --help: plan (points, exact costs, what
+it will take; trains nothing), report FOLDER, recommend FOLDER (which network to ship), promote FOLDER (the best again,
+with several seeds), recipe NAME, ui, list; and with what was trained: evaluate, predict, features, export, latency."""
 
 
 COSTS = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
@@ -476,6 +477,7 @@ def list_registries(argv: Sequence[str]) -> int:
     parse(argv, ListArguments, "list")
     from analysis.plots.registry import PLOTS
     from analysis.published import misprints, sources
+    from sweep.schedulers import SCHEDULERS
     from trainers.datasets.registry import DATASETS
     from trainers.datasets.torchvision_sets import TORCHVISION_SETS
     from trainers.models.registry import MODELS
@@ -494,6 +496,7 @@ def list_registries(argv: Sequence[str]) -> int:
             "(or validation) and test where there are any."
         },
         "trainers (--trainer)": {name: first_line(train) for name, train in TRAINERS.items()},
+        "schedulers (--scheduler)": {name: first_line(build) for name, build in SCHEDULERS.items()},
         "published networks": {name: f"{known.top1:.3f} % top-1 on ImageNet" for name, known in PUBLISHED.items()}
         | {name: f"width {width_mult:g}; where timm is installed" for name, width_mult in TIMM.items()},
         "plots": {name: plot.description for name, plot in PLOTS.items()},
