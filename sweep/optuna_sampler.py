@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from search_spaces.space import Axis, Choice, LogUniform, SearchSpace
+from search_spaces.space import Choice, SearchSpace
 from sweep.config import SweepConfig
+from sweep.distributions import distribution, optuna_value
 from sweep.plan import Plan, PlannedPoint
 from trainers.config import SHAPE_FIELDS, TrainConfig
 from trainers.errors import ConfigError
@@ -30,8 +30,6 @@ POINT = "point"
 MOST_ASKED = {"optuna": 20, "nsga2": 20, "gp": 1}
 """Proposals of one point before any that has not been trained is taken; each of a Gaussian process takes seconds."""
 STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED": TrialState.FAIL}
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class OptunaSampler:
@@ -137,7 +135,7 @@ class OptunaSampler:
         return replace(cell.config, **{name: value for name, value in params.items() if name not in self._choices})
 
     def _key(self, config: TrainConfig) -> tuple[Any, ...]:
-        return tuple(_value(getattr(config, name)) for name in self._choices)
+        return tuple(optuna_value(getattr(config, name)) for name in self._choices)
 
 
 def _params(trial: FrozenTrial) -> dict[str, Any]:
@@ -151,15 +149,3 @@ def _optuna_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
     if name == "gp":
         return optuna.samplers.GPSampler(seed=seed)
     return optuna.samplers.TPESampler(seed=seed)
-
-
-def distribution(axis: Axis) -> BaseDistribution:
-    """An axis as Optuna has it."""
-    if isinstance(axis, Choice):
-        return CategoricalDistribution([_value(value) for value in axis.values])
-    return FloatDistribution(axis.low, axis.high, log=isinstance(axis, LogUniform))
-
-
-def _value(value: Any) -> Any:
-    """A setting as Optuna keeps it: several numbers as a text."""
-    return "+".join(map(str, value)) if isinstance(value, tuple) else value

@@ -12,7 +12,7 @@ from trainers.measurement import Measurement
 
 CERTAIN = 0.97
 """A trial is stopped once another setting of its network is as good or better with this probability."""
-INDIFFERENT = 0.005
+INDIFFERENT = 0.01
 """A setting that is worse by less than this share is as good."""
 MOST_RIVALS = 4
 """Settings of its network that a trial is compared with: the best ones."""

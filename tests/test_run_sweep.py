@@ -161,10 +161,10 @@ def test_plan_says_what_a_budget_leaves_out(
     monkeypatch.setattr(timings, "kept_timings", lambda requests, slot, announce: [timing] * len(requests))
     arguments = ["plan", *QUICK, "--train.epochs", "3", "--gpus-per-trial", "0"]
 
-    assert run_sweep.main([*arguments, "--max-device-hours", "3.9"]) == 0
+    assert run_sweep.main([*arguments, "--max-device-hours", "4.1"]) == 0
     printed = capsys.readouterr().out
-    assert " on 2 trials at once, 3.8 device-hours, " in printed
-    assert "left out, for a budget of 3.9 device-hours: 5 of 9 points, " in printed
+    assert " on 2 trials at once, 4 device-hours, " in printed
+    assert "left out, for a budget of 4.1 device-hours: 5 of 9 points, " in printed
 
     assert run_sweep.main([*arguments, "--time-budget", "30m"]) == 2
     assert "error: no point fits into a time budget of 30 min: the cheapest, " in capsys.readouterr().err

@@ -85,17 +85,20 @@ class FrontierInfo:
 def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str) -> FrontierInfo:
     """What the chart of `by_setting`'s table shows.
 
-    FAILED rows and rows without a top-1 are counted but not shown, and so are points that were stopped so early that
-    they would lie far below all others: they would press the frontier flat.
+    FAILED rows and rows without a top-1 are counted but not shown. Points that were stopped so early that they lie far
+    below all others are shown at the lower edge: where they are they would press the frontier flat.
     """
     on_frontier = pd.Series(frontier_mask(table, cost), index=table.index)
     measured = table["top1"].notna() & table[cost].notna() & (table["state"] != "FAILED")
-    shown = _near_complete(table.loc[measured]).sort_values(["dataset", cost, "top1"], kind="stable")
+    edge = _lower_edge(table.loc[measured])
+    num_below = int((table.loc[measured, "top1"] < edge).sum())
+    shown = table.loc[measured].assign(top1=table.loc[measured, "top1"].clip(lower=edge))
+    shown = shown.sort_values(["dataset", cost, "top1"], kind="stable")
     by_resolution = len(set(table["resolution"])) > 1 or len(set(table["width_mult"])) <= 1
     return FrontierInfo(
         title=one_line(sweep, 70),
         subtitle=one_line(_subtitle(table, comparison), 110),
-        caption=_caption(table, num_hollow=count_points(shown)["PRUNED"]),
+        caption=_caption(table, num_below=num_below),
         note=one_line(comparison.note, 130),
         x_label=X_LABELS[cost],
         points=_series(shown, on_frontier, cost),
@@ -116,13 +119,10 @@ def one_line(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
-def _near_complete(measured: pd.DataFrame) -> pd.DataFrame:
-    """The COMPLETE rows, and the others within the limits of an axis that fits these; all where none is COMPLETE."""
-    complete = (measured["state"] == "COMPLETE").to_numpy(dtype=bool)
-    if not complete.any():
-        return measured
-    low, high = percent_limits(measured.loc[complete, "top1"].to_numpy(dtype=float))
-    return measured.loc[complete | measured["top1"].between(low, high)]
+def _lower_edge(measured: pd.DataFrame) -> float:
+    """The lower limit of an axis that fits the COMPLETE rows, percent; 0 where none is COMPLETE."""
+    complete = measured.loc[measured["state"] == "COMPLETE", "top1"].to_numpy(dtype=float)
+    return percent_limits(complete)[0] if len(complete) else 0.0
 
 
 def _runs(shown: pd.DataFrame, cost: Cost) -> Array:
@@ -165,12 +165,12 @@ def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _caption(table: pd.DataFrame, *, num_hollow: int) -> str:
+def _caption(table: pd.DataFrame, *, num_below: int) -> str:
     states = count_points(table)
     parts = [f"{states['COMPLETE']} complete"]
     if "PRUNED" in states:
-        absent = states["PRUNED"] - num_hollow
-        parts.append(f"{states['PRUNED']} stopped early (hollow{f', {absent} not drawn' if absent else ''})")
+        below = f"; {num_below} of them, below, at the lower edge" if num_below else ""
+        parts.append(f"{states['PRUNED']} stopped early (hollow{below})")
     if "FAILED" in states:
         parts.append(f"{states['FAILED']} failed (not drawn)")
     counts = f"{states.total()} point{'s' if states.total() != 1 else ''}: {', '.join(parts)}"

@@ -44,6 +44,7 @@ def make_row() -> MakeRow:
             "num_params": int(3_500_000 * config.width_mult**2),
             "activations": int(140 * config.width_mult * config.resolution**2),
             **outcomes,
+            "reused_from": None,
             "ended_at": "2025-01-01T00:00:00+00:00",
         } | given
         return {column: row[column] for column in COLUMNS}
