@@ -57,6 +57,8 @@ class PlanArguments(SweepConfig):
 
     csv: Path | None = None
     """Also write the table to this file."""
+    predict: bool = False
+    """Time a few of the networks on this machine for the prediction, where neither this nor a sweep has done so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,7 +286,9 @@ def plan(argv: Sequence[str]) -> int:
     planned = make_plan(arguments)
     if arguments.csv is not None:
         check_writable(arguments.csv)
-    predicted = forecast_of(arguments, planned, lambda line: print(line, file=sys.stderr, flush=True))
+    predicted = forecast_of(
+        arguments, planned, lambda line: print(line, file=sys.stderr, flush=True), may_time=arguments.predict
+    )
     table = planned.table()
     cells = {name: (table[column] / 1e6).map("{:.3f}".format) for name, column in COSTS.items()}
     if predicted:

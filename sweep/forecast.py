@@ -37,20 +37,24 @@ def forecast(
     *,
     stops_early: bool,
     announce: Callable[[str], None],
+    may_time: bool = True,
 ) -> Forecast | None:
     """What `missing` of a plan's `points` will cost on this machine if all train to their end.
 
-    None where that cannot be predicted and no budget needs it; `announce` is told why, and when networks are timed.
+    None where that cannot be predicted, or only with timing networks and it may not, and no budget needs it; `announce`
+    is told why, and when networks are timed.
 
     Raises:
         ConfigError: a budget allows no point, or there is one and nothing can be predicted.
     """
     start = time.monotonic()
+    budget = config.time_budget or config.max_device_hours
     try:
         epochs_done = {id_: len(measured) for id_, measured in history.items()}
-        prediction = predict_here(config, points, epochs_done=epochs_done, announce=announce)
+        said_to = announce if may_time or budget else None
+        prediction = predict_here(config, points, epochs_done=epochs_done, announce=said_to)
     except ConfigError as error:
-        if config.time_budget or config.max_device_hours:
+        if budget:
             raise
         announce(f"no prediction: {error}")
         return None

@@ -158,7 +158,9 @@ def scheduler_name(config: SweepConfig, plan: Plan) -> str:
     return "frontier" if (shared or drawn) and not config.promoted else "fifo"
 
 
-def forecast_of(config: SweepConfig, plan: Plan, announce: Callable[[str], None]) -> Forecast | None:
+def forecast_of(
+    config: SweepConfig, plan: Plan, announce: Callable[[str], None], *, may_time: bool = True
+) -> Forecast | None:
     """What is left to train of `plan` will cost; of a plan whose folder holds another sweep, all of it.
 
     Raises:
@@ -172,7 +174,10 @@ def forecast_of(config: SweepConfig, plan: Plan, announce: Callable[[str], None]
         missing = [point for point in missing if point.id not in found]
     except ConfigError:
         missing, history = plan.points, {}
-    return forecast(config, plan.points, missing, history, stops_early=scheduler != "fifo", announce=announce)
+    stops_early = scheduler != "fifo"
+    return forecast(
+        config, plan.points, missing, history, stops_early=stops_early, announce=announce, may_time=may_time
+    )
 
 
 def _predict(config: SweepConfig, plan: Plan, console: Console) -> Forecast | None:

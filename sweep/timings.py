@@ -33,12 +33,13 @@ def predict_here(
     points: Sequence[PlannedPoint],
     *,
     epochs_done: Mapping[str, int],
-    announce: Callable[[str], None],
+    announce: Callable[[str], None] | None,
 ) -> Prediction:
     """What `points` take if this machine trains them; `announce` is told when networks are to be timed first.
 
     Raises:
-        ConfigError: a trial asks for more than this machine has, or networks cannot be timed.
+        ConfigError: a trial asks for more than this machine has, or networks cannot be timed, or they have not been
+            and there is nobody to announce it to.
     """
     resources = trial_resources(config, [{"CPU": os.cpu_count() or 1, "GPU": len(gpu_names())}])
     slot = _slot(resources)
@@ -50,14 +51,16 @@ def predict_here(
     return predict(points, timed, resources, epochs_done=epochs_done, cache_bytes=_cache_bytes(points))
 
 
-def kept_timings(requests: Sequence[Request], slot: Slot, announce: Callable[[str], None]) -> list[Timing]:
+def kept_timings(requests: Sequence[Request], slot: Slot, announce: Callable[[str], None] | None) -> list[Timing]:
     """The timing of each request, kept from an earlier time where there is one, which can be read."""
     paths = {request: _path(request, slot) for request in requests}
     known = {request: _read(path) for request, path in paths.items()}
     unknown = [request for request, timing in known.items() if timing is None]
-    if unknown:
+    if unknown and announce is None:
+        raise ConfigError("these networks were never timed on this machine; --predict does, in some 20 s, or a sweep")
+    if unknown and announce is not None:
         folder = cache_folder() / FOLDER
-        announce(f"timing {counted(len(unknown), 'network')} on this machine, once (kept in {folder}): some 15 s ...")
+        announce(f"timing {counted(len(unknown), 'network')} on this machine, once (kept in {folder}): some 20 s ...")
         known.update(zip(unknown, time_networks(unknown, slot), strict=True))
     for request in unknown:
         with suppress(OSError, ConfigError):  # where nothing can be kept, networks are timed each time

@@ -1,6 +1,5 @@
 """The command line: mistakes cost one line and exit 2, and start nothing; what it prints can be used."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -137,34 +136,30 @@ def test_plan_prints_every_cell_and_writes_exact_costs(in_folder: Path, capsys: 
     assert run_sweep.main(["plan", "--space", "mnv2_grid", "--train.num-classes", "1000", "--csv", "plan.csv"]) == 0
 
     printed, noted = capsys.readouterr()
-    assert noted.startswith("timing 3 networks on this machine, once (kept in ")
+    assert noted.startswith("no prediction: these networks were never timed on this machine; --predict does, ")
     assert "22 points on digits" in printed
     assert "300.774" in printed
-    assert " s/epoch " in printed.splitlines()[0]
-    assert re.search(
-        r"^predicted: .+ \(.+ to .+\) on 2 trials at once, .+ device-hours, 725 MB of disk, at most ",
-        printed,
-        re.M,
-    )
     table = pd.read_csv("plan.csv")
-    assert (table.seconds > 150 * table.seconds_per_epoch).all()
-    assert table.sort_values("activations").memory_bytes.is_monotonic_increasing
     full = table[(table.width_mult == 1.4) & (table.resolution == 224)].iloc[0]
     assert (len(table), full.model, full.macs, full.num_params) == (22, "mobilenet_v2", 582_195_824, 6_108_776)
     assert [path.name for path in in_folder.iterdir()] == ["plan.csv"]
 
 
-def test_plan_says_what_a_budget_leaves_out(
+def test_plan_predicts_and_says_what_a_budget_leaves_out(
     in_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # a point takes 57 min
+    timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # a point takes 60 min
     monkeypatch.setattr(timings, "kept_timings", lambda requests, slot, announce: [timing] * len(requests))
-    arguments = ["plan", *QUICK, "--train.epochs", "3", "--gpus-per-trial", "0"]
+    arguments = ["plan", *QUICK, "--train.epochs", "3", "--gpus-per-trial", "0", "--csv", "plan.csv"]
 
-    assert run_sweep.main([*arguments, "--max-device-hours", "4.1"]) == 0
+    assert run_sweep.main([*arguments, "--max-device-hours", "3.9"]) == 0
     printed = capsys.readouterr().out
-    assert " on 2 trials at once, 4 device-hours, " in printed
-    assert "left out, for a budget of 4.1 device-hours: 5 of 9 points, " in printed
+    assert " s/epoch " in printed.splitlines()[0]
+    assert " on 2 trials at once, 3 device-hours, " in printed
+    assert "left out, for a budget of 3.9 device-hours: 6 of 9 points, " in printed
+    table = pd.read_csv("plan.csv")
+    assert (table.seconds > 3 * table.seconds_per_epoch).all()
+    assert (table.memory_bytes == 1e9 + 32 * 1e6).all()
 
     assert run_sweep.main([*arguments, "--time-budget", "30m"]) == 2
     assert "error: no point fits into a time budget of 30 min: the cheapest, " in capsys.readouterr().err
