@@ -24,6 +24,7 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from sweep.plan import Plan, PlannedPoint
+from sweep.results import config_of_row
 from trainers.errors import ConfigError, one_line, without_credentials
 from trainers.fields import as_row
 from trainers.measurement import Measurement
@@ -170,6 +171,7 @@ class Tracker:
     def started(self, point: PlannedPoint) -> None:
         """Show the point as running."""
         with self._wake:
+            self._planned[point.id] = point
             pending = self._pending.setdefault(point.id, _Pending())
             pending.params += [Param(name, str(value)) for name, value in as_row(point.config).items()]
             pending.tags += [RunTag(FOLDER, str(point.point.folder))]
@@ -203,8 +205,8 @@ class Tracker:
     def catch_up(self, rows: Sequence[Mapping[str, Any]], history: Mapping[str, Sequence[Measurement]]) -> None:
         """Write the points that need no training and that an earlier start did not get to write."""
         for row in rows:
-            if row["point"] in self._planned and self._run_ids.get(row["point"]) not in self._finished:
-                self.started(self._planned[row["point"]])
+            if self._run_ids.get(row["point"]) not in self._finished:
+                self.started(self._planned.get(row["point"]) or self._plan.point(config_of_row(row)))
                 for measurement in history.get(row["point"], ()):
                     self.measured(measurement)
                 self.ended(row)
