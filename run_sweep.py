@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +21,7 @@ from tyro import MISSING
 from tyro.conf import Positional
 
 from search_spaces.registry import SPACES
-from sweep.command_line import parse, parse_sweep
+from sweep.command_line import parse, parse_sweep, short_forms
 from sweep.config import CAPS, Amount, SweepConfig, load_config
 from sweep.plan import counted
 from trainers.errors import ConfigError, one_line, unknown_choice, without_credentials
@@ -46,6 +46,8 @@ it will take; trains nothing), report FOLDER, recommend FOLDER (which network to
 with several seeds), recipe NAME, ui, list; and with what was trained: evaluate, predict, features, export, latency."""
 
 
+CHOOSING = ("space", "recipe", "axis", "sampler", "num_samples", *CAPS)
+"""Settings that choose points, which a promotion does otherwise."""
 COSTS = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
 """Columns of a printed plan, in millions, by their headings."""
 
@@ -81,9 +83,9 @@ class RecommendArguments:
     """Multiply-accumulates at most, such as 100M."""
     max_params: Amount = None
     """Parameters at most, such as 3M."""
-    max_latency_ms: Amount = None
+    max_latency_ms: float | None = None
     """Milliseconds at most for one image on this machine under PyTorch; what was measured is kept in the folder."""
-    min_top1: Amount = None
+    min_top1: float | None = None
     """Validation top-1 at least, percent."""
     threads: int = 1
     """CPU threads to measure with."""
@@ -98,7 +100,7 @@ class PromoteArguments(SweepConfig):
     """The sweep's folder, such as runs/mnv2_quick-digits; it comes first."""
     seeds: int = 3
     """Train every point with this many seeds, from --train.seed on."""
-    margin: Amount = 1.0
+    margin: float = 1.0
     """Points of top-1 below the frontier up to which a setting is a near neighbour."""
 
 
@@ -220,10 +222,18 @@ def promote(argv: Sequence[str]) -> int:
     from analysis.replicates import by_setting
     from sweep.results import load_table
 
-    chosen = worth_promoting(by_setting(load_table(arguments.folder)), float(arguments.margin or 0))
+    chosen = worth_promoting(by_setting(load_table(arguments.folder)), arguments.margin)
+    print(f"promoting {', '.join(dict.fromkeys(map(cell_name, chosen.to_dict('records'))))}")
     settings: dict[str, Any] = {field.name: getattr(arguments, field.name) for field in fields(SweepConfig)}
     settings["promoted"] = tuple(str(arguments.folder.absolute() / point) for point in chosen["point"])
     return run_and_report(SweepConfig(**settings), command("promote", *argv))
+
+
+def cell_name(row: Mapping[Any, Any]) -> str:
+    """The name of a row's network."""
+    from analysis.results_table import network_name
+
+    return network_name(row["model"], row["width_mult"], row["resolution"])
 
 
 def parse_promotion(argv: Sequence[str]) -> PromoteArguments:
@@ -233,14 +243,24 @@ def parse_promotion(argv: Sequence[str]) -> PromoteArguments:
         origin = load_config(folder / "config.json")
         kept: dict[str, Any] = {field.name: getattr(origin, field.name) for field in fields(SweepConfig)}
         cleared = SweepConfig(space=origin.space)
-        kept |= {name: getattr(cleared, name) for name in ("axis", "sampler", "num_samples", "recipe", *CAPS)}
-        kept |= {"name": f"{folder.resolve().name}-promoted"[:100], "seeds": PromoteArguments.seeds}
+        kept |= {name: getattr(cleared, name) for name in CHOOSING if name != "space"}
+        kept |= {
+            "runs": folder.parent,
+            "name": f"{folder.resolve().name}-promoted"[:100],
+            "seeds": PromoteArguments.seeds,
+        }
         default = PromoteArguments(**kept, folder=folder)
     elif {"-h", "--help"} & set(argv):
         default = PromoteArguments(space="its own", folder=MISSING)
     else:
         raise ConfigError("which sweep? Give its folder first: promote runs/NAME")
-    return parse(argv, PromoteArguments, "promote", default=default)
+    arguments = parse(short_forms(argv), PromoteArguments, "promote", default=default)
+    for name in CHOOSING:
+        if getattr(arguments, name) != getattr(default, name):
+            raise ConfigError(
+                f"promote takes the points of the sweep as they are; leave out --{name.replace('_', '-')}"
+            )
+    return arguments
 
 
 def run_and_report(config: SweepConfig, again: str) -> int:
@@ -298,7 +318,7 @@ def plan(argv: Sequence[str]) -> int:
         cells["memory"] = table["memory_bytes"].map(byte_size)
     if arguments.csv is not None:
         write_csv(table, arguments.csv)
-    shown = dict.fromkeys(["model", "width_mult", "resolution", *planned.varied])
+    shown = [n for n in dict.fromkeys(["model", "width_mult", "resolution", *planned.varied]) if n not in planned.drawn]
     print(table.map(number).assign(**cells)[[*shown, *cells]].to_string(index=False))
     print(planned.summary)
     if predicted and predicted.said:
@@ -537,12 +557,11 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 def print_report(written: "Report") -> None:
     """Print a report's frontier and where it lies."""
     from analysis.replicates import with_deviation
-    from analysis.results_table import network_name
 
     if written.frontier.empty:
         print("no complete point yet, so no frontier")
     for row in written.frontier.to_dict("records"):
-        network = network_name(row["model"], row["width_mult"], row["resolution"])
+        network = cell_name(row)
         size = f"{row['macs'] / 1e6:9.2f} M MACs {row['num_params'] / 1e6:7.3f} M params"
         print(f"  frontier: {network:<26} {size} {with_deviation(row):>6} % top-1")
     print(f"chart: {next(iter(written.charts))}\ntable: {written.markdown}")

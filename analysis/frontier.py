@@ -28,9 +28,10 @@ def frontier_mask(table: pd.DataFrame, cost: Cost) -> NDArray[np.bool_]:
 def frontier_probability(table: pd.DataFrame, cost: Cost, *, num_resamples: int = NUM_RESAMPLES) -> NDArray[np.float64]:
     """How probable it is that each row of `by_setting`'s table is on the frontier of `cost`, were it trained again.
 
-    By bootstrap: the seeds of every setting are drawn again with replacement, and the frontier of the means is found; a
-    probability is the share of `num_resamples` such draws. One seed tells nothing of its noise: a setting with one
-    draws normal noise of the deviation that the replicated settings of its dataset share. Same table, same answer.
+    By a parametric bootstrap: every mean is drawn again with normal noise, of the deviation that the replicated
+    settings of its dataset share over the root of its number of seeds, and the frontier is found; a probability is the
+    share of `num_resamples` such draws. (To draw two or three seeds again with replacement would make too little of
+    their noise.) Same table, same answer.
 
     Returns:
         (rows,), from 0 to 1; NaN for rows that are not COMPLETE, and in datasets where no setting has several seeds.
@@ -47,16 +48,11 @@ def frontier_probability(table: pd.DataFrame, cost: Cost, *, num_resamples: int 
 
 def _share_on_frontier(table: pd.DataFrame, cost: Cost, deviation: float, num_resamples: int) -> NDArray[np.float64]:
     generator = np.random.default_rng(0)
-    costs, num_seeds = table[cost].to_numpy(dtype=float), table["num_seeds"].to_numpy(dtype=int)
-    top1s = np.concatenate([np.asarray(seeds, dtype=float) for seeds in table["top1s"]])  # setting after setting
-    starts = np.cumsum(num_seeds) - num_seeds
-    first, count = np.repeat(starts, num_seeds), np.repeat(num_seeds, num_seeds)
-    noise = np.where(num_seeds == 1, deviation, 0.0)
+    costs, means = table[cost].to_numpy(dtype=float), table["top1"].to_numpy(dtype=float)
+    noise = deviation / np.sqrt(table["num_seeds"].to_numpy(dtype=float))
     found = np.zeros(len(table))
     for _ in range(num_resamples):
-        drawn = top1s[first + generator.integers(count)]
-        means = np.add.reduceat(drawn, starts) / num_seeds + noise * generator.standard_normal(len(table))
-        found += pareto_mask(costs, means)
+        found += pareto_mask(costs, means + noise * generator.standard_normal(len(table)))
     return found / num_resamples
 
 

@@ -8,7 +8,7 @@ from trainers.errors import ConfigError
 
 
 def worth_promoting(table: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """The rows of `by_setting`'s table that are on a frontier, of MACs or parameters, or less than `margin` below it.
+    """The rows of `by_setting`'s table that are on a frontier, of MACs or parameters, or at most `margin` below it.
 
     Args:
         table: that of `by_setting`.

@@ -47,7 +47,8 @@ RC: Mapping[str, Any] = MappingProxyType(
 MARKERS: Mapping[str, str] = MappingProxyType(
     {"mobilenet_v1": "s", "mobilenet_v2": "o", "mobilenet_v3_large": "^", "mobilenet_v3_small": "D"}
 )
-SPARE_MARKERS = ("P", "v", "h", "<", ">", "p")
+SPARE_MARKERS = ("P", "h", "<", ">", "p")
+BELOW_MARKER = "v"
 PUBLISHED_MARKER = "x"
 PUBLISHED_LINE: Mapping[str, Any] = MappingProxyType({"color": PUBLISHED, "linestyle": (0, (4, 2)), "linewidth": 1.2})
 RUN: Mapping[str, Any] = MappingProxyType(

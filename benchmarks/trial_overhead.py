@@ -96,7 +96,7 @@ def ours(num_trials: int, epochs: int, folder: Path) -> float:
     clock = Clock()
     with closing(ResultsLog(plan.folder)) as log:
         recorder = Recorder(log, [tracker, clock], Queue(Fifo(), plan.points), {})
-        resources = Resources(num_workers=1, per_worker={"CPU": float(CPUS), "GPU": 0.0}, num_trials=1, num_ready=1)
+        resources = Resources(num_workers=1, per_worker={"CPU": float(CPUS), "GPU": 0.0}, num_trials=1)
         run_trials(recorder, train=empty_training, resources=resources, folder=folder / "ray")
     last_trial = time.monotonic()
     error = tracker.finish("FINISHED", None)

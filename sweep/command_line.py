@@ -28,8 +28,7 @@ FILE starts from a saved configuration (JSON or YAML; any sweep's config.json is
 
 def parse_sweep(argv: Sequence[str], cls: type[S], command: str, description: str) -> S:
     """The configuration that `argv` asks for: a saved one or the space's own base, and the flags on top."""
-    arguments = [re.sub(r"^--(data|init)(?==|$)", r"--train.\1", argument) for argument in argv]
-    arguments, saved = _take_option(arguments, "--config")
+    arguments, saved = _take_option(short_forms(argv), "--config")
     _, space = _take_option(arguments, "--space")
     _, recipe = _take_option(arguments, "--recipe")
     if saved is not None:
@@ -47,6 +46,11 @@ def parse_sweep(argv: Sequence[str], cls: type[S], command: str, description: st
     config = parse(arguments, cls, command, default=cls(**vars(default)), description=description)
     _refuse_flags_of_axes(arguments, config)
     return config
+
+
+def short_forms(argv: Sequence[str]) -> list[str]:
+    """`argv` with its short forms written out."""
+    return [re.sub(r"^--(data|init)(?==|$)", r"--train.\1", argument) for argument in argv]
 
 
 def parse(

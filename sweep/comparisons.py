@@ -52,7 +52,7 @@ NOISE, NOISE_COUNT = 0.4, 10
 SAMPLING = 25.0
 """Divided by the root of the number of validation images, what these few add to NOISE: half of a binomial's deviation,
 as both trainings are measured on the same images."""
-CATCH_UP, CATCH_UP_GROWTH = 0.2, 0.1
+CATCH_UP, CATCH_UP_GROWTH = 0.2, 0.04
 """How far a difference moves while the accuracies themselves grow by the factor e, as believed at first, and how much
 squared growth that was watched outweighs this."""
 LEVEL = 0.05
@@ -183,7 +183,7 @@ class Comparisons:
                     self._learn_catch_up(trial, rival, pair)
         self._learn_noise()
         moved, growth = self._moved
-        self._catch_up = max(0.0, float((CATCH_UP_GROWTH * CATCH_UP**2 + moved) / (CATCH_UP_GROWTH + growth)))
+        self._catch_up = float((CATCH_UP_GROWTH * CATCH_UP**2 + max(0.0, moved)) / (CATCH_UP_GROWTH + growth))
 
     def advantage(self, rival: Trial, trial: Trial) -> tuple[float, float]:
         """How much better the rival's setting is than the trial's in their network in the end: mean and deviation.

@@ -21,8 +21,8 @@ from search_spaces.space import Choice, SearchSpace
 from sweep.config import SweepConfig
 from sweep.distributions import distribution, optuna_value
 from sweep.plan import Plan, PlannedPoint
-from trainers.config import SHAPE_FIELDS, TrainConfig
-from trainers.errors import ConfigError
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError, one_line
 
 STUDY = "study.log"
 POINT = "point"
@@ -39,11 +39,8 @@ class OptunaSampler:
         """Open or create the study in the plan's folder.
 
         Raises:
-            ConfigError: a distribution over what makes the network, whose costs could not be bounded.
+            ConfigError: it is damaged.
         """
-        drawn = sorted(space.distributions.keys() & set(SHAPE_FIELDS))
-        if drawn:
-            raise ConfigError(f"{config.sampler} chooses among listed networks; list the values of {', '.join(drawn)}")
         self._plan = plan
         self._costs = config.costs
         self._most_asked = MOST_ASKED[str(config.sampler)]
@@ -54,10 +51,14 @@ class OptunaSampler:
         self._random = np.random.default_rng(config.sample_seed)
         directions = [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in config.costs)]
         plan.folder.mkdir(parents=True, exist_ok=True)
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(plan.folder / STUDY)))
-        self._study = optuna.create_study(
-            study_name=plan.name, storage=storage, directions=directions, load_if_exists=True
-        )
+        path = plan.folder / STUDY
+        try:
+            storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+            self._study = optuna.create_study(
+                study_name=plan.name, storage=storage, directions=directions, load_if_exists=True
+            )
+        except (ValueError, LookupError, OSError) as error:
+            raise ConfigError(f"{path} is damaged ({one_line(error)}); restore it, or choose another --name") from error
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             self._study.set_metric_names(["top1", *config.costs])
         known = self._study.get_trials()

@@ -16,7 +16,7 @@ from sweep.caps import Caps
 from sweep.config import ADAPTIVE, SweepConfig, load_config
 from sweep.results import SETTINGS, config_of_row, latest_rows
 from sweep.samplers import choose
-from trainers.config import TrainConfig
+from trainers.config import SHAPE_FIELDS, TrainConfig
 from trainers.cost import Cost, cost, network_key
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import canonical, fetch, load_dataset
@@ -69,6 +69,8 @@ class Plan:
     """Whether the points are chosen one by one while the sweep runs."""
     varied: tuple[str, ...]
     """The settings in which points differ."""
+    drawn: tuple[str, ...]
+    """Those of them that an adaptive sampler draws from a range."""
     dropped: tuple[str, ...]
     """What was left out, and why."""
     dataset: Dataset
@@ -90,7 +92,8 @@ class Plan:
         data, first = self.dataset, self.points[0].config
         shared = [f"{name} {getattr(first, name)}" for name in SUMMARISED if name not in self.varied]
         num_epochs = sum(point.config.epochs for point in self.points) * self.num_points // len(self.points)
-        among = f", chosen among {counted(len(self.points), 'combination')}," if self.adaptive else ""
+        ranges = f" and ranges of {', '.join(self.drawn)}" if self.drawn else ""
+        among = f", chosen among {counted(len(self.points), 'combination')}{ranges}," if self.adaptive else ""
         lines = [
             f"{self.name}: {counted(self.num_points, 'point')}{among} on {data.name} ({data.sizes}; {data.note})",
             f"  {', '.join(shared)}; {counted(num_epochs, 'epoch')} in all",
@@ -123,7 +126,7 @@ def make_plan(config: SweepConfig) -> Plan:
     if config.promoted:
         found = promoted_configs(config)
     elif adaptive:
-        found = [c for c in space.grid() if caps(_resolved(c))]
+        found = _combinations(config, space, lambda c: caps(_resolved(c)))
     else:
         found = _chosen(config, space, lambda c: caps(_resolved(c)))
     if not found:
@@ -147,6 +150,7 @@ def make_plan(config: SweepConfig) -> Plan:
         num_points=config.num_samples or space.num_samples or len(unique) if adaptive else len(unique),
         adaptive=adaptive,
         varied=tuple(varied),
+        drawn=tuple(space.distributions) if adaptive else (),
         dropped=(*caps.dropped, *twins),
         dataset=dataset,
         trainer=config.trainer,
@@ -179,6 +183,19 @@ def _chosen(config: SweepConfig, space: SearchSpace, keep: Callable[[TrainConfig
         given = ", ".join(space.distributions) or f"--num-samples {config.num_samples}"
         raise ConfigError(f"the grid sampler takes every combination of listed values, but not {given}; leave one out")
     return choose(space, config.num_samples, config.sample_seed, keep)
+
+
+def _combinations(config: SweepConfig, space: SearchSpace, keep: Callable[[TrainConfig], bool]) -> list[TrainConfig]:
+    """The combinations of the choices among which an adaptive sampler chooses."""
+    drawn = sorted(space.distributions.keys() & set(SHAPE_FIELDS))
+    if drawn:
+        raise ConfigError(f"{config.sampler} chooses among listed networks; list the values of {', '.join(drawn)}")
+    found = [each for each in space.grid() if keep(each)]
+    if config.num_samples and not space.distributions and config.num_samples > len(found):
+        raise ConfigError(
+            f"num_samples is {config.num_samples}, but the grid has {len(found)} points; leave it out, or less"
+        )
+    return found
 
 
 def _distinct(configs: Sequence[TrainConfig]) -> tuple[list[TrainConfig], int]:

@@ -36,7 +36,6 @@ class Queue:
         """`waiting` are known to the scheduler; after `deadline`, of the monotonic clock, nothing more is trained."""
         self._scheduler = scheduler
         self._waiting = list(waiting)
-        self._points = {point.id: point for point in waiting}
         self._sampler = sampler
         self._num_proposals = num_proposals
         self._deadline = deadline
@@ -69,7 +68,6 @@ class Queue:
             self._num_proposals = 0
             return None
         self._num_proposals -= 1
-        self._points[proposal.id] = proposal
         self._scheduler.add(proposal, [], None)
         return proposal
 
@@ -82,6 +80,6 @@ class Queue:
         state: State = row["state"]
         revived = self._scheduler.ended(row["point"], state)
         if revived is not None:
-            self._waiting.append(self._points[revived])
+            self._waiting.append(revived)
         if self._sampler:
             self._sampler.ended(row)

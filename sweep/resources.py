@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from sweep.config import SweepConfig
 from trainers.errors import ConfigError
 
-READY_FOR_NODES = 200
-"""Trials that wait for nodes to join a cluster: as many as Ray Tune itself keeps for its autoscaler."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
@@ -21,8 +18,6 @@ class Resources:
     """CPU and GPU of each."""
     num_trials: int
     """Trials that can run at once."""
-    num_ready: int
-    """Trials that run or wait for room: on a cluster more than have room, for the nodes that join it."""
 
 
 def trial_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -> Resources:
@@ -49,9 +44,7 @@ def trial_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -
             f"a trial is to have {wanted}, but {found} (the largest: {most['CPU']:g} CPUs, {most['GPU']:g} GPUs); "
             "lower --cpus-per-trial, --gpus-per-trial or --workers-per-trial"
         )
-    num_trials = room // num_workers
-    num_ready = num_trials if config.address is None or num_workers > 1 else num_trials + READY_FOR_NODES
-    return Resources(num_workers=num_workers, per_worker=per_worker, num_trials=num_trials, num_ready=num_ready)
+    return Resources(num_workers=num_workers, per_worker=per_worker, num_trials=room // num_workers)
 
 
 def _room(node: Mapping[str, float], wanted: Mapping[str, float]) -> int:

@@ -36,14 +36,16 @@ def take_over(found: Mapping[str, Path], points: Iterable[PlannedPoint], log: Re
     are copied.
     """
     rows: list[dict[str, Any]] = []
+    sources = {source: (latest_rows(source), load_measurements(source)) for source in set(found.values())}
     for point in (point for point in points if point.id in found):
         source = found[point.id]
+        rows_there, measurements = sources[source]
         point.point.folder.mkdir(parents=True, exist_ok=True)
         for checkpoint in (source / "points" / point.id).glob("*.pt"):
             _link(checkpoint, point.point.folder / checkpoint.name)
-        for measurement in load_measurements(source).get(point.id, []):
+        for measurement in measurements.get(point.id, []):
             log.append_measurement(measurement)
-        then = latest_rows(source)[point.id]
+        then = rows_there[point.id]
         row = {name: then.get(name) for name in COLUMNS} | as_row(point.config)
         row["reused_from"] = then.get("reused_from") or source.name
         log.append_result(row)

@@ -94,8 +94,10 @@ def cluster_nodes() -> list[Mapping[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path) -> None:
+def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path, num_ahead: int = 0) -> None:
     """Train what the recorder hands out; returns when that is all, the time is over, or the user interrupted.
+
+    `num_ahead` trials wait for room that nodes which join the cluster may bring.
 
     Trials keep their checkpoints in their points' folders; `folder` is for Ray's own files, which nothing reads again.
     """
@@ -110,7 +112,7 @@ def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, fold
             search_alg=_Points(recorder),
             num_samples=-1,
             reuse_actors=True,
-            max_concurrent_trials=resources.num_ready,
+            max_concurrent_trials=resources.num_trials + (num_ahead if resources.num_workers == 1 else 0),
             trial_dirname_creator=_trial_name,
             trial_name_creator=_trial_name,
         ),

@@ -10,7 +10,7 @@ from sweep.plan import PlannedPoint
 from sweep.results import State
 from trainers.measurement import Measurement
 
-CERTAIN = 0.97
+CERTAIN = 0.96
 """A trial is stopped once another setting of its network is as good or better with this probability."""
 INDIFFERENT = 0.01
 """A setting that is worse by less than this share is as good."""
@@ -35,8 +35,8 @@ class Scheduler(Protocol):
         """Why the point should stop after this epoch; None if it should go on."""
         ...
 
-    def ended(self, point_id: str, state: State) -> str | None:
-        """A point ended. The id of one that was stopped in its favour and has to go on after all, if there is one."""
+    def ended(self, point_id: str, state: State) -> PlannedPoint | None:
+        """A point ended. The one that was stopped in its favour and has to go on after all, if there is one."""
         ...
 
 
@@ -54,7 +54,7 @@ class Fifo:
         """Nothing is stopped."""
         return None
 
-    def ended(self, point_id: str, state: State) -> str | None:
+    def ended(self, point_id: str, state: State) -> PlannedPoint | None:
         """Nothing was stopped."""
         return None
 
@@ -66,24 +66,33 @@ class Asha(Fifo):
         from ray.tune.schedulers import AsyncHyperBandScheduler  # takes seconds to import
 
         self._build: Callable[..., Any] = AsyncHyperBandScheduler
+        self._ray: Any = None
         self._epochs = 1
         self._trials: dict[str, SimpleNamespace] = {}
+        self._history: list[Measurement] = []
 
     def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
-        """The longest training decides the rungs; what was measured before fills them."""
+        """The longest training known at the first measurement decides the rungs; earlier measurements fill them."""
         self._epochs = max(self._epochs, point.config.epochs)
-        self._ray = self._build("epoch", metric="top1", mode="max", max_t=self._epochs, reduction_factor=3)
+        self._history += history
 
     def measured(self, measurement: Measurement) -> str | None:
         """Stopped at a rung where it is not in the best third of those that came as far."""
-        if measurement.point not in self._trials:
-            self._trials[measurement.point] = SimpleNamespace(trial_id=measurement.point)
-            self._ray.on_trial_add(None, self._trials[measurement.point])
-        trial = self._trials[measurement.point]
-        result = {"epoch": measurement.epoch, "top1": measurement.top1}
-        if self._ray.on_trial_result(None, trial, result) == "STOP":
+        if self._ray is None:
+            self._ray = self._build("epoch", metric="top1", mode="max", max_t=self._epochs, reduction_factor=3)
+            for earlier in self._history:
+                self._stops(earlier)
+        if self._stops(measurement):
             return f"stopped at epoch {measurement.epoch} of {self._epochs}: not in ASHA's best third"
         return None
+
+    def _stops(self, measurement: Measurement) -> bool:
+        trial = self._trials.get(measurement.point)
+        if trial is None:
+            trial = self._trials[measurement.point] = SimpleNamespace(trial_id=measurement.point)
+            self._ray.on_trial_add(None, trial)
+        result = {"epoch": measurement.epoch, "top1": measurement.top1}
+        return self._ray.on_trial_result(None, trial, result) == "STOP"
 
 
 class Frontier:
@@ -99,6 +108,7 @@ class Frontier:
         self._trials: dict[str, Trial] = {}
         self._points: dict[str, PlannedPoint] = {}
         self._states: dict[str, State | None] = {}
+        self._favoured: dict[str, str] = {}
 
     def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
         """Take the point in with its earlier epochs; a point that failed is tried again."""
@@ -123,28 +133,35 @@ class Frontier:
         epochs = trial.group.epochs
         rivals = self._rivals(trial)
         self._comparisons.measured(trial, measurement.top1, rivals)
-        if measurement.epoch == epochs:
-            return None
+        twins = {self._states[other.point] for other in trial.group.by_setting[trial.setting] if other is not trial}
+        if measurement.epoch == epochs or "COMPLETE" in twins:
+            return None  # the seeds of a setting are stopped all or none, as the mean of the lucky ones says nothing
+        if "PRUNED" in twins:
+            return f"stopped at epoch {measurement.epoch} of {epochs}: another seed of this setting was"
         for rival in rivals:
             mean, deviation = self._comparisons.advantage(rival, trial)
             probability = (1 + math.erf((mean + INDIFFERENT) / deviation / math.sqrt(2))) / 2
             if probability > CERTAIN:
+                self._favoured[trial.point] = rival.point
                 return (
                     f"stopped at epoch {measurement.epoch} of {epochs}: {self._points[rival.point].label} is as good "
                     f"or better with a probability of {min(99.9, 100 * probability):.1f} %"
                 )
         return None
 
-    def ended(self, point_id: str, state: State) -> str | None:
-        """If a point failed and its network has none left that stands, the best of the stopped ones goes on."""
+    def ended(self, point_id: str, state: State) -> PlannedPoint | None:
+        """If one fails for which others were stopped, or the last one that was measured, the best of these goes on."""
         self._states[point_id] = state
+        if state != "FAILED":
+            return None
         group = self._trials[point_id].group.trials
         stopped = [trial for trial in group if self._states[trial.point] == "PRUNED"]
-        if state != "FAILED" or not stopped or any(self._stands(trial) for trial in group):
+        in_its_favour = any(self._favoured.get(trial.point) == point_id for trial in stopped)
+        if not stopped or (not in_its_favour and any(self._stands(trial) and trial.curve for trial in group)):
             return None
         best = max(stopped, key=lambda trial: trial.curve[-1])
         self._states[best.point] = None
-        return best.point
+        return self._points[best.point]
 
     def _stands(self, trial: Trial) -> bool:
         """Whether the trial was trained to its end, or is going to be."""

@@ -29,6 +29,8 @@ from trainers.errors import ConfigError, one_line
 from trainers.measurement import Measurement
 from trainers.registry import TRAINERS
 
+READY_FOR_NODES = 200
+"""Trials that wait for nodes to join a cluster: as many as Ray Tune itself keeps for its autoscaler."""
 CONFIG, ENVIRONMENT, LOCK = "config.json", "environment.json", ".lock"
 RAY_FILES = ".ray"
 """Subfolder of a sweep for what Ray writes and nobody reads."""
@@ -119,7 +121,7 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
                 else (0, set[str]())
             )
             out_of_time = end is not None and time.monotonic() > end
-            rows = [row for id_, row in _rows(plan).items() if id_ not in left]
+            rows = [row for id_, row in _rows(plan).items() if id_ not in left | cut]
             report_folder = report(plan.folder) if rows else None
         except BaseException:
             tracker.finish("KILLED", None)
@@ -173,7 +175,7 @@ def forecast_of(
         found = {} if config.fresh else find_trained(missing, config.runs, plan.folder)
         missing = [point for point in missing if point.id not in found]
     except ConfigError:
-        missing, history = plan.points, {}
+        missing, history = [] if plan.adaptive else plan.points, {}
     stops_early = scheduler != "fifo"
     return forecast(
         config, plan.points, missing, history, stops_early=stops_early, announce=announce, may_time=may_time
@@ -252,7 +254,7 @@ def _train(
         sampler = OptunaSampler(config, plan, effective_space(config))
         missing, known = sampler.go_on(rows), sampler.points
     waiting = {point.id for point in missing}
-    for point in known:
+    for point in (point for point in known if point.id not in cut):
         state = rows[point.id]["state"] if point.id in rows and point.id not in waiting else None
         scheduler.add(point, history.get(point.id, []), state)
     num_proposals = plan.num_points - len(known) if sampler else 0
@@ -263,7 +265,9 @@ def _train(
     with closing(ResultsLog(plan.folder)) as log, progress:
         recorder = Recorder(log, [tracker, progress], queue, history)
         train = TRAINERS[config.trainer]
-        run_trials(recorder, train=train, resources=resources, folder=plan.folder / RAY_FILES)
+        # of points that are chosen by what others showed none is chosen before it can start
+        ahead = READY_FOR_NODES if config.address and scheduler_name == "fifo" and not sampler else 0
+        run_trials(recorder, train=train, resources=resources, num_ahead=ahead, folder=plan.folder / RAY_FILES)
         left = {point.id for point in (*recorder.unfinished, *queue.waiting)}
         return len(left) + queue.num_proposals, left
 
@@ -299,7 +303,8 @@ def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
         return
     then, now = from_json(_read_json(path)).defining, config.defining
     saved = _read_json(plan.folder / ENVIRONMENT).get("fingerprint")
-    if not plan.adaptive and saved == plan.dataset.fingerprint and plan.holds(latest_rows(plan.folder)):
+    ended = latest_rows(plan.folder)
+    if ended and not plan.adaptive and saved == plan.dataset.fingerprint and plan.holds(ended):
         return
     if plan.adaptive:
         then["num_samples"] = now["num_samples"]  # more of the same

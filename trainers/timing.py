@@ -8,12 +8,13 @@ Run as a module it times what its standard input asks for, beside other processe
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
@@ -139,12 +140,13 @@ def time_networks(requests: Sequence[Request], slot: Slot) -> list[Timing]:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     text=True,
+                    start_new_session=True,  # so that the processes that it forks end with it
                 )
             )
             for _ in range(slot.num_processes)
         ]
         for process in processes:
-            stack.callback(process.kill)
+            stack.callback(_kill_group, process)
         for process in processes:
             assert process.stdout
             process.stdout.readline()  # it has imported what it needs
@@ -199,6 +201,11 @@ def _steps(request: Request, slot: Slot, batch_size: int) -> tuple[float, float,
     memory = _peak_memory(device)
     val = made_up(max(EVALUATED_BATCHES, 4 * num_workers), train=False)
     return train_seconds, memory, _seconds(lambda: evaluate(training.scored, val, device.autocast)) / len(val)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _same(pixels: Pixels, i: int) -> Pixels:

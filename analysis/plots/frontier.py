@@ -117,10 +117,12 @@ def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
     edges = np.where(chart.pruned, colours, np.where(chart.on_frontier, style.INK, "white"))  # white: not on the line
     models = np.array(chart.models, dtype=object)
     for model in sorted(set(chart.models)):
-        for mask, size in (
-            (chart.pruned, style.SMALLEST),
-            (~chart.on_frontier & ~chart.pruned, style.SMALL),
-            (chart.on_frontier, style.LARGE),
+        own = style.marker(model, chart.models)
+        for mask, size, marker in (
+            (chart.pruned & chart.below, style.SMALLEST, style.BELOW_MARKER),
+            (chart.pruned & ~chart.below, style.SMALLEST, own),
+            (~chart.on_frontier & ~chart.pruned, style.SMALL, own),
+            (chart.on_frontier, style.LARGE, own),
         ):
             rows = mask & (models == model)
             if not rows.any():
@@ -129,7 +131,7 @@ def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
                 chart.costs[rows],
                 chart.top1[rows],
                 s=size**2,
-                marker=style.marker(model, chart.models),
+                marker=marker,
                 facecolors=list(faces[rows]),
                 edgecolors=list(edges[rows]),
                 clip_on=False,

@@ -54,6 +54,8 @@ class FrontierInfo:
     """The resolution or width of each point, told by its colour."""
     pruned: Mask
     """Which points were stopped early; they are drawn hollow and never on the frontier."""
+    below: Mask
+    """Those of them that lie below the chart; they are drawn at its lower edge."""
     deviations: Array
     """Of top-1 over the seeds of each point, in percent; NaN where it has one seed."""
     runs: Array
@@ -91,14 +93,14 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str)
     on_frontier = pd.Series(frontier_mask(table, cost), index=table.index)
     measured = table["top1"].notna() & table[cost].notna() & (table["state"] != "FAILED")
     edge = _lower_edge(table.loc[measured])
-    num_below = int((table.loc[measured, "top1"] < edge).sum())
-    shown = table.loc[measured].assign(top1=table.loc[measured, "top1"].clip(lower=edge))
+    top1 = table.loc[measured, "top1"].astype(float)
+    shown = table.loc[measured].assign(top1=top1.clip(lower=edge), below=top1 < edge)
     shown = shown.sort_values(["dataset", cost, "top1"], kind="stable")
     by_resolution = len(set(table["resolution"])) > 1 or len(set(table["width_mult"])) <= 1
     return FrontierInfo(
         title=one_line(sweep, 70),
         subtitle=one_line(_subtitle(table, comparison), 110),
-        caption=_caption(table, num_below=num_below),
+        caption=_caption(table, num_below=int(shown["below"].sum())),
         note=one_line(comparison.note, 130),
         x_label=X_LABELS[cost],
         points=_series(shown, on_frontier, cost),
@@ -107,6 +109,7 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str)
         shade_title="Resolution (px)" if by_resolution else "Width multiplier",
         shades=shown["resolution" if by_resolution else "width_mult"].to_numpy(dtype=float),
         pruned=(shown["state"] == "PRUNED").to_numpy(dtype=bool),
+        below=shown["below"].to_numpy(dtype=bool),
         deviations=shown["sd_top1"].to_numpy(dtype=float),
         runs=_runs(shown, cost),
         labels=tuple(_cell(w, r) for w, r in zip(shown["width_mult"], shown["resolution"], strict=True)),
@@ -169,7 +172,7 @@ def _caption(table: pd.DataFrame, *, num_below: int) -> str:
     states = count_points(table)
     parts = [f"{states['COMPLETE']} complete"]
     if "PRUNED" in states:
-        below = f"; {num_below} of them, below, at the lower edge" if num_below else ""
+        below = f"; triangles: {num_below} that lie below" if num_below else ""
         parts.append(f"{states['PRUNED']} stopped early (hollow{below})")
     if "FAILED" in states:
         parts.append(f"{states['FAILED']} failed (not drawn)")

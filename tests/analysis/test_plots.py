@@ -219,7 +219,7 @@ def test_no_label_covers_the_line_of_the_frontier(seed: int, make_row: MakeRow, 
 
 @pytest.mark.parametrize(
     ("top1", "caption"),
-    [(85.0, "1 stopped early (hollow)"), (20.0, "1 stopped early (hollow; 1 of them, below, at the lower edge)")],
+    [(85.0, "1 stopped early (hollow)"), (20.0, "1 stopped early (hollow; triangles: 1 that lie below)")],
 )
 def test_points_stopped_early_do_not_press_the_frontier_flat(
     top1: float, caption: str, make_row: MakeRow, make_table: MakeTable

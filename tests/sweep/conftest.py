@@ -62,9 +62,7 @@ def open_recorder(
 
 def resources(num_trials: int = 2, num_workers: int = 1, cpus: float = 1.0, gpus: float = 0.0) -> Resources:
     """What each trial gets."""
-    return Resources(
-        num_workers=num_workers, per_worker={"CPU": cpus, "GPU": gpus}, num_trials=num_trials, num_ready=num_trials
-    )
+    return Resources(num_workers=num_workers, per_worker={"CPU": cpus, "GPU": gpus}, num_trials=num_trials)
 
 
 class Follower:
