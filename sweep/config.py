@@ -91,7 +91,8 @@ class SweepConfig:
     """Train every point with this many seeds, from --train.seed on."""
     scheduler: SchedulerName | None = None
     """Which trials are stopped early: `frontier` stops a setting that another one of the same network surely matches,
-    `fifo` none, `asha` all but the most accurate. Unset: frontier where several points share a network, else fifo."""
+    `fifo` none, `asha` all but the most accurate. Unset: frontier where several points share a network, else fifo, which
+    it also is where several workers train a point together."""
     promoted: tuple[str, ...] = ()
     """Train these points of an earlier sweep, FOLDER/ID, instead of a space's; `run_sweep.py promote` chooses them."""
     fresh: bool = False
@@ -132,6 +133,10 @@ class SweepConfig:
             raise ConfigError(f"sample_seed is {self.sample_seed}; it must be 0 or more and below 2**32")
         if not 1 <= self.seeds <= MOST_SEEDS:
             raise ConfigError(f"seeds is {self.seeds}; it must be 1 to {MOST_SEEDS}")
+        if self.scheduler in ("frontier", "asha") and self.num_workers > 1:
+            raise ConfigError(
+                f"{self.scheduler} stops no trial of several workers; leave it out, or train with one worker"
+            )
         if self.max_device_hours is not None and self.sampler in ADAPTIVE:
             raise ConfigError(
                 f"{self.sampler} chooses its points one by one; bound it with --num-samples or --time-budget"

@@ -66,10 +66,10 @@ class Recorder:
                 listener.started(self._open[point_id])
 
     def measured(self, measurement: Measurement) -> bool:
-        """Log the measurement unless it is known, and the point's row if it is to end with it; whether it is."""
+        """Log the measurement unless it is known, and the point's row if it ends with it; whether it is stopped early."""
         point = self._open.get(measurement.point)
         if point is None:
-            return True
+            return False
         history = self._history[point.id]
         is_new = not history or measurement.epoch > history[-1].epoch
         if is_new:
@@ -82,7 +82,7 @@ class Recorder:
             self.ended(point.id, "COMPLETE", "")
         elif reason is not None:
             self.ended(point.id, "PRUNED", reason)
-        return point.id not in self._open
+        return reason is not None and measurement.epoch < point.config.epochs
 
     def ended(self, point_id: str, state: State, reason: str) -> None:
         """Write the row of a point, unless it has one."""

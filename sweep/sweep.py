@@ -154,6 +154,8 @@ def scheduler_name(config: SweepConfig, plan: Plan) -> str:
     """The scheduler of the sweep; unless one is named, `frontier` where several settings share a network."""
     if config.scheduler is not None:
         return config.scheduler
+    if config.num_workers > 1:
+        return "fifo"  # Ray Train's workers would outlive a trial that is stopped
     settings = {(network_key(p.config), replace(p.config, seed=0, width_mult=1.0)) for p in plan.points}
     shared = len(settings) > len({network for network, _ in settings})
     drawn = plan.adaptive and plan.num_points > len(settings)
