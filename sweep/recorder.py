@@ -66,7 +66,7 @@ class Recorder:
                 listener.started(self._open[point_id])
 
     def measured(self, measurement: Measurement) -> bool:
-        """Log the measurement unless it is known, and the point's row if it ends with it; whether it is stopped early."""
+        """Log the measurement unless it is known, and the point's row if it ends with it; whether it is to stop."""
         point = self._open.get(measurement.point)
         if point is None:
             return False
