@@ -53,7 +53,7 @@ def test_a_point_without_a_checkpoint_is_refused(folder: Path) -> None:
 
 def test_recommend_measures_says_where_and_names_the_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
-        assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "1M"]) == 0
+        assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "1000000"]) == 0
 
     printed = capsys.readouterr().out
     rows = latest_rows(folder)
