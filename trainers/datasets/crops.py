@@ -2,9 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -93,28 +91,14 @@ def random_resized_crops(images: Sequence[Pixels], config: TrainConfig, generato
     """Cut a random part of each image and resize it (B, 3, R, R), as torchvision's RandomResizedCrop does."""
     sizes = np.array([image.shape[:2] for image in images])
     boxes = random_boxes(sizes, config.crop_scale, generator).tolist()
-    size = [config.resolution] * 2
-
-    def cropped(numbers: range) -> list[torch.Tensor]:
-        """These images' parts, resized."""
-        parts = (images[i][top:bottom, left:right] for i in numbers for top, left, bottom, right in [boxes[i]])
-        # what torchvision's resize does to uint8, without the third of the time that its dispatch takes for small crops
-        return [interpolate(_channels_first(part)[None], size, mode="bilinear", antialias=True) for part in parts]
-
-    num_threads = torch.get_num_threads()  # each image is resized by one; PyTorch's own others would idle meanwhile
-    if num_threads == 1:
-        return torch.cat(cropped(range(len(images))))
-    shares = [range(i, len(images), num_threads) for i in range(num_threads)]
-    resized = torch.empty(len(images), 3, *size, dtype=torch.uint8, memory_format=torch.channels_last)
-    for share, crops in zip(shares, _pool(num_threads).map(cropped, shares), strict=True):
-        if crops:
-            resized[share.start :: num_threads] = torch.cat(crops)
-    return resized
-
-
-@cache
-def _pool(num_threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(num_threads)
+    parts = (image[top:bottom, left:right] for image, (top, left, bottom, right) in zip(images, boxes, strict=True))
+    # what torchvision's resize does to uint8, without the third of the time that its dispatch takes for small crops
+    return torch.cat(
+        [
+            interpolate(_channels_first(part)[None], [config.resolution] * 2, mode="bilinear", antialias=True)
+            for part in parts
+        ]
+    )
 
 
 def random_boxes(sizes: NDArray[np.int64], crop_scale: float, generator: np.random.Generator) -> NDArray[np.int64]:
