@@ -177,8 +177,8 @@ class Comparisons:
             if len(rival.curve) >= epoch:
                 pair = Pair(trial, rival, epoch, self._noise)
                 if epoch >= 2 and pair.growth[-1] < LEVEL:
-                    steps = np.diff(np.subtract(trial.curve[-2:], rival.curve[epoch - 2 : epoch]))
-                    self._jumps.append(abs(float(steps[0])))
+                    step = trial.curve[-1] - trial.curve[-2] - (rival.curve[epoch - 1] - rival.curve[epoch - 2])
+                    self._jumps.append(abs(step))
                 if epoch >= 4:
                     self._learn_catch_up(trial, rival, pair)
         self._learn_noise()
@@ -205,10 +205,11 @@ class Comparisons:
 
     def _evidence(self, group: Group, rival: Trial, trial: Trial) -> tuple[Group, float, float] | None:
         """What `group` says of the rival's setting against the trial's: the difference at the end, its variance."""
-        better, distance = group.closest(rival)
-        worse, other_distance = group.closest(trial)
         if group is trial.group:
-            better, worse = rival, trial
+            better, worse, distance = rival, trial, 0.0
+        else:
+            (better, of_better), (worse, of_worse) = group.closest(rival), group.closest(trial)
+            distance = of_better + of_worse
         common = min(len(better.curve), len(worse.curve))
         if better is worse or not common:
             return None
@@ -220,7 +221,7 @@ class Comparisons:
             mean += gain * (seen - mean)
             uncertainty *= 1 - gain
         uncertainty += self._catch_up * group.peers.growth_left(common, pair.level[-1]) ** 2
-        return group, mean, uncertainty + PER_DECADE**2 * (distance + other_distance)
+        return group, mean, uncertainty + PER_DECADE**2 * distance
 
     def _learn_noise(self) -> None:
         """From the steps of differences: where they are normal noise alone, their median is 2 x 0.6745 deviations."""

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import NoneType
@@ -33,27 +33,20 @@ DEFINING = ("space", "axis", "sampler", "costs", "num_samples", "sample_seed", "
 """The settings, besides those of training, that decide which points there are."""
 
 
-Amount = Annotated[
-    float | None,
-    PrimitiveConstructorSpec(
+def _in_units(parse: Callable[[str], float], metavar: str, unit: str = "") -> PrimitiveConstructorSpec[float | None]:
+    """How the command line takes a number that may be unset, and writes its default with `unit`."""
+    return PrimitiveConstructorSpec(
         nargs=1,
-        metavar="N",
-        instance_from_str=lambda words: None if words == ["None"] else parse_amount(words[0]),
+        metavar=metavar,
+        instance_from_str=lambda words: None if words == ["None"] else parse(words[0]),
         is_instance=lambda value: isinstance(value, (int, float, NoneType)),
-        str_from_instance=lambda value: ["None" if value is None else f"{value:g}"],
-    ),
-]
+        str_from_instance=lambda value: ["None" if value is None else f"{value:g}{unit}"],
+    )
+
+
+Amount = Annotated[float | None, _in_units(parse_amount, "N")]
 """A number that the command line takes in human units, such as 100M; None where it is unset."""
-Duration = Annotated[
-    float | None,
-    PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="TIME",
-        instance_from_str=lambda words: None if words == ["None"] else parse_duration(words[0]),
-        is_instance=lambda value: isinstance(value, (int, float, NoneType)),
-        str_from_instance=lambda value: ["None" if value is None else f"{value:g}s"],
-    ),
-]
+Duration = Annotated[float | None, _in_units(parse_duration, "TIME", "s")]
 """Seconds, which the command line takes as 90s, 30m or 4h; None where they are unset."""
 
 

@@ -15,7 +15,7 @@ from search_spaces.space import SearchSpace, parse_axis
 from sweep.caps import Caps
 from sweep.config import ADAPTIVE, SweepConfig, load_config
 from sweep.results import SETTINGS, config_of_row, latest_rows
-from sweep.samplers import choose
+from sweep.samplers import check_count, choose
 from trainers.config import SHAPE_FIELDS, TrainConfig
 from trainers.cost import Cost, cost, network_key
 from trainers.datasets.dataset import Dataset
@@ -191,10 +191,8 @@ def _combinations(config: SweepConfig, space: SearchSpace, keep: Callable[[Train
     if drawn:
         raise ConfigError(f"{config.sampler} chooses among listed networks; list the values of {', '.join(drawn)}")
     found = [each for each in space.grid() if keep(each)]
-    if config.num_samples and not space.distributions and config.num_samples > len(found):
-        raise ConfigError(
-            f"num_samples is {config.num_samples}, but the grid has {len(found)} points; leave it out, or less"
-        )
+    if config.num_samples and not space.distributions:
+        check_count(config.num_samples, found)
     return found
 
 

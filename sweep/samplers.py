@@ -31,10 +31,7 @@ def choose(
     if not space.distributions:
         if num_samples is None:
             return grid
-        if num_samples > len(grid):
-            raise ConfigError(
-                f"num_samples is {num_samples}, but the grid has {len(grid)} points; leave it out, or less"
-            )
+        check_count(num_samples, grid)
     count = num_samples or space.num_samples or len(grid)
     chosen: list[TrainConfig] = []
     for round_ in range(MOST_ROUNDS if grid else 0):
@@ -43,6 +40,12 @@ def choose(
         if len(chosen) >= count:
             break
     return chosen[:count]
+
+
+def check_count(num_samples: int, grid: list[TrainConfig]) -> None:
+    """Raise a ConfigError if a grid without distributions has fewer points than are to be drawn."""
+    if num_samples > len(grid):
+        raise ConfigError(f"num_samples is {num_samples}, but the grid has {len(grid)} points; leave it out, or less")
 
 
 def _cover(grid: list[TrainConfig], count: int, seed: int) -> list[TrainConfig]:

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,12 +90,12 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
     scheduler = scheduler_name(config, plan)
     if scheduler == "asha":
         console.print(f"warning: {ASHA_WARNING}", soft_wrap=True)
-    found = {} if config.fresh else find_trained(_missing(plan, scheduler), config.runs, plan.folder)
+    found = _elsewhere(config, plan, scheduler)
     if found:
         names = ", ".join(sorted({folder.name for folder in found.values()}))
         console.print(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
     needs_training = _num_missing(plan, scheduler) > len(found)
-    predicted = _predict(config, plan, console) if needs_training else None
+    predicted = _predict(config, plan, scheduler, found, console) if needs_training else None
     cut = {point.id for point in predicted.cut} if predicted else set[str]()
     if needs_training:
         console.print("starting Ray, MLflow and the workers ...")
@@ -145,7 +145,7 @@ def progress_so_far(config: SweepConfig, plan: Plan) -> str:
     except ConfigError as error:
         return str(error)
     scheduler = scheduler_name(config, plan)
-    found = {} if config.fresh else find_trained(_missing(plan, scheduler), config.runs, plan.folder)
+    found = _elsewhere(config, plan, scheduler)
     elsewhere = f", {len(found)} in other sweeps" if found else ""
     return f"{len(_ended(plan, scheduler))} of {counted(plan.num_points, 'point')} done in {plan.folder}{elsewhere}"
 
@@ -173,9 +173,8 @@ def forecast_of(
     scheduler = scheduler_name(config, plan)
     try:
         _refuse_other_sweep(plan, config)
-        missing, history = _missing(plan, scheduler), load_measurements(plan.folder)
-        found = {} if config.fresh else find_trained(missing, config.runs, plan.folder)
-        missing = [point for point in missing if point.id not in found]
+        missing = _missing(plan, scheduler, _elsewhere(config, plan, scheduler))
+        history = load_measurements(plan.folder)
     except ConfigError:
         missing, history = [] if plan.adaptive else plan.points, {}
     stops_early = scheduler != "fifo"
@@ -184,15 +183,24 @@ def forecast_of(
     )
 
 
-def _predict(config: SweepConfig, plan: Plan, console: Console) -> Forecast | None:
+def _predict(
+    config: SweepConfig, plan: Plan, scheduler: str, found: Mapping[str, Path], console: Console
+) -> Forecast | None:
     """Say what the sweep will cost; None where points are yet to be chosen, or where a cluster trains at no budget."""
     budget = config.time_budget or config.max_device_hours
     if plan.adaptive or (config.address and not budget):
         return None
-    found = forecast_of(config, plan, lambda line: console.print(line, soft_wrap=True))
-    if found:
-        console.print(found.said, soft_wrap=True)
-    return found
+    made = forecast(
+        config,
+        plan.points,
+        _missing(plan, scheduler, found),
+        load_measurements(plan.folder),
+        stops_early=scheduler != "fifo",
+        announce=lambda line: console.print(line, soft_wrap=True),
+    )
+    if made:
+        console.print(made.said, soft_wrap=True)
+    return made
 
 
 def _check_writable(folder: Path) -> None:
@@ -216,11 +224,16 @@ def _ended(plan: Plan, scheduler: str) -> list[dict[str, Any]]:
     return [row for row in _rows(plan).values() if row["state"] in states]
 
 
-def _missing(plan: Plan, scheduler: str) -> list[PlannedPoint]:
-    """The points that are known and need training."""
+def _elsewhere(config: SweepConfig, plan: Plan, scheduler: str) -> dict[str, Path]:
+    """The missing points that another sweep has trained: id to its folder."""
+    return {} if config.fresh else find_trained(_missing(plan, scheduler), config.runs, plan.folder)
+
+
+def _missing(plan: Plan, scheduler: str, found: Iterable[str] = ()) -> list[PlannedPoint]:
+    """The points that are known and need training, but for those `found` in another sweep."""
     if plan.adaptive:
         return []
-    ended = {row["point"] for row in _ended(plan, scheduler)}
+    ended = {*found, *(row["point"] for row in _ended(plan, scheduler))}
     return [point for point in plan.points if point.id not in ended]
 
 
