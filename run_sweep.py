@@ -58,9 +58,9 @@ class PlanArguments(SweepConfig):
     this machine; trains nothing, and writes nothing but `--csv` and these timings."""
 
     csv: Path | None = None
-    """Also write the table to this file."""
+    """Also write the table to this file, at once: with predictions where they need no networks to be timed."""
     predict: bool = False
-    """Time a few of the networks on this machine for the prediction, where neither this nor a sweep has done so."""
+    """Have predictions in the file in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,7 +307,10 @@ def plan(argv: Sequence[str]) -> int:
     if arguments.csv is not None:
         check_writable(arguments.csv)
     predicted = forecast_of(
-        arguments, planned, lambda line: print(line, file=sys.stderr, flush=True), may_time=arguments.predict
+        arguments,
+        planned,
+        lambda line: print(line, file=sys.stderr, flush=True),
+        may_time=arguments.predict or arguments.csv is None,
     )
     table = planned.table()
     cells = {name: (table[column] / 1e6).map("{:.3f}".format) for name, column in COSTS.items()}

@@ -72,10 +72,11 @@ class SweepConfig:
     min_params: Amount = None
     """Leave out networks with fewer."""
     sampler: SamplerName | None = None
-    """How points are chosen: all of the `grid`; `random` draws; by Optuna for accuracy and cost together, with `optuna`
-    (its TPE), `nsga2` or `gp`. Unset: grid, or random where an axis is a distribution or with --num-samples."""
+    """How points are chosen: all of the `grid`; `random` draws; one by one for accuracy and cost together, with
+    `optuna` (its TPE), `nsga2` (Optuna's) or `gp` (a Gaussian process of top-1). Unset: grid, or random where an axis
+    is a distribution or with --num-samples."""
     costs: tuple[CostName, ...] = ("macs",)
-    """What Optuna's samplers make small while they make top-1 large."""
+    """What samplers that choose one by one make small while they make top-1 large."""
     num_samples: int | None = None
     """Points to draw where an axis is a distribution; of a grid, how many of its points to draw."""
     sample_seed: int = 0
@@ -84,8 +85,7 @@ class SweepConfig:
     """Train every point with this many seeds, from --train.seed on."""
     scheduler: SchedulerName | None = None
     """Which trials are stopped early: `frontier` stops a setting that another one of the same network surely matches,
-    `fifo` none, `asha` all but the most accurate. Unset: frontier where several points share a network, else fifo; and
-    fifo where several workers train a point together."""
+    `fifo` none, `asha` all but the most accurate. Unset: frontier where several points share a network, else fifo."""
     promoted: tuple[str, ...] = ()
     """Train these points of an earlier sweep, FOLDER/ID, instead of a space's; `run_sweep.py promote` chooses them."""
     fresh: bool = False
@@ -113,7 +113,8 @@ class SweepConfig:
     """Wall-clock of this start, such as 90s, 30m or 4h (in a file: seconds): trains the points of the least predicted
     time that fit."""
     max_device_hours: float | None = None
-    """Hours of GPUs, or of CPU cores where there are none: trains the points of the least predicted time that fit."""
+    """Hours of GPUs, or of CPU cores where there are none: trains the points of the least predicted time that fit, or
+    chooses only among what still fits."""
     published: str | None = None
     """Published table to draw beside the sweep (`tf_slim`, ...), or `none`; unset: one that fits, on ImageNet only."""
     quiet: bool = False
@@ -126,14 +127,6 @@ class SweepConfig:
             raise ConfigError(f"sample_seed is {self.sample_seed}; it must be 0 or more and below 2**32")
         if not 1 <= self.seeds <= MOST_SEEDS:
             raise ConfigError(f"seeds is {self.seeds}; it must be 1 to {MOST_SEEDS}")
-        if self.scheduler in ("frontier", "asha") and self.num_workers > 1:
-            raise ConfigError(
-                f"{self.scheduler} stops no trial of several workers; leave it out, or train with one worker"
-            )
-        if self.max_device_hours is not None and self.sampler in ADAPTIVE:
-            raise ConfigError(
-                f"{self.sampler} chooses its points one by one; bound it with --num-samples or --time-budget"
-            )
         if self.seeds > 1 and self.sampler in ADAPTIVE:
             raise ConfigError(f"{self.sampler} chooses its points one by one; replicate the best with promote --seeds")
         if self.seeds > 1 and any(text.partition("=")[0].strip() == "seed" for text in self.axis):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.config import SweepConfig
-from sweep.plan import PlannedPoint
+from sweep.plan import Plan, PlannedPoint
 from sweep.prediction import Prediction, said_of_cut, within_budget
-from sweep.timings import predict_here
+from sweep.timings import Machine, predict_on
 from trainers.errors import ConfigError
 from trainers.measurement import Measurement
 
@@ -31,15 +31,17 @@ class Forecast:
 
 def forecast(
     config: SweepConfig,
-    points: Sequence[PlannedPoint],
+    plan: Plan,
     missing: Sequence[PlannedPoint],
     history: Mapping[str, list[Measurement]],
+    machine: Machine,
     *,
-    stops_early: bool,
+    scheduler: str,
+    num_proposals: int = 0,
     announce: Callable[[str], None],
     may_time: bool = True,
 ) -> Forecast | None:
-    """What `missing` of a plan's `points` will cost on this machine if all train to their end.
+    """What `missing` of `plan`, and so many points yet to be chosen, cost on `machine` if all train to the end.
 
     None where that cannot be predicted, or only with timing networks and it may not, and no budget needs it; `announce`
     is told why, and when networks are timed.
@@ -48,21 +50,26 @@ def forecast(
         ConfigError: a budget allows no point, or there is one and nothing can be predicted.
     """
     start = time.monotonic()
-    budget = config.time_budget or config.max_device_hours
+    has_budget = config.time_budget or config.max_device_hours
     try:
-        epochs_done = {id_: len(measured) for id_, measured in history.items()}
-        said_to = announce if may_time or budget else None
-        prediction = predict_here(config, points, epochs_done=epochs_done, announce=said_to)
+        prediction = predict_on(
+            machine,
+            config,
+            plan.points,
+            epochs_done={id_: len(measured) for id_, measured in history.items()},
+            longest_first=scheduler != "frontier",
+            announce=announce if may_time or has_budget else None,
+        )
     except ConfigError as error:
-        if budget:
+        if has_budget:
             raise
         announce(f"no prediction: {error}")
         return None
     kept, cut = within_budget(missing, prediction, config)
-    ids = [point.id for point in kept]
-    elsewhere = " (on this machine alone, not the cluster)" if config.address else ""
-    at_most = "; less where trials are stopped early" if stops_early else ""
-    lines = [f"{prediction.line(ids)}{elsewhere}{at_most}"] if ids else []
+    ids = [*(point.id for point in kept), *_spread(plan.points, prediction, num_proposals)]
+    notes = ["if the points are chosen evenly"] if num_proposals else []
+    notes += ["less where trials are stopped early"] if scheduler != "fifo" else []
+    lines = ["; ".join([prediction.line(ids), *notes])] if ids else []
     if cut:
         lines.append(said_of_cut(cut, len(missing), config))
     return Forecast(
@@ -72,6 +79,12 @@ def forecast(
         said="\n".join(lines),
         timing_seconds=time.monotonic() - start,
     )
+
+
+def _spread(points: Sequence[PlannedPoint], prediction: Prediction, number: int) -> list[str]:
+    """The ids of so many of `points`, evenly from the shortest training to the longest; some twice if they are few."""
+    ascending = sorted(points, key=lambda point: prediction.points[point.id].seconds)
+    return [ascending[(2 * i + 1) * len(points) // (2 * number)].id for i in range(number)]
 
 
 def deadline(config: SweepConfig, made: Forecast | None) -> float | None:

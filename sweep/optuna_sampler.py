@@ -1,12 +1,14 @@
-"""Points chosen one by one by Optuna, for high top-1 and low cost together. The study lies in the sweep's folder.
+"""Points chosen one by one for high top-1 and low cost together, with Optuna. The study lies in the sweep's folder.
 
 Optuna proposes repetitions and networks outside the caps, and a proposal cannot be taken back. So proposals are made by
 a study in memory; the one in the folder, a journal that `optuna-dashboard` and `optuna.visualization` read, holds the
-points that are trained, each with its true end. Costs are told as they are counted.
+points that are trained, each with its true end. Costs are told as they are counted, and no sampler models them: TPE and
+NSGA-II model no values at all, and Optuna's Gaussian process, which models each, gives way to `sweep.accuracy_model`.
 """
 
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +20,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search_spaces.space import Choice, SearchSpace
+from sweep.accuracy_model import AccuracyModel, Floats, expected_improvement
 from sweep.config import SweepConfig
-from sweep.distributions import distribution, optuna_value
+from sweep.distributions import distribution, draw, optuna_value
 from sweep.plan import Plan, PlannedPoint
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, one_line
@@ -27,23 +30,32 @@ from trainers.errors import ConfigError, one_line
 STUDY = "study.log"
 POINT = "point"
 """The attribute of an Optuna trial that says which point it is."""
-MOST_ASKED = {"optuna": 20, "nsga2": 20, "gp": 1}
-"""Proposals of one point before any that has not been trained is taken; each of a Gaussian process takes seconds."""
+MOST_ASKED = 20
+"""Proposals of one point before any that has not been trained is taken."""
+FIRST_RANDOM = 10
+"""Points that end before a Gaussian process is fitted to them."""
+MOST_CANDIDATES = 2000
+"""Points among which the model of a Gaussian process chooses."""
 STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED": TrialState.FAIL}
 
 
 class OptunaSampler:
     """A sampler of `sweep.queue`: proposes each combination of the plan at most once."""
 
-    def __init__(self, config: SweepConfig, plan: Plan, space: SearchSpace) -> None:
+    def __init__(
+        self, config: SweepConfig, plan: Plan, space: SearchSpace, device_hours: Mapping[str, float] | None = None
+    ) -> None:
         """Open or create the study in the plan's folder.
+
+        With `device_hours`, of the plan's points by their ids, it proposes what `config.max_device_hours` allows.
 
         Raises:
             ConfigError: it is damaged.
         """
         self._plan = plan
         self._costs = config.costs
-        self._most_asked = MOST_ASKED[str(config.sampler)]
+        self._device_hours = device_hours or {}
+        self._hours_left = config.max_device_hours or math.inf
         self._distributions = {name: distribution(axis) for name, axis in space.axes.items()}
         self._choices = [name for name, axis in space.axes.items() if isinstance(axis, Choice)]
         self._cells = {self._key(point.config): point for point in plan.points}
@@ -65,6 +77,7 @@ class OptunaSampler:
         self._proposer = optuna.create_study(
             directions=directions, sampler=_optuna_sampler(str(config.sampler), config.sample_seed + len(known))
         )
+        self._model = AccuracyModel(self._distributions) if config.sampler == "gp" else None
         self._trained = {trial.user_attrs[POINT] for trial in known}
         self._running: dict[str, tuple[int, Trial]] = {}
         self._proposer.add_trials([trial for trial in known if trial.state.is_finished()])
@@ -86,19 +99,22 @@ class OptunaSampler:
             if point.id in rows:
                 self.ended(rows[point.id])
             else:
+                self._hours_left -= self._hours_of(self._cell(_params(trial)))
                 waiting.append(point)
         return waiting
 
     def propose(self) -> PlannedPoint | None:
-        """A combination that has not been trained, as Optuna likes it; None once all have been."""
+        """A combination that has not been trained and fits into the budget, as the sampler likes it; None without."""
+        if self._model and len(self._complete) >= FIRST_RANDOM:
+            return self._best_of(self._candidates(), self._model)
         params: dict[str, Any] = {}
-        for _ in range(self._most_asked):
+        for _ in range(MOST_ASKED):
             trial = self._proposer.ask(self._distributions)
             if self._is_new(trial.params):
                 return self._start(trial)
             self._proposer.tell(trial, state=TrialState.FAIL)
             params = trial.params
-        unseen = [key for key, cell in self._cells.items() if not self._discrete or cell.id not in self._trained]
+        unseen = self._unseen()
         if not unseen:
             return None
         key = unseen[int(self._random.integers(len(unseen)))]
@@ -114,8 +130,61 @@ class OptunaSampler:
         self._study.tell(number, values, state=state)
         self._proposer.tell(proposal, values, state=state)
 
+    @property
+    def _complete(self) -> list[FrozenTrial]:
+        return self._proposer.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+
+    def _unseen(self) -> list[tuple[Any, ...]]:
+        """The combinations that may be proposed."""
+        trained = self._trained if self._discrete else ()
+        return [key for key, cell in self._cells.items() if cell.id not in trained and self._fits(cell)]
+
+    def _fits(self, cell: PlannedPoint) -> bool:
+        return self._hours_of(cell) <= self._hours_left
+
+    def _hours_of(self, cell: PlannedPoint) -> float:
+        return self._device_hours.get(cell.id, 0.0)
+
+    def _cell(self, params: Mapping[str, Any]) -> PlannedPoint:
+        """The plan's point of the choices among `params`."""
+        return self._cells[tuple(params[name] for name in self._choices)]
+
+    def _candidates(self) -> list[dict[str, Any]]:
+        """Combinations that may be proposed, each with a draw of what is drawn: all of them, or many."""
+        unseen = self._unseen()
+        if not self._discrete or len(unseen) > MOST_CANDIDATES:
+            unseen = [unseen[i] for i in self._random.integers(len(unseen), size=MOST_CANDIDATES)] if unseen else []
+        drawn = {name: each for name, each in self._distributions.items() if name not in self._choices}
+        return [
+            dict(zip(self._choices, key, strict=True))
+            | {name: draw(each, self._random) for name, each in drawn.items()}
+            for key in unseen
+        ]
+
+    def _best_of(self, candidates: list[dict[str, Any]], model: AccuracyModel) -> PlannedPoint | None:
+        """The candidate that is expected to move the frontier most; what still runs is taken to end as expected."""
+        if not candidates:
+            return None
+        seen: list[Mapping[str, Any]] = [trial.params for trial in self._complete]
+        top1 = [trial.values[0] for trial in self._complete]
+        model.fit(seen, top1)
+        running = [proposal.params for _, proposal in self._running.values()]
+        if running:
+            seen, top1 = [*seen, *running], [*top1, *model.predict(running)[0]]
+            model.fit(seen, top1)
+        gain = expected_improvement(
+            *model.predict(candidates), self._costs_of(candidates), np.array(top1), self._costs_of(seen)
+        )
+        return self._start(self._proposed(candidates[int(gain.argmax())]))
+
+    def _costs_of(self, params: Sequence[Mapping[str, Any]]) -> Floats:
+        """(N, K)."""
+        cells = map(self._cell, params)
+        return np.array([[getattr(cell.cost, cost) for cost in self._costs] for cell in cells], dtype=float)
+
     def _start(self, proposal: Trial) -> PlannedPoint:
         point = self._plan.point(self._from(proposal.params))
+        self._hours_left -= self._hours_of(self._cell(proposal.params))
         self._study.enqueue_trial(proposal.params, user_attrs={POINT: point.id})
         self._running[point.id] = self._study.ask(self._distributions).number, proposal
         self._trained.add(point.id)
@@ -127,13 +196,13 @@ class OptunaSampler:
         return self._proposer.ask(self._distributions)
 
     def _is_new(self, params: Mapping[str, Any]) -> bool:
-        key = tuple(params[name] for name in self._choices)
-        return key in self._cells and self._plan.point(self._from(params)).id not in self._trained
+        cell = self._cells.get(tuple(params[name] for name in self._choices))
+        return cell is not None and self._fits(cell) and self._plan.point(self._from(params)).id not in self._trained
 
     def _from(self, params: Mapping[str, Any]) -> TrainConfig:
         """The settings that `params` choose."""
-        cell = self._cells[tuple(params[name] for name in self._choices)]
-        return replace(cell.config, **{name: value for name, value in params.items() if name not in self._choices})
+        config = self._cell(params).config
+        return replace(config, **{name: value for name, value in params.items() if name not in self._choices})
 
     def _key(self, config: TrainConfig) -> tuple[Any, ...]:
         return tuple(optuna_value(getattr(config, name)) for name in self._choices)
@@ -148,5 +217,5 @@ def _optuna_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
     if name == "nsga2":
         return optuna.samplers.NSGAIISampler(seed=seed)
     if name == "gp":
-        return optuna.samplers.GPSampler(seed=seed)
+        return optuna.samplers.RandomSampler(seed=seed)  # for the first ones
     return optuna.samplers.TPESampler(seed=seed)

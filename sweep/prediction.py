@@ -2,8 +2,8 @@
 
 A training step of B images takes `fixed + B * per_image` seconds. Both are interpolated over the activations of the
 networks that were timed, and so are the seconds of an evaluated image and the memory: the training time of MobileNets
-follows their activations, not their multiply-accumulates. Trials are laid over the slots as they will run: the longest
-first.
+follows their activations, not their multiply-accumulates. Trials are laid over the slots in the order in which they
+will run.
 """
 
 import heapq
@@ -72,10 +72,12 @@ class Prediction:
     """GPUs of each trial; without any, its CPU cores."""
     cache_bytes: float = 0.0
     """Disk of decoded images."""
+    longest_first: bool = True
+    """Whether the longest trainings start first, or the shortest."""
 
     def seconds(self, ids: Iterable[str]) -> float:
         """Wall-clock of a sweep of these points; 0 of none."""
-        each = [self.points[id_].seconds for id_ in ids]
+        each = sorted((self.points[id_].seconds for id_ in ids), reverse=self.longest_first)
         return START_UP_SECONDS + makespan(each, self.num_trials) if each else 0.0
 
     def device_hours(self, ids: Iterable[str]) -> float:
@@ -120,6 +122,7 @@ def predict(
     *,
     epochs_done: Mapping[str, int] | None = None,
     cache_bytes: float = 0.0,
+    longest_first: bool = True,
 ) -> Prediction:
     """What `points` will take, each trained from after its `epochs_done`.
 
@@ -129,6 +132,7 @@ def predict(
         resources: what each trial gets.
         epochs_done: by the point's id; 0 where it is absent.
         cache_bytes: disk of decoded images.
+        longest_first: whether the longest trainings start first, or the shortest.
     """
     by_kind: dict[Kind, list[TimedNetwork]] = {}
     for network in sorted(timed, key=lambda network: training_activations(network.config)):
@@ -140,6 +144,7 @@ def predict(
         num_trials=resources.num_trials,
         num_devices=workers * (per_worker["GPU"] or per_worker["CPU"]),
         cache_bytes=cache_bytes,
+        longest_first=longest_first,
     )
 
 
@@ -165,7 +170,7 @@ def within_budget(
     if points and number == 0:
         first = [ascending[0].id]
         raise ConfigError(
-            f"no point fits into {_budget(config)}: the cheapest, {ascending[0].label}, needs "
+            f"no point fits into {budget(config)}: the cheapest, {ascending[0].label}, needs "
             f"{duration(prediction.seconds(first))} and {prediction.device_hours(first):.2g} device-hours"
         )
     cut = {point.id for point in ascending[number:]}
@@ -175,13 +180,13 @@ def within_budget(
 def said_of_cut(cut: Sequence[PlannedPoint], num_points: int, config: SweepConfig) -> str:
     """One line: how many of `num_points` the budget leaves out, and from which on."""
     out_of = f"{len(cut)} of {counted(num_points, 'point')}"
-    return f"left out, for {_budget(config)}: {out_of}, {cut[0].label} and what takes longer"
+    return f"left out, for {budget(config)}: {out_of}, {cut[0].label} and what takes longer"
 
 
 def makespan(seconds: Iterable[float], num_slots: int) -> float:
-    """When the last of some trials ends that are started the longest first, each in the slot that is free first."""
+    """When the last of some trials ends that are started in this order, each in the slot that is free first."""
     ends = [0.0] * num_slots
-    for each in sorted(seconds, reverse=True):
+    for each in seconds:
         heapq.heapreplace(ends, ends[0] + each)
     return max(ends)
 
@@ -218,7 +223,7 @@ def _point(point: PlannedPoint, timed: Sequence[TimedNetwork], num_workers: int,
     )
 
 
-def _budget(config: SweepConfig) -> str:
+def budget(config: SweepConfig) -> str:
     """The budgets of `config`, in words."""
     budgets: list[str] = []
     if config.time_budget is not None:

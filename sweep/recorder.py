@@ -3,11 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from sweep.plan import PlannedPoint
 from sweep.queue import Queue
 from sweep.results import ResultsLog, State, outcome
+from sweep.reuse import link_checkpoints
 from trainers.fields import as_row
 from trainers.measurement import Measurement
 
@@ -32,13 +35,27 @@ class Recorder:
     """Keeps the points that have not ended and writes each one's row when it does: once, with its reason."""
 
     def __init__(
-        self, log: ResultsLog, listeners: Sequence[Listener], queue: Queue, history: Mapping[str, list[Measurement]]
+        self,
+        log: ResultsLog,
+        listeners: Sequence[Listener],
+        queue: Queue,
+        history: Mapping[str, list[Measurement]],
+        trained: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
-        """`queue` says which trials stop early; `history` holds the measurements that the log already has."""
+        """Listen to a sweep.
+
+        Args:
+            log: where rows go.
+            listeners: who is told.
+            queue: says which trials stop early.
+            history: the measurements that the log already has.
+            trained: points that another sweep holds COMPLETE, with its folder: their trials find them trained.
+        """
         self._open: dict[str, PlannedPoint] = {}
         self._log = log
         self._listeners = listeners
         self._queue = queue
+        self._trained = trained
         self._history = {id_: list(measurements) for id_, measurements in history.items()}
 
     @property
@@ -57,6 +74,8 @@ class Recorder:
         if point is not None:
             self._open[point.id] = point
             self._history.setdefault(point.id, [])
+            if point.id in self._trained:
+                link_checkpoints(self._trained[point.id], point)
         return point
 
     def started(self, point_id: str) -> None:
@@ -78,6 +97,8 @@ class Recorder:
         for listener in self._listeners:
             listener.measured(measurement)
         reason = self._queue.measured(measurement) if is_new else None
+        if point.id in self._trained:
+            reason = None  # there is nothing left to save
         if measurement.epoch == point.config.epochs:
             self.ended(point.id, "COMPLETE", "")
         elif reason is not None:
@@ -90,6 +111,7 @@ class Recorder:
         if point is None:
             return
         row = _row(point, state, reason, self._history[point_id])
+        row["reused_from"] = self._trained[point_id].name if point_id in self._trained else None
         self._log.append_result(row)
         for listener in self._listeners:
             listener.ended(row)

@@ -12,18 +12,21 @@ from trainers.errors import ConfigError
 from trainers.fields import as_row
 
 
-def find_trained(points: Iterable[PlannedPoint], runs: Path, folder: Path) -> dict[str, Path]:
-    """Those of `points` that a sweep in `runs`, other than the one in `folder`, holds COMPLETE: id to its folder."""
-    wanted = {point.id for point in points}
+def find_trained(points: Iterable[PlannedPoint] | None, runs: Path, folder: Path) -> dict[str, Path]:
+    """Those of `points` that a sweep in `runs`, other than the one in `folder`, holds COMPLETE: id to its folder.
+
+    None stands for all there are.
+    """
+    wanted = None if points is None else {point.id for point in points}
     found: dict[str, Path] = {}
-    for log in sorted(runs.glob(f"*/{RESULTS}")) if wanted else ():
+    for log in sorted(runs.glob(f"*/{RESULTS}")) if wanted is None or wanted else ():
         if log.parent.resolve() == folder.resolve():
             continue
         try:
             rows = latest_rows(log.parent)
         except ConfigError:  # damaged, which is not this sweep's concern
             continue
-        for id_ in wanted & rows.keys():
+        for id_ in rows.keys() if wanted is None else wanted & rows.keys():
             if rows[id_]["state"] == "COMPLETE" and (log.parent / "points" / id_ / "best.pt").is_file():
                 found[id_] = log.parent
     return found
@@ -40,9 +43,7 @@ def take_over(found: Mapping[str, Path], points: Iterable[PlannedPoint], log: Re
     for point in (point for point in points if point.id in found):
         source = found[point.id]
         rows_there, measurements = sources[source]
-        point.point.folder.mkdir(parents=True, exist_ok=True)
-        for checkpoint in (source / "points" / point.id).glob("*.pt"):
-            _link(checkpoint, point.point.folder / checkpoint.name)
+        link_checkpoints(source, point)
         for measurement in measurements.get(point.id, []):
             log.append_measurement(measurement)
         then = rows_there[point.id]
@@ -51,6 +52,13 @@ def take_over(found: Mapping[str, Path], points: Iterable[PlannedPoint], log: Re
         log.append_result(row)
         rows.append(row)
     return rows
+
+
+def link_checkpoints(source: Path, point: PlannedPoint) -> None:
+    """Put what the sweep in the folder `source` keeps of `point` into its own folder."""
+    point.point.folder.mkdir(parents=True, exist_ok=True)
+    for checkpoint in (source / "points" / point.id).glob("*.pt"):
+        _link(checkpoint, point.point.folder / checkpoint.name)
 
 
 def _link(source: Path, target: Path) -> None:

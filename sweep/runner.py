@@ -6,7 +6,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -29,16 +29,22 @@ import ray  # noqa: E402 - Ray reads the variables above when it is imported
 from ray import tune  # noqa: E402
 from ray.exceptions import RayActorError  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 from sweep.config import SweepConfig  # noqa: E402
 from sweep.recorder import Recorder  # noqa: E402
 from sweep.resources import Resources  # noqa: E402
+from sweep.timings import Machine  # noqa: E402
 from trainers.device import is_device_lost, limit_process, use_gpu  # noqa: E402
 from trainers.errors import ConfigError, one_line  # noqa: E402
 from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
+from trainers.timing import Slot  # noqa: E402
+from trainers.workers import Workers  # noqa: E402
 
 GROUP_BUNDLE = {"node:__internal_head__": 0.001}
 """What the process takes that waits for a group of workers: next to nothing, as the workers ask for theirs."""
+STOP = "stop"
+"""A file in a point's folder that ends its training, by several workers, after the epoch at hand."""
 WORKER_RETRIES = 1
 """How often a trial whose process died goes on from its checkpoint."""
 
@@ -89,9 +95,21 @@ def _below(root: Path, paths: Sequence[Path]) -> list[str]:
     return [str(path.relative_to(root)) for path in absolute if path.is_relative_to(root)]
 
 
-def cluster_nodes() -> list[Mapping[str, float]]:
-    """What each node of the running cluster has, by Ray's names: CPU, GPU and others."""
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+def cluster() -> Machine:
+    """The nodes of the running cluster, and calls on the one with the most GPUs, then CPUs."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    roomiest = max(nodes, key=lambda node: (node["Resources"].get("GPU", 0.0), node["Resources"].get("CPU", 0.0)))
+
+    def call(slot: Slot, function: Callable[..., Any], *arguments: Any) -> Any:
+        there = ray.remote(function).options(
+            num_cpus=slot.num_threads * slot.num_processes,
+            num_gpus=1 if slot.gpu_share else 0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(roomiest["NodeID"], soft=False),
+        )
+        return ray.get(there.remote(*arguments))
+
+    name = f"the node {roomiest['NodeManagerHostname']} of the cluster"
+    return Machine(name=name, nodes=[node["Resources"] for node in nodes], call=call)
 
 
 def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path, num_ahead: int = 0) -> None:
@@ -120,7 +138,7 @@ def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, fold
             name="ray",
             storage_path=str(folder.absolute()),
             callbacks=[_Report(recorder)],
-            stop=_Stop(recorder),
+            stop=_Stop(recorder, by_file=resources.num_workers > 1),
             failure_config=tune.FailureConfig(max_failures=WORKER_RETRIES),
             verbose=0,
         ),
@@ -171,6 +189,8 @@ def _group_trial(config: dict[str, list[Point]], *, train: Trainer, resources: R
     from ray.tune.integration.ray_train import TuneReportCallback
 
     per_worker = resources.per_worker
+    for point in config["points"]:
+        (point.folder / STOP).unlink(missing_ok=True)
     trainer = TorchTrainer(
         _worker,
         train_loop_config={"points": config["points"], "train": train, "num_threads": int(per_worker["CPU"])},
@@ -191,8 +211,11 @@ def _worker(config: dict[str, Any]) -> None:
 
     limit_process(num_threads=config["num_threads"], gpu_share=1.0)
     use_gpu(ray_train.get_context().get_local_rank())
+    folder_of = {point.id: point.folder for point in config["points"]}
     for measurement in config["train"](config["points"]):
         ray_train.report({"measurement": asdict(measurement)})
+        if Workers.current().any((folder_of[measurement.point] / STOP).exists()):
+            return
 
 
 @contextmanager
@@ -244,10 +267,24 @@ class _Points(_Hook, Searcher):
 
 
 class _Stop(_Hook, tune.Stopper):
-    """Passes each measurement on, and ends the trials that need not go on, all of them when the time is over."""
+    """Passes each measurement on, and ends the trials that need not go on, all of them when the time is over.
+
+    Ray Train's workers outlive a trial that Ray Tune stops, so several workers are told to end by a file.
+    """
+
+    def __init__(self, recorder: Recorder, *, by_file: bool) -> None:
+        super().__init__(recorder)
+        self._by_file = by_file
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return "measurement" in result and self._recorder.measured(Measurement(**result["measurement"]))
+        if "measurement" not in result:
+            return False
+        measurement = Measurement(**result["measurement"])
+        open_before = {point.id: point for point in self._recorder.unfinished}
+        stops = self._recorder.measured(measurement)
+        if stops and self._by_file:
+            (open_before[measurement.point].point.folder / STOP).touch()
+        return stops and not self._by_file
 
     def stop_all(self) -> bool:
         return self._recorder.out_of_time

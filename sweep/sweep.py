@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sweep.config import SweepConfig, from_json, to_json
 from sweep.environment import environment
 from sweep.forecast import Forecast, deadline, forecast, seconds_alive
 from sweep.plan import Plan, PlannedPoint, counted, effective_space
+from sweep.prediction import budget
 from sweep.progress import Progress, duration
 from sweep.queue import Queue
 from sweep.recorder import Listener, Recorder
@@ -24,6 +25,7 @@ from sweep.resources import Resources, trial_resources
 from sweep.results import ResultsLog, latest_rows, load_measurements
 from sweep.reuse import find_trained, take_over
 from sweep.schedulers import ASHA_WARNING, SCHEDULERS
+from sweep.timings import Machine, this_machine
 from trainers.cost import network_key
 from trainers.errors import ConfigError, one_line
 from trainers.measurement import Measurement
@@ -95,13 +97,12 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         names = ", ".join(sorted({folder.name for folder in found.values()}))
         console.print(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
     needs_training = _num_missing(plan, scheduler) > len(found)
-    predicted = _predict(config, plan, scheduler, found, console) if needs_training else None
-    cut = {point.id for point in predicted.cut} if predicted else set[str]()
-    if needs_training:
-        console.print("starting Ray, MLflow and the workers ...")
     uri = tracking_uri(config.runs, config.tracking_uri)
     with ExitStack() as stack:
-        resources = stack.enter_context(_ray(config)) if needs_training else None
+        resources, predicted = (
+            _prepare(config, plan, scheduler, found, console, stack) if needs_training else (None, None)
+        )
+        cut = {point.id for point in predicted.cut} if predicted else set[str]()
         store = connect(uri, config.runs)
         stack.enter_context(_locked(plan.folder))
         _refuse_other_sweep(plan, config)  # again: another driver may have ended since
@@ -116,12 +117,15 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
             tracker.catch_up(before, history)
             end = deadline(config, predicted)
             num_left, left = (
-                _train(config, plan, scheduler, history, resources, tracker, console, cut=cut, end=end)
+                _train(config, plan, scheduler, history, resources, tracker, console, predicted=predicted, end=end)
                 if resources
                 else (0, set[str]())
             )
             out_of_time = end is not None and time.monotonic() > end
             rows = [row for id_, row in _rows(plan).items() if id_ not in left | cut]
+            num_cut = plan.num_points - len(rows) - num_left - len(cut)
+            if plan.adaptive and num_cut > 0:
+                console.print(f"left out, for {budget(config)}: {num_cut} of {counted(plan.num_points, 'point')}")
             report_folder = report(plan.folder) if rows else None
         except BaseException:
             tracker.finish("KILLED", None)
@@ -154,8 +158,6 @@ def scheduler_name(config: SweepConfig, plan: Plan) -> str:
     """The scheduler of the sweep; unless one is named, `frontier` where several settings share a network."""
     if config.scheduler is not None:
         return config.scheduler
-    if config.num_workers > 1:
-        return "fifo"  # Ray Train's workers would outlive a trial that is stopped
     settings = {(network_key(p.config), replace(p.config, seed=0, width_mult=1.0)) for p in plan.points}
     shared = len(settings) > len({network for network, _ in settings})
     drawn = plan.adaptive and plan.num_points > len(settings)
@@ -168,39 +170,57 @@ def forecast_of(
     """What is left to train of `plan` will cost; of a plan whose folder holds another sweep, all of it.
 
     Raises:
-        ConfigError: a budget allows no point, or there is one and nothing can be predicted.
+        ConfigError: a budget allows no point, or there is one and nothing can be predicted; no cluster at the address.
     """
     scheduler = scheduler_name(config, plan)
     try:
         _refuse_other_sweep(plan, config)
         missing = _missing(plan, scheduler, _elsewhere(config, plan, scheduler))
+        num_proposals = _num_missing(plan, scheduler) if plan.adaptive else 0
         history = load_measurements(plan.folder)
     except ConfigError:
-        missing, history = [] if plan.adaptive else plan.points, {}
-    stops_early = scheduler != "fifo"
-    return forecast(
-        config, plan.points, missing, history, stops_early=stops_early, announce=announce, may_time=may_time
-    )
+        missing, num_proposals, history = ([], plan.num_points, {}) if plan.adaptive else (plan.points, 0, {})
+    with _ray(config) if config.address else nullcontext((None, this_machine())) as (_, machine):
+        return forecast(
+            config,
+            plan,
+            missing,
+            history,
+            machine,
+            scheduler=scheduler,
+            num_proposals=num_proposals,
+            announce=announce,
+            may_time=may_time,
+        )
 
 
-def _predict(
-    config: SweepConfig, plan: Plan, scheduler: str, found: Mapping[str, Path], console: Console
-) -> Forecast | None:
-    """Say what the sweep will cost; None where points are yet to be chosen, or where a cluster trains at no budget."""
-    budget = config.time_budget or config.max_device_hours
-    if plan.adaptive or (config.address and not budget):
-        return None
-    made = forecast(
-        config,
-        plan.points,
-        _missing(plan, scheduler, found),
-        load_measurements(plan.folder),
-        stops_early=scheduler != "fifo",
-        announce=lambda line: console.print(line, soft_wrap=True),
-    )
-    if made:
-        console.print(made.said, soft_wrap=True)
-    return made
+def _prepare(
+    config: SweepConfig, plan: Plan, scheduler: str, found: Mapping[str, Path], console: Console, stack: ExitStack
+) -> tuple[Resources, Forecast | None]:
+    """Start Ray, and say what the sweep will cost: before Ray takes its part of this machine, or on the cluster."""
+
+    def say(line: str) -> None:
+        console.print(line, soft_wrap=True)
+
+    def predict(machine: Machine) -> Forecast | None:
+        made = forecast(
+            config,
+            plan,
+            _missing(plan, scheduler, found),
+            load_measurements(plan.folder),
+            machine,
+            scheduler=scheduler,
+            num_proposals=_num_missing(plan, scheduler) if plan.adaptive else 0,
+            announce=say,
+        )
+        if made:
+            say(made.said)
+        return made
+
+    predicted = None if config.address else predict(this_machine())
+    say("starting Ray, MLflow and the workers ...")
+    resources, machine = stack.enter_context(_ray(config))
+    return resources, predict(machine) if config.address else predicted
 
 
 def _check_writable(folder: Path) -> None:
@@ -251,22 +271,26 @@ def _train(
     tracker: Listener,
     console: Console,
     *,
-    cut: set[str],
+    predicted: Forecast | None,
     end: float | None,
 ) -> tuple[int, set[str]]:
-    """Train what is missing but `cut`, until `end` on the monotonic clock.
+    """Train what is missing but what is `predicted` to exceed a budget, until `end` on the monotonic clock.
 
     How many points are left, as the user interrupted or the time was over, and which of them are known.
     """
     from sweep.runner import run_trials  # Ray takes seconds to import
 
     scheduler, sampler = SCHEDULERS[scheduler_name](), None
+    cut = {point.id for point in predicted.cut} if predicted else set[str]()
     missing, known = _missing(plan, scheduler_name), plan.points
     rows = _rows(plan)
     if plan.adaptive:
         from sweep.optuna_sampler import OptunaSampler  # as does Optuna
 
-        sampler = OptunaSampler(config, plan, effective_space(config))
+        hours = (
+            {point.id: predicted.prediction.device_hours([point.id]) for point in plan.points} if predicted else None
+        )
+        sampler = OptunaSampler(config, plan, effective_space(config), hours)
         missing, known = sampler.go_on(rows), sampler.points
     waiting = {point.id for point in missing}
     for point in (point for point in known if point.id not in cut):
@@ -278,7 +302,9 @@ def _train(
     total = plan.num_points - len(cut)
     progress = Progress(missing, total, console, num_ended=total - num_proposals - len(missing))
     with closing(ResultsLog(plan.folder)) as log, progress:
-        recorder = Recorder(log, [tracker, progress], queue, history)
+        # what is yet to be chosen may have been trained elsewhere; of known points that is known before
+        trained = find_trained(None, config.runs, plan.folder) if sampler and not config.fresh else {}
+        recorder = Recorder(log, [tracker, progress], queue, history, trained)
         train = TRAINERS[config.trainer]
         # of points that are chosen by what others showed none is chosen before it can start
         ahead = READY_FOR_NODES if config.address and scheduler_name == "fifo" and not sampler else 0
@@ -288,13 +314,14 @@ def _train(
 
 
 @contextmanager
-def _ray(config: SweepConfig) -> Generator[Resources]:
-    """A Ray session; the resources of each trial in it."""
-    from sweep.runner import cluster_nodes, ray_session
+def _ray(config: SweepConfig) -> Generator[tuple[Resources, Machine]]:
+    """A Ray session: the resources of each trial in it, and its nodes."""
+    from sweep.runner import cluster, ray_session
 
     data = [Path(config.train.data)] if Path(config.train.data).exists() else []
     with ray_session(config, excludes=[config.runs, *data]):
-        yield trial_resources(config, cluster_nodes())
+        machine = cluster()
+        yield trial_resources(config, machine.nodes), machine
 
 
 @contextmanager

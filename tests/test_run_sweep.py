@@ -149,7 +149,7 @@ def test_plan_predicts_and_says_what_a_budget_leaves_out(
     in_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # a point takes 60 min
-    monkeypatch.setattr(timings, "kept_timings", lambda requests, slot, announce: [timing] * len(requests))
+    monkeypatch.setattr(timings, "kept_timings", lambda requests, *others: [timing] * len(requests))
     arguments = ["plan", *QUICK, "--train.epochs", "3", "--gpus-per-trial", "0", "--csv", "plan.csv"]
 
     assert run_sweep.main([*arguments, "--max-device-hours", "3.9"]) == 0

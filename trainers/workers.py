@@ -42,6 +42,11 @@ class Workers:
             dist.all_reduce(values)
         return values
 
+    def any(self, holds: bool) -> bool:
+        """Whether it holds for one of the workers; the same for all."""
+        place = "cuda" if self.count > 1 and dist.get_backend() == "nccl" else "cpu"
+        return bool(self.sum(torch.tensor(float(holds), device=place)))
+
     def agree(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give every worker the values that rank 0 has."""
         if self.count > 1:

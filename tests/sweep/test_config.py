@@ -113,8 +113,3 @@ def test_how_a_sweep_runs_is_not_defining(changed: dict[str, Any]) -> None:
     config = SweepConfig(space="mnv2_quick")
 
     assert replace(config, **changed).defining == config.defining
-
-
-def test_trials_of_several_workers_are_not_stopped_early() -> None:
-    with pytest.raises(ConfigError, match="frontier stops no trial of several workers"):
-        SweepConfig(space="mnv2_quick", scheduler="frontier", workers_per_trial=2)

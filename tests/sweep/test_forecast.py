@@ -10,6 +10,7 @@ from sweep import timings
 from sweep.forecast import deadline, forecast, seconds_alive
 from sweep.plan import make_plan
 from sweep.prediction import START_UP_SECONDS
+from sweep.timings import this_machine
 from tests.sweep.conftest import measurement, quick_config
 from trainers.errors import ConfigError
 from trainers.timing import Line, Timing
@@ -19,17 +20,18 @@ from trainers.timing import Line, Timing
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timings by which every training image takes a hundredth of a second."""
     timing = Timing(train=Line(0.0, 0.01), memory=Line(1e9, 1e6), evaluate_seconds=0.0)
-    monkeypatch.setattr(timings, "kept_timings", lambda requests, slot, announce: [timing] * len(requests))
+    monkeypatch.setattr(timings, "kept_timings", lambda requests, *others: [timing] * len(requests))
 
 
 def test_what_is_left_is_predicted_and_every_point_is_in_the_table(tmp_path: Path) -> None:
     config = quick_config(tmp_path, epochs=10)
-    points = make_plan(config).points
+    plan = make_plan(config)
+    points = plan.points
     history = {points[0].id: [measurement(points[0], epoch) for epoch in range(1, 10)]}
 
-    whole = forecast(config, points, points[:1], {}, stops_early=False, announce=print)
-    rest = forecast(config, points, points[:1], history, stops_early=False, announce=print)
-    none = forecast(config, points, [], {}, stops_early=False, announce=print)
+    whole = forecast(config, plan, points[:1], {}, this_machine(), scheduler="fifo", announce=print)
+    rest = forecast(config, plan, points[:1], history, this_machine(), scheduler="fifo", announce=print)
+    none = forecast(config, plan, [], {}, this_machine(), scheduler="fifo", announce=print)
 
     assert whole
     assert rest
@@ -40,34 +42,41 @@ def test_what_is_left_is_predicted_and_every_point_is_in_the_table(tmp_path: Pat
     assert (none.seconds, none.said) == (0, "")
 
 
-def test_a_cluster_is_said_to_be_something_else(tmp_path: Path) -> None:
-    config = replace(quick_config(tmp_path), address="auto")
-    points = make_plan(config).points
+def test_points_that_are_yet_to_be_chosen_are_taken_evenly(tmp_path: Path) -> None:
+    config = quick_config(tmp_path, "width_mult=0.25,0.5,1.0", epochs=1)
+    plan = make_plan(config)
+    every = forecast(config, plan, plan.points, {}, this_machine(), scheduler="fifo", announce=print)
 
-    found = forecast(config, points, points, {}, stops_early=False, announce=print)
+    nine = forecast(config, plan, [], {}, this_machine(), scheduler="fifo", num_proposals=9, announce=print)
 
-    assert found
-    assert found.said.endswith(" of memory at once (on this machine alone, not the cluster)")
+    assert every
+    assert nine
+    assert nine.seconds == every.seconds
+    assert nine.said.endswith("; if the points are chosen evenly")
 
 
 def test_what_cannot_be_predicted_is_said_and_stops_only_a_budget(tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path), cpus_per_trial=4096)
-    points = make_plan(config).points
+    plan = make_plan(config)
+    points = plan.points
     said: list[str] = []
 
-    assert forecast(config, points, points, {}, stops_early=False, announce=said.append) is None
+    assert forecast(config, plan, points, {}, this_machine(), scheduler="fifo", announce=said.append) is None
 
     assert said[0].startswith("no prediction: a trial is to have 4096 CPUs")
     for budget in ({"time_budget": 1e6}, {"max_device_hours": 1e6}):
         with pytest.raises(ConfigError, match="a trial is to have 4096 CPUs"):
-            forecast(replace(config, **budget), points, points, {}, stops_early=False, announce=said.append)
+            forecast(
+                replace(config, **budget), plan, points, {}, this_machine(), scheduler="fifo", announce=said.append
+            )
 
 
 def test_a_budget_is_over_so_long_after_the_process_began(tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path), time_budget=5000.0)
-    points = make_plan(config).points
+    plan = make_plan(config)
+    points = plan.points
 
-    found = forecast(config, points, points, {}, stops_early=False, announce=print)
+    found = forecast(config, plan, points, {}, this_machine(), scheduler="fifo", announce=print)
 
     assert found
     over = deadline(config, found)

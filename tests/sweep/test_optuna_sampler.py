@@ -58,19 +58,23 @@ def test_thirty_asks_give_the_thirty_points_that_are_feasible(name: str, tmp_pat
     assert sampler.propose() is None
 
 
-def test_a_gaussian_process_proposes_new_points_too(tmp_path: Path) -> None:
-    """Its first ten are random; one that it has modelled takes a second."""
-    _, sampler = opened(
-        config_of(tmp_path, "width_mult=0.2,0.35,0.5", "resolution=16,20", "dropout=0,0.2", sampler="gp")
-    )
-    seen = set[str]()
-
-    for _ in range(12):
+def test_a_gaussian_process_learns_accuracy_and_knows_costs(tmp_path: Path) -> None:
+    """Dropout 0.2 is worth 20 points: what is proposed once that is modelled has it, for every width and in flight."""
+    axes = ("width_mult=0.2,0.25,0.3,0.35,0.4,0.5", "resolution=16,20", "dropout=0,0.1,0.2")
+    plan, sampler = opened(config_of(tmp_path, *axes, sampler="gp"))
+    points: list[PlannedPoint] = []
+    for i in range(24):
         point = sampler.propose()
         assert point is not None
-        assert point.id not in seen
-        seen.add(point.id)
-        sampler.ended(row(point))
+        points.append(point)
+        if i >= 2:  # two are always in flight
+            sampler.ended(
+                row(points[i - 2], top1=60 + 100 * points[i - 2].config.dropout + 10 * points[i - 2].config.width_mult)
+            )
+
+    assert len({point.id for point in points}) == 24
+    best = {point.id for point in plan.points if point.config.dropout == 0.2}
+    assert len(best & {point.id for point in points}) >= 11  # of 12
 
 
 def test_points_in_flight_are_not_proposed_again(tmp_path: Path) -> None:
@@ -155,3 +159,42 @@ def test_good_and_cheap_points_are_found_sooner_than_at_random(tmp_path: Path) -
 def test_seeds_are_for_samplers_that_know_their_points(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="optuna chooses its points one by one"):
         replace(config_of(tmp_path), seeds=2)
+
+
+@pytest.mark.parametrize("name", ["optuna", "gp"])
+def test_only_what_fits_into_the_budget_is_proposed(name: str, tmp_path: Path) -> None:
+    """An hour each of width 0.2, 100 hours of the others: of 12 hours, the six smallest and nothing else."""
+    config = config_of(tmp_path, sampler=name, max_device_hours=12)
+    plan = make_plan(config)
+    hours = {point.id: 1.0 if point.config.width_mult == 0.2 else 100.0 for point in plan.points}
+    sampler = OptunaSampler(config, plan, effective_space(config), hours)
+
+    proposed = [sampler.propose() for _ in range(7)]
+
+    assert [point.config.width_mult for point in proposed if point] == [0.2] * 6
+    _, again = opened(config)
+    assert len(again.go_on({})) == 6
+
+
+def test_a_budget_counts_what_was_proposed(tmp_path: Path) -> None:
+    config = config_of(tmp_path, max_device_hours=2.5)
+    plan = make_plan(config)
+    sampler = OptunaSampler(config, plan, effective_space(config), {point.id: 1.0 for point in plan.points})
+
+    assert [sampler.propose() is None for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_optunas_own_charts_draw_the_study(tmp_path: Path) -> None:
+    plan, sampler = opened(config_of(tmp_path))
+    for _ in range(12):
+        point = sampler.propose()
+        assert point is not None
+        sampler.ended(row(point))
+    study = study_of(plan)
+
+    front = optuna.visualization.matplotlib.plot_pareto_front(study)
+    history = optuna.visualization.matplotlib.plot_optimization_history(study, target=lambda trial: trial.values[0])
+
+    assert (front.get_xlabel(), front.get_ylabel()) == ("top1", "macs")
+    assert history.get_title()

@@ -4,8 +4,12 @@ import json
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 from sweep.plan import Plan, make_plan
+from sweep.queue import Queue
+from sweep.recorder import Recorder
 from sweep.results import COLUMNS, ResultsLog, latest_rows, load_measurements
 from sweep.reuse import find_trained, take_over
 from tests.sweep.conftest import measurement, open_recorder, quick_config
@@ -78,6 +82,28 @@ def test_a_row_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: Pa
         [row] = take_over(find_trained(plan.points, tmp_path, plan.folder), plan.points, written)
 
     assert (row["sync_bn"], row["reused_from"]) == (False, "before")
+
+
+def test_a_point_that_is_chosen_later_is_found_trained_by_its_trial(tmp_path: Path) -> None:
+    before = trained(tmp_path, "before", "lr=0.01,0.02")
+    plan = make_plan(replace(quick_config(tmp_path, *before_axes(), epochs=2), name="again"))
+    found = find_trained(None, tmp_path, plan.folder)
+    stopping = SimpleNamespace(next=iter(plan.points).__next__, measured=lambda _: "bad", ended=lambda _: None)
+
+    with closing(ResultsLog(plan.folder)) as log:
+        recorder = Recorder(log, [], cast(Queue, stopping), {}, found)
+        first, second = recorder.take(), recorder.take()
+        assert first
+        assert second
+        stops = [recorder.measured(measurement(point, 1)) for point in (first, second)]
+        recorder.measured(measurement(first, 2))
+
+    assert set(found) == {first.id}
+    assert (first.point.folder / "last.pt").read_text() == f"before {first.id} last.pt"
+    assert stops == [False, True]
+    rows = latest_rows(plan.folder)
+    assert [rows[point.id]["state"] for point in (first, second)] == ["COMPLETE", "PRUNED"]
+    assert [rows[point.id]["reused_from"] for point in (first, second)] == [before.name, None]
 
 
 def test_a_damaged_log_of_another_sweep_is_passed_over(tmp_path: Path) -> None:

@@ -280,15 +280,16 @@ def test_a_bad_setting_is_stopped_and_a_wider_sweep_without_stopping_goes_on_wit
 
 
 def test_several_workers_train_a_point_together(tmp_path: Path) -> None:
-    """Ray Train starts them; one of the points diverges, and says so as if it had been trained alone."""
+    """Ray Train starts them; of the points one diverges and one is stopped, as if each had been trained alone."""
     arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis",
-                 "lr=0.005,1e30", "--train.epochs", "1", "--workers-per-trial", "2",
+                 "lr=0.005,1e-7,1e30", "--train.epochs", "6", "--workers-per-trial", "2",
                  "--runs", str(tmp_path)]  # fmt: skip
 
     assert run_sweep.main(arguments) == 1
 
     table = load_table(tmp_path / "mnv2_quick-digits").set_index("lr")
-    assert list(table.loc[[0.005, 1e30], "state"]) == ["COMPLETE", "FAILED"]
+    assert list(table.loc[[0.005, 1e-7, 1e30], "state"]) == ["COMPLETE", "PRUNED", "FAILED"]
     assert table.loc[0.005, "device"].startswith("2 x cpu ")
     assert table.loc[0.005, "test_top1"] > 0
+    assert table.loc[1e-7, "epochs_trained"] < 6
     assert table.loc[1e30, "reason"].startswith("TrainingDivergedError: diverged at epoch 1, step ")

@@ -1,14 +1,15 @@
 """Timings are kept: read back, told apart by what decides them, and taken again where the file is damaged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sweep import timings
 from sweep.plan import make_plan
-from sweep.timings import kept_timings, predict_here
+from sweep.timings import Machine, kept_timings, predict_on, this_machine
 from tests.sweep.conftest import quick_config
 from trainers.config import TrainConfig
 from trainers.datasets.cache import cache_folder
@@ -43,8 +44,8 @@ def timer(monkeypatch: pytest.MonkeyPatch) -> Timer:
 def test_networks_are_timed_once(timer: Timer) -> None:
     said: list[str] = []
 
-    first = kept_timings(REQUESTS, SLOT, said.append)
-    again = kept_timings(REQUESTS[::-1], SLOT, said.append)
+    first = kept_timings(REQUESTS, SLOT, this_machine(), said.append)
+    again = kept_timings(REQUESTS[::-1], SLOT, this_machine(), said.append)
 
     assert timer.asked == [[0.5, 1.0]]
     assert [timing.train.fixed for timing in first] == [0.5, 1.0]
@@ -55,27 +56,44 @@ def test_networks_are_timed_once(timer: Timer) -> None:
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "null", "{}", '{"train": {"fixed": NaN}}'])
 def test_a_damaged_file_is_measured_again(timer: Timer, damage: str) -> None:
-    [expected] = kept_timings(REQUESTS[:1], SLOT, print)
+    [expected] = kept_timings(REQUESTS[:1], SLOT, this_machine(), print)
     [path] = (cache_folder() / "timings").iterdir()
     path.write_text(damage)
 
-    assert kept_timings(REQUESTS[:1], SLOT, print) == [expected]
-    assert kept_timings(REQUESTS[:1], SLOT, print) == [expected]
+    assert kept_timings(REQUESTS[:1], SLOT, this_machine(), print) == [expected]
+    assert kept_timings(REQUESTS[:1], SLOT, this_machine(), print) == [expected]
     assert len(timer.asked) == 2
 
 
 @pytest.mark.parametrize("slot", [replace(SLOT, num_threads=2), replace(SLOT, num_processes=1)])
 def test_other_slots_have_timings_of_their_own(timer: Timer, slot: Slot) -> None:
-    kept_timings(REQUESTS, SLOT, print)
-    kept_timings(REQUESTS, slot, print)
+    kept_timings(REQUESTS, SLOT, this_machine(), print)
+    kept_timings(REQUESTS, slot, this_machine(), print)
 
     assert timer.asked == [[0.5, 1.0]] * 2
 
 
+def test_a_cluster_is_timed_on_its_roomiest_node(timer: Timer, tmp_path: Path) -> None:
+    called: list[str] = []
+
+    def call(slot: Slot, function: Callable[..., Any], *arguments: Any) -> Any:
+        called.append(getattr(function, "__name__", "timer"))
+        return "a processor" if function is timings.hardware else function(*arguments)
+
+    machine = Machine(name="a node", nodes=[{"CPU": 2}, {"CPU": 4}], call=call)
+    config = quick_config(tmp_path)
+
+    found = predict_on(machine, config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print)
+
+    assert called == ["hardware", "timer"]
+    assert timer.slots == [Slot(num_threads=1, gpu_share=0.0, num_processes=4)]
+    assert found.num_trials == 6
+
+
 def test_another_processor_has_timings_of_its_own(timer: Timer, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept_timings(REQUESTS, SLOT, print)
+    kept_timings(REQUESTS, SLOT, this_machine(), print)
     monkeypatch.setattr(timings, "hardware", lambda slot: "another CPU")
-    kept_timings(REQUESTS, SLOT, print)
+    kept_timings(REQUESTS, SLOT, this_machine(), print)
 
     assert timer.asked == [[0.5, 1.0]] * 2
 
@@ -86,7 +104,7 @@ def test_where_nothing_can_be_kept_networks_are_timed_each_time(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MOBILENET_SWEEP_CACHE", str(tmp_path / "file"))
 
-    assert kept_timings(REQUESTS, SLOT, print) == kept_timings(REQUESTS, SLOT, print)
+    assert kept_timings(REQUESTS, SLOT, this_machine(), print) == kept_timings(REQUESTS, SLOT, this_machine(), print)
     assert len(timer.asked) == 2
 
 
@@ -105,7 +123,9 @@ def test_as_many_are_timed_side_by_side_as_will_train(
     monkeypatch.setattr(timings, "gpu_names", list[str])
     config = replace(quick_config(tmp_path), **fields)
 
-    found = predict_here(config, make_plan(config).points, epochs_done={}, announce=print)
+    found = predict_on(
+        this_machine(), config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print
+    )
 
     assert timer.slots == [slot]
     assert timer.asked == [[0.25, 0.35, 0.5]]
@@ -118,7 +138,9 @@ def test_a_gpu_is_shared_as_its_trials_share_it(timer: Timer, monkeypatch: pytes
     monkeypatch.setattr(timings, "hardware", lambda slot: "a GPU")
     config = replace(quick_config(tmp_path), gpus_per_trial=0.25)
 
-    found = predict_here(config, make_plan(config).points, epochs_done={}, announce=print)
+    found = predict_on(
+        this_machine(), config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print
+    )
 
     assert timer.slots == [Slot(num_threads=2, gpu_share=0.25, num_processes=4)]
     assert (found.num_trials, found.num_devices) == (8, 0.25)
@@ -128,6 +150,6 @@ def test_more_than_the_machine_has_is_refused_before_anything_is_timed(timer: Ti
     config = replace(quick_config(tmp_path), cpus_per_trial=4096)
 
     with pytest.raises(ConfigError, match="a trial is to have 4096 CPUs"):
-        predict_here(config, make_plan(config).points, epochs_done={}, announce=print)
+        predict_on(this_machine(), config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print)
 
     assert timer.asked == []
