@@ -136,7 +136,7 @@ def test_plan_prints_every_cell_and_writes_exact_costs(in_folder: Path, capsys: 
     assert run_sweep.main(["plan", "--space", "mnv2_grid", "--train.num-classes", "1000", "--csv", "plan.csv"]) == 0
 
     printed, noted = capsys.readouterr()
-    assert noted.startswith("no prediction: these networks were never timed on this machine; --predict does, ")
+    assert noted.startswith("no prediction: these networks were never timed here; --predict does, ")
     assert "22 points on digits" in printed
     assert "300.774" in printed
     table = pd.read_csv("plan.csv")

@@ -17,9 +17,10 @@ import pandas as pd
 import pytest
 import torch
 from mlflow import MlflowClient
+from ray.train import WorkerGroupError
 
 import run_sweep
-from sweep import timings
+from sweep import runner, timings
 from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.plan import make_plan
@@ -27,6 +28,7 @@ from sweep.prediction import TimedNetwork, predict
 from sweep.results import load_measurements, load_table
 from sweep.sweep import progress_so_far
 from tests.sweep.conftest import ARGUMENTS, Sweep, resources
+from trainers.errors import TrainingDivergedError
 from trainers.timing import Line, Timing
 
 ROOT = Path(__file__).parents[2]
@@ -242,7 +244,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
 
 def test_a_budget_trains_the_cheapest_points_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timing = Timing(train=Line(0.0, 0.01), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # 12 s an epoch
-    monkeypatch.setattr(timings, "kept_timings", lambda requests, slot, announce: [timing] * len(requests))
+    monkeypatch.setattr(timings, "kept_timings", lambda requests, *others: [timing] * len(requests))
     arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis",
                  "epochs=2,1", "--gpus-per-trial", "0", "--runs", str(tmp_path)]  # fmt: skip
 
@@ -280,16 +282,25 @@ def test_a_bad_setting_is_stopped_and_a_wider_sweep_without_stopping_goes_on_wit
 
 
 def test_several_workers_train_a_point_together(tmp_path: Path) -> None:
-    """Ray Train starts them; of the points one diverges and one is stopped, as if each had been trained alone."""
+    """Ray Train starts them; one of the points is stopped, as if it had been trained alone."""
     arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis",
-                 "lr=0.005,1e-7,1e30", "--train.epochs", "6", "--workers-per-trial", "2",
+                 "lr=0.005,1e-7", "--train.epochs", "6", "--workers-per-trial", "2",
                  "--runs", str(tmp_path)]  # fmt: skip
 
-    assert run_sweep.main(arguments) == 1
+    assert run_sweep.main(arguments) == 0
 
     table = load_table(tmp_path / "mnv2_quick-digits").set_index("lr")
-    assert list(table.loc[[0.005, 1e-7, 1e30], "state"]) == ["COMPLETE", "PRUNED", "FAILED"]
+    assert list(table.loc[[0.005, 1e-7], "state"]) == ["COMPLETE", "PRUNED"]
     assert table.loc[0.005, "device"].startswith("2 x cpu ")
     assert table.loc[0.005, "test_top1"] > 0
     assert table.loc[1e-7, "epochs_trained"] < 6
-    assert table.loc[1e30, "reason"].startswith("TrainingDivergedError: diverged at epoch 1, step ")
+
+
+def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[dict[str, str]] = []
+    monkeypatch.setattr(runner.tune, "report", reported.append)
+
+    with runner._reporting_failure():
+        raise WorkerGroupError("2 workers failed", {1: RuntimeError("of it"), 0: TrainingDivergedError("at step 7")})
+
+    assert reported == [{"failure": "TrainingDivergedError: at step 7"}]
