@@ -15,6 +15,7 @@ from typing import Any
 for _name, _value in {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output engine prints even with verbose=0
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AUTH_MODE": "token",  # whoever reaches Ray's ports runs code; Ray makes the token for a session of its own
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_DEDUP_LOGS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -27,7 +28,7 @@ for _name, _value in {
 
 import ray  # noqa: E402 - Ray reads the variables above when it is imported
 from ray import tune  # noqa: E402
-from ray.exceptions import RayActorError  # noqa: E402
+from ray.exceptions import AuthenticationError, RayActorError  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
@@ -66,9 +67,15 @@ def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Genera
         shipped = {"working_dir": str(root), "excludes": [".git", ".venv", *_below(root, excludes)]}
         try:
             ray.init(config.address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
+        except AuthenticationError as error:
+            raise ConfigError(
+                f"the Ray cluster at {config.address!r} wants another token, or none: copy ~/.ray/auth_token from its "
+                "head, or set RAY_AUTH_MODE=disabled where it runs so"
+            ) from error
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise ConfigError(
-                f"no Ray cluster at {config.address!r} ({one_line(error)}); start one with `ray start --head`"
+                f"no Ray cluster at {config.address!r} that takes this user's token ({one_line(error)}); start one "
+                "with `ray start --head`"
             ) from error
     try:
         yield
