@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sweep MobileNets in parallel and draw which one to ship: parse the command line, dispatch, set the exit code.
 
-Exit codes: 0 all well, 1 a trial failed, 2 a mistake in what was asked, 130 interrupted.
+Exit codes: 0 all well, 1 a trial failed, 2 a mistake in what was asked, 130 interrupted, 143 terminated.
 """
 
 import os
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while the imports take their seconds
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 from rich.console import Console
 from tyro import MISSING
@@ -283,11 +284,11 @@ def run_and_report(config: SweepConfig, again: str) -> int:
     print(outcome.summary())
     if outcome.tracking_error:
         print(f"MLflow lacks part of this sweep ({outcome.tracking_error}); the same command again sends it")
-    if outcome.out_of_time:
-        print(f"the time budget is over with {counted(outcome.num_missing, 'point')} to go; continue with: {again}")
-    elif outcome.num_missing:
-        print(f"interrupted with {counted(outcome.num_missing, 'point')} to go; continue with: {again}")
-        return 130
+    if outcome.ended_by:
+        to_go = counted(outcome.num_missing, "point")
+        print(f"{outcome.ended_by}, with {to_go} to go; continue with: {again}")
+    if outcome.signal:
+        return 128 + outcome.signal
     print(f"MLflow UI: {ui_command(config)}")
     return 1 if outcome.num_failed else 0
 

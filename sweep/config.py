@@ -115,6 +115,8 @@ class SweepConfig:
     max_device_hours: float | None = None
     """Hours of GPUs, or of CPU cores where there are none: trains the points of the least predicted time that fit, or
     chooses only among what still fits."""
+    max_failures: int = 5
+    """Stop after so many points in a row have failed; a training that diverged is a result and does not count."""
     published: str | None = None
     """Published table to draw beside the sweep (`tf_slim`, ...), or `none`; unset: one that fits, on ImageNet only."""
     quiet: bool = False
@@ -142,6 +144,8 @@ class SweepConfig:
             raise ConfigError(f"workers_per_trial is {workers}; it must be 1 to 1024")
         if workers is not None and gpus is not None and gpus not in (0, workers):
             raise ConfigError(f"workers_per_trial is {workers}, but gpus_per_trial {gpus:g}; give each worker one GPU")
+        if self.max_failures < 1:
+            raise ConfigError(f"max_failures is {self.max_failures}; it must be 1 or more")
         for limit in ("time_budget", "max_device_hours"):
             value = getattr(self, limit)
             if value is not None and not 0 < value < math.inf:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from sweep.plan import PlannedPoint
 from sweep.results import State
 from sweep.schedulers import Scheduler
+from trainers.errors import DIVERGED
 from trainers.measurement import Measurement
 
 
@@ -32,13 +33,25 @@ class Queue:
         sampler: Sampler | None = None,
         num_proposals: int = 0,
         deadline: float | None = None,
+        max_failures: int | None = None,
     ) -> None:
-        """`waiting` are known to the scheduler; after `deadline`, of the monotonic clock, nothing more is trained."""
+        """Hand out points until there are none.
+
+        Args:
+            scheduler: knows those that wait, and orders them.
+            waiting: points to train.
+            sampler: proposes more.
+            num_proposals: how many.
+            deadline: of the monotonic clock; nothing is trained after it.
+            max_failures: after so many failures in a row nothing more is trained; a diverged training is none.
+        """
         self._scheduler = scheduler
         self._waiting = list(waiting)
         self._sampler = sampler
         self._num_proposals = num_proposals
         self._deadline = deadline
+        self._max_failures = max_failures
+        self._failures: list[str] = []
 
     @property
     def waiting(self) -> list[PlannedPoint]:
@@ -55,9 +68,19 @@ class Queue:
         """Whether the time that the user gave is over."""
         return self._deadline is not None and time.monotonic() > self._deadline
 
+    @property
+    def given_up(self) -> str | None:
+        """Why the last of too many points in a row failed; None while there are not."""
+        return self._failures[-1] if self._failures and len(self._failures) == self._max_failures else None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be trained."""
+        return self.out_of_time or self.given_up is not None
+
     def next(self) -> PlannedPoint | None:
         """The point to train next; None if there is none now."""
-        if self.out_of_time:
+        if self.over:
             return None
         if self._waiting:
             point = self._scheduler.choose(self._waiting)
@@ -71,6 +94,10 @@ class Queue:
         self._scheduler.add(proposal, [], None)
         return proposal
 
+    def put_back(self, point: PlannedPoint) -> None:
+        """Have a point that was handed out wait again."""
+        self._waiting.append(point)
+
     def measured(self, measurement: Measurement) -> str | None:
         """Why the point should stop after this epoch; None if it should go on."""
         return self._scheduler.measured(measurement)
@@ -78,6 +105,9 @@ class Queue:
     def ended(self, row: Mapping[str, Any]) -> None:
         """Learn how a point ended; a stopped one may have to go on for it."""
         state: State = row["state"]
+        if self.given_up is None:
+            failed = state == "FAILED" and not row["reason"].startswith(DIVERGED)
+            self._failures = [*self._failures, row["reason"]] if failed else []
         revived = self._scheduler.ended(row["point"], state)
         if revived is not None:
             self._waiting.append(revived)

@@ -14,6 +14,9 @@ from sweep.reuse import link_checkpoints
 from trainers.fields import as_row
 from trainers.measurement import Measurement
 
+MOST_RESTARTS = 3
+"""How often a start of a sweep goes on with a point whose process died."""
+
 
 class Listener(Protocol):
     """Whoever follows a sweep while it runs. Called on the driver's loop, so it must return at once."""
@@ -56,6 +59,7 @@ class Recorder:
         self._listeners = listeners
         self._queue = queue
         self._trained = trained
+        self._restarts: dict[str, list[str]] = {}
         self._history = {id_: list(measurements) for id_, measurements in history.items()}
 
     @property
@@ -64,9 +68,9 @@ class Recorder:
         return list(self._open.values())
 
     @property
-    def out_of_time(self) -> bool:
+    def over(self) -> bool:
         """Whether trials must end now, whose points go on the next time."""
-        return self._queue.out_of_time
+        return self._queue.over
 
     def take(self) -> PlannedPoint | None:
         """The next point of the queue, if there is one, which is open from now on."""
@@ -105,12 +109,26 @@ class Recorder:
             self.ended(point.id, "PRUNED", reason)
         return reason is not None and measurement.epoch < point.config.epochs
 
+    def lost(self, point_id: str, reason: str) -> None:
+        """The process of a point died: another one is to go on from its checkpoint, MOST_RESTARTS times at most."""
+        if point_id not in self._open:
+            return
+        restarts = self._restarts.setdefault(point_id, [])
+        if len(restarts) == MOST_RESTARTS:
+            self.ended(point_id, "FAILED", f"its process died {MOST_RESTARTS + 1} times, the last time: {reason}")
+        else:
+            restarts.append(reason)
+            self._queue.put_back(self._open.pop(point_id))
+
     def ended(self, point_id: str, state: State, reason: str) -> None:
         """Write the row of a point, unless it has one."""
         point = self._open.pop(point_id, None)
         if point is None:
             return
-        row = _row(point, state, reason, self._history[point_id])
+        restarts = self._restarts.get(point_id, [])
+        if restarts and not reason:
+            reason = f"went on after its process died: {restarts[-1]}"
+        row = _row(point, state, reason, self._history[point_id], num_restarts=len(restarts))
         row["reused_from"] = self._trained[point_id].name if point_id in self._trained else None
         self._log.append_result(row)
         for listener in self._listeners:
@@ -118,11 +136,14 @@ class Recorder:
         self._queue.ended(row)
 
 
-def _row(point: PlannedPoint, state: State, reason: str, history: Sequence[Measurement]) -> dict[str, Any]:
+def _row(
+    point: PlannedPoint, state: State, reason: str, history: Sequence[Measurement], *, num_restarts: int
+) -> dict[str, Any]:
     return {
         "point": point.id,
         "state": state,
         "reason": reason,
+        "restarts": num_restarts,
         **as_row(point.config),
         "dataset": point.dataset.name,
         "fingerprint": point.dataset.fingerprint,

@@ -47,6 +47,7 @@ COLUMNS = (
     "point",
     "state",
     "reason",
+    "restarts",
     *SETTINGS,
     "dataset",
     "fingerprint",

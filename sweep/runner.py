@@ -37,7 +37,7 @@ from sweep.recorder import Recorder  # noqa: E402
 from sweep.resources import Resources  # noqa: E402
 from sweep.timings import Machine  # noqa: E402
 from trainers.device import is_device_lost, limit_process, use_gpu  # noqa: E402
-from trainers.errors import ConfigError, one_line  # noqa: E402
+from trainers.errors import ConfigError, TrainingDivergedError, one_line  # noqa: E402
 from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
 from trainers.timing import Slot  # noqa: E402
 from trainers.workers import Workers  # noqa: E402
@@ -46,8 +46,6 @@ GROUP_BUNDLE = {"node:__internal_head__": 0.001}
 """What the process takes that waits for a group of workers: next to nothing, as the workers ask for theirs."""
 STOP = "stop"
 """A file in a point's folder that ends its training, by several workers, after the epoch at hand."""
-WORKER_RETRIES = 1
-"""How often a trial whose process died goes on from its checkpoint."""
 
 
 @contextmanager
@@ -60,7 +58,8 @@ def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Genera
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     if config.address is None:
         os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment; nothing to ship
-        ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+        with _outliving_sigterm():
+            ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
     else:
         _reach(config.address)
         root = Path(__file__).parents[1]
@@ -81,6 +80,21 @@ def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Genera
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _outliving_sigterm() -> Generator[None]:
+    """Processes that are started inside do not end by SIGTERM, which Slurm sends to all: this one has to end first.
+
+    Ray's own handler for it is taken back.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _reach(address: str) -> None:
@@ -119,8 +133,8 @@ def cluster() -> Machine:
     return Machine(name=name, nodes=[node["Resources"] for node in nodes], call=call)
 
 
-def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path, num_ahead: int = 0) -> None:
-    """Train what the recorder hands out; returns when that is all, the time is over, or the user interrupted.
+def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path, num_ahead: int = 0) -> int:
+    """Train what the recorder hands out, until that is all, the recorder says so, or a signal comes; its number, or 0.
 
     `num_ahead` trials wait for room that nodes which join the cluster may bring.
 
@@ -146,20 +160,22 @@ def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, fold
             storage_path=str(folder.absolute()),
             callbacks=[_Report(recorder)],
             stop=_Stop(recorder, by_file=resources.num_workers > 1),
-            failure_config=tune.FailureConfig(max_failures=WORKER_RETRIES),
             verbose=0,
         ),
     )
-    with _stop_on_signal():
+    with _stop_on_signal() as received:
         tuner.fit()
     shutil.rmtree(folder, ignore_errors=True)
+    return received[0] if received else 0
 
 
 @contextmanager
-def _stop_on_signal() -> Generator[None]:
-    """On Ctrl-C or SIGTERM, say so and let Ray Tune end; the second one ends this process at once."""
+def _stop_on_signal() -> Generator[list[int]]:
+    """On Ctrl-C or SIGTERM, say so and let Ray Tune end; the second one ends this process at once. Those received."""
+    received: list[int] = []
 
     def stop(number: int, _: object) -> None:
+        received.append(number)
         print(
             "stopping; each running point goes on from its last finished epoch next time", file=sys.stderr, flush=True
         )
@@ -175,7 +191,7 @@ def _stop_on_signal() -> Generator[None]:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -235,7 +251,8 @@ def _reporting_failure() -> Generator[None]:
         cause = failures[min(failures)] if failures else error
         if is_device_lost(cause) or isinstance(cause, RayActorError):
             raise  # a process that cannot use its GPU any more, or that is gone: Ray starts others
-        tune.report({"failure": f"{type(cause).__name__}: {one_line(cause)}"})
+        kind = "" if isinstance(cause, TrainingDivergedError) else f"{type(cause).__name__}: "
+        tune.report({"failure": f"{kind}{one_line(cause)}"})
 
 
 def _trial_name(trial: Any) -> str:
@@ -260,7 +277,7 @@ class _Points(_Hook, Searcher):
         point = self._recorder.take()
         if point is not None:
             return {"points": [point.point]}
-        more = self._recorder.unfinished and not self._recorder.out_of_time
+        more = self._recorder.unfinished and not self._recorder.over
         return None if more else Searcher.FINISHED  # one that fails may bring another back
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -294,7 +311,7 @@ class _Stop(_Hook, tune.Stopper):
         return stops and not self._by_file
 
     def stop_all(self) -> bool:
-        return self._recorder.out_of_time
+        return self._recorder.over
 
 
 class _Report(_Hook, tune.Callback):
@@ -311,12 +328,12 @@ class _Report(_Hook, tune.Callback):
             self._fail(trial, result["failure"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        if not self._recorder.out_of_time:
+        if not self._recorder.over:
             self._fail(trial, "its trainer ended before the last epoch")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        reason = one_line(trial.get_pickled_error() or "nothing")
-        self._fail(trial, f"its process failed {trial.num_failures} times; Ray says: {reason}")
+        for point in trial.config["points"]:
+            self._recorder.lost(point.id, one_line(trial.get_pickled_error() or "Ray does not say why"))
 
     def _fail(self, trial: Any, reason: str) -> None:
         """End those of the trial's points that have not ended."""

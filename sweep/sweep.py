@@ -48,8 +48,10 @@ class Outcome:
     """Points that ended in this start."""
     num_missing: int
     """Points that were to be trained and have not ended, because the user interrupted or the time was over."""
-    out_of_time: bool
-    """Whether the time budget ended it."""
+    ended_by: str
+    """What ended it with points to go: the time budget, failures, or a signal; empty where nothing did."""
+    signal: int
+    """The number of the signal that ended it; 0 where none did."""
     seconds: float
     """From the start of this process, without what it took to time networks."""
     predicted_seconds: float | None
@@ -116,12 +118,11 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
             before = _ended(plan, scheduler)
             tracker.catch_up(before, history)
             end = deadline(config, predicted)
-            num_left, left = (
+            num_left, left, ended_by, signal = (
                 _train(config, plan, scheduler, history, resources, tracker, console, predicted=predicted, end=end)
                 if resources
-                else (0, set[str]())
+                else (0, set[str](), "", 0)
             )
-            out_of_time = end is not None and time.monotonic() > end
             rows = [row for id_, row in _rows(plan).items() if id_ not in left | cut]
             num_cut = plan.num_points - len(rows) - num_left - len(cut)
             if plan.adaptive and num_cut > 0:
@@ -135,7 +136,8 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         rows=rows,
         num_trained=len(rows) - len(before),
         num_missing=num_left,
-        out_of_time=num_left > 0 and out_of_time,
+        ended_by=ended_by,
+        signal=signal,
         seconds=seconds_alive() - (predicted.timing_seconds if predicted else 0.0),
         predicted_seconds=predicted.seconds if predicted else None,
         tracking_error=tracking_error,
@@ -273,10 +275,10 @@ def _train(
     *,
     predicted: Forecast | None,
     end: float | None,
-) -> tuple[int, set[str]]:
+) -> tuple[int, set[str], str, int]:
     """Train what is missing but what is `predicted` to exceed a budget, until `end` on the monotonic clock.
 
-    How many points are left, as the user interrupted or the time was over, and which of them are known.
+    How many points are left, which of them are known, why, and by which signal.
     """
     from sweep.runner import run_trials  # Ray takes seconds to import
 
@@ -298,7 +300,7 @@ def _train(
         scheduler.add(point, history.get(point.id, []), state)
     num_proposals = plan.num_points - len(known) if sampler else 0
     missing = [point for point in missing if point.id not in cut]
-    queue = Queue(scheduler, missing, sampler, num_proposals, end)
+    queue = Queue(scheduler, missing, sampler, num_proposals, end, config.max_failures)
     total = plan.num_points - len(cut)
     progress = Progress(missing, total, console, num_ended=total - num_proposals - len(missing))
     with closing(ResultsLog(plan.folder)) as log, progress:
@@ -308,9 +310,14 @@ def _train(
         train = TRAINERS[config.trainer]
         # of points that are chosen by what others showed none is chosen before it can start
         ahead = READY_FOR_NODES if config.address and scheduler_name == "fifo" and not sampler else 0
-        run_trials(recorder, train=train, resources=resources, num_ahead=ahead, folder=plan.folder / RAY_FILES)
+        signal = run_trials(recorder, train=train, resources=resources, num_ahead=ahead, folder=plan.folder / RAY_FILES)
         left = {point.id for point in (*recorder.unfinished, *queue.waiting)}
-        return len(left) + queue.num_proposals, left
+        num_left = len(left) + queue.num_proposals
+        if queue.given_up:
+            ended_by = f"{config.max_failures} points in a row failed, the last: {queue.given_up}"
+        else:
+            ended_by = "the time budget is over" if queue.out_of_time else "interrupted"
+        return num_left, left, ended_by if num_left else "", signal
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from trainers.datasets.dataset import SplitName
 from trainers.datasets.registry import load_dataset
 from trainers.device import Device
 from trainers.ema import Ema
-from trainers.errors import TrainingDivergedError
+from trainers.errors import DIVERGED, TrainingDivergedError
 from trainers.evaluate import Scores, evaluate
 from trainers.initial_weights import load_published_start
 from trainers.loss import build_criterion, build_mix
@@ -215,4 +215,4 @@ def _raise_if_diverged(losses: torch.Tensor, checked: slice, epoch: int) -> None
     bad = (~losses[checked].isfinite()).nonzero()
     if len(bad):
         step = checked.start + int(bad[0])
-        raise TrainingDivergedError(f"diverged at epoch {epoch}, step {step + 1}, loss {losses[step].item()}")
+        raise TrainingDivergedError(f"{DIVERGED} at epoch {epoch}, step {step + 1}, loss {losses[step].item()}")

@@ -9,8 +9,12 @@ class ConfigError(ValueError):
     """What the user asked for cannot be done; the message says what was wrong, what is allowed and the next step."""
 
 
+DIVERGED = "diverged"
+"""How the reason of a point starts whose training diverged: a result as others are, unlike other failures."""
+
+
 class TrainingDivergedError(RuntimeError):
-    """The loss stopped being a number; the message says at which epoch and step."""
+    """The loss stopped being a number; the message starts with DIVERGED and says at which epoch and step."""
 
 
 def unknown_choice(kind: str, name: str, choices: Iterable[str]) -> ConfigError:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from trainers.config import TrainConfig
-from trainers.errors import TrainingDivergedError
+from trainers.errors import DIVERGED, TrainingDivergedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Measurement:
         """
         for name, value in vars(self).items():
             if isinstance(value, float) and not math.isfinite(value):
-                raise TrainingDivergedError(f"diverged at epoch {self.epoch}, {name} {value}")
+                raise TrainingDivergedError(f"{DIVERGED} at epoch {self.epoch}, {name} {value}")
 
 
 class Trainer(Protocol):
