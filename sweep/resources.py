@@ -19,6 +19,10 @@ class Resources:
     num_trials: int
     """Trials that can run at once."""
 
+    def room(self, nodes: Sequence[Mapping[str, float]]) -> int:
+        """Trials that can run at once on other nodes."""
+        return sum(_room(node, self.per_worker) for node in nodes) // self.num_workers
+
 
 def trial_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -> Resources:
     """What each trial of `config` gets on `nodes`, whose values are numbers of CPU and GPU.

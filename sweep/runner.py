@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,16 +16,18 @@ from typing import Any
 for _name, _value in {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output engine prints even with verbose=0
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_AUTH_MODE": "token",  # whoever reaches Ray's ports runs code; Ray makes the token for a session of its own
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_DEDUP_LOGS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours says what happens
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own snapshots are never read: the results log is what counts
+    "TUNE_MAX_PENDING_TRIALS_PG": "200",  # how many wait for room is decided by _Points
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }.items():
     os.environ.setdefault(_name, _value)
+if "ray" not in sys.modules:  # it looks once; a session of its own has a token in any case
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # whoever reaches Ray's ports runs code
 
 import ray  # noqa: E402 - Ray reads the variables above when it is imported
 from ray import tune  # noqa: E402
@@ -42,6 +45,8 @@ from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
 from trainers.timing import Slot  # noqa: E402
 from trainers.workers import Workers  # noqa: E402
 
+SECONDS_BETWEEN_LOOKS = 2.0
+"""At the nodes of the cluster, for how many trials they have room."""
 GROUP_BUNDLE = {"node:__internal_head__": 0.001}
 """What the process takes that waits for a group of workers: next to nothing, as the workers ask for theirs."""
 STOP = "stop"
@@ -148,10 +153,9 @@ def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, fold
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v}])),
         tune_config=tune.TuneConfig(
-            search_alg=_Points(recorder),
+            search_alg=_Points(recorder, resources, num_ahead if resources.num_workers == 1 else 0),
             num_samples=-1,
             reuse_actors=True,
-            max_concurrent_trials=resources.num_trials + (num_ahead if resources.num_workers == 1 else 0),
             trial_dirname_creator=_trial_name,
             trial_name_creator=_trial_name,
         ),
@@ -271,10 +275,20 @@ class _Hook:
 
 
 class _Points(_Hook, Searcher):
-    """Gives each trial its points."""
+    """Gives each trial its points, as many at once as the nodes have room for: some may join, and some be lost."""
+
+    def __init__(self, recorder: Recorder, resources: Resources, num_ahead: int) -> None:
+        super().__init__(recorder)
+        self._resources = resources
+        self._num_ahead = num_ahead
+        self._most = resources.num_trials + num_ahead
+        self._looked_at = time.monotonic()
 
     def suggest(self, trial_id: str) -> Any:
-        point = self._recorder.take()
+        if time.monotonic() - self._looked_at > SECONDS_BETWEEN_LOOKS:
+            self._most = self._resources.room(cluster().nodes) + self._num_ahead
+            self._looked_at = time.monotonic()
+        point = self._recorder.take() if len(self._recorder.unfinished) < self._most else None
         if point is not None:
             return {"points": [point.point]}
         more = self._recorder.unfinished and not self._recorder.over

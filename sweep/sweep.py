@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -33,7 +34,7 @@ from trainers.registry import TRAINERS
 
 READY_FOR_NODES = 200
 """Trials that wait for nodes to join a cluster: as many as Ray Tune itself keeps for its autoscaler."""
-CONFIG, ENVIRONMENT, LOCK = "config.json", "environment.json", ".lock"
+CONFIG, ENVIRONMENT, LOCK, DRIVER = "config.json", "environment.json", ".lock", ".driver"
 RAY_FILES = ".ray"
 """Subfolder of a sweep for what Ray writes and nobody reads."""
 
@@ -333,13 +334,19 @@ def _ray(config: SweepConfig) -> Generator[tuple[Resources, Machine]]:
 
 @contextmanager
 def _locked(folder: Path) -> Generator[None]:
-    """Hold the folder against a second driver; the lock of a dead one is free."""
+    """Hold the folder against a second driver, which is told by whom; the lock of a dead one is free."""
     folder.mkdir(parents=True, exist_ok=True)
+    driver = folder / DRIVER
     try:
         with FileLock(folder / LOCK, timeout=0):
-            yield
+            driver.write_text(f"process {os.getpid()} on {platform.node()}")
+            try:
+                yield
+            finally:
+                driver.unlink(missing_ok=True)
     except Timeout:
-        raise ConfigError(f"another sweep is writing to {folder}; wait for it, or choose another --name") from None
+        who = driver.read_text() if driver.is_file() else "another process"
+        raise ConfigError(f"{who} is writing to {folder}; wait for it, or choose another --name") from None
 
 
 def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:

@@ -12,7 +12,7 @@ from tests.sweep.conftest import measurement, quick_config, quick_plan
 
 
 def ended(point: PlannedPoint, state: str) -> dict[str, Any]:
-    return {"point": point.id, "state": state}
+    return {"point": point.id, "state": state, "reason": "boom"}
 
 
 def test_every_point_is_handed_out_once(tmp_path: Path) -> None:
@@ -88,3 +88,24 @@ def test_nothing_is_handed_out_after_the_deadline(tmp_path: Path) -> None:
     assert late.out_of_time
     assert late.next() is None
     assert early.next() is not None
+
+
+def test_failures_in_a_row_end_it_but_diverging_is_a_result(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path, 9)
+    queue = Queue(Fifo(), plan.points, max_failures=2)
+    for state, reason, over in [
+        ("FAILED", "boom", False),
+        ("FAILED", "diverged at epoch 1, step 3, loss nan", False),
+        ("FAILED", "boom", False),
+        ("COMPLETE", "", False),
+        ("FAILED", "boom", False),
+        ("FAILED", "bang", True),
+    ]:
+        point = queue.next()
+        assert point
+        queue.ended({"point": point.id, "state": state, "reason": reason})
+        assert queue.over is over
+
+    assert queue.given_up == "bang"
+    assert queue.next() is None
+    assert len(queue.waiting) == 3

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sweep.plan import Plan
+from sweep.recorder import MOST_RESTARTS
 from sweep.results import ResultsLog, latest_rows, load_measurements
 from tests.sweep.conftest import Follower, measurement, open_recorder, quick_plan
 
@@ -81,3 +82,26 @@ def test_what_comes_after_the_end_changes_nothing(plan: Plan, log: ResultsLog) -
 
     assert len((plan.folder / "results.jsonl").read_text().splitlines()) == 1
     assert latest_rows(plan.folder)[point.id]["reason"] == "first"
+
+
+def test_a_point_whose_process_died_is_taken_up_again_a_bounded_number_of_times(plan: Plan, log: ResultsLog) -> None:
+    recorder = open_recorder(plan.points, log)
+    first, second = plan.points
+    for _ in range(MOST_RESTARTS):
+        recorder.measured(measurement(first, 1))
+        recorder.lost(first.id, "killed by signal 9")
+        assert recorder.unfinished == [second]
+        assert recorder.take() == first
+
+    recorder.lost(first.id, "killed by signal 15")
+    recorder.lost(second.id, "the node is gone")
+    assert recorder.take() == second
+    for epoch in (1, 2, 3):
+        recorder.measured(measurement(second, epoch))
+
+    rows = latest_rows(plan.folder)
+    said = [(rows[point.id]["state"], rows[point.id]["restarts"], rows[point.id]["reason"]) for point in plan.points]
+    assert said == [
+        ("FAILED", MOST_RESTARTS, "its process died 4 times, the last time: killed by signal 15"),
+        ("COMPLETE", 1, "went on after its process died: the node is gone"),
+    ]
