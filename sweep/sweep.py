@@ -359,15 +359,15 @@ def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
         return
     then, now = from_json(_read_json(path)).defining, config.defining
     saved = _read_json(plan.folder / ENVIRONMENT).get("fingerprint")
-    ended = latest_rows(plan.folder)
-    if ended and not plan.adaptive and saved == plan.dataset.fingerprint and plan.holds(ended):
+    begun = {*latest_rows(plan.folder), *load_measurements(plan.folder)}
+    if begun and not plan.adaptive and saved == plan.dataset.fingerprint and plan.holds(begun):
         return
     if plan.adaptive:
         then["num_samples"] = now["num_samples"]  # more of the same
     differences = [f"{n} was {_said(then[n])}, is {_said(now[n])}" for n in now if then[n] != now[n]]
     if saved != plan.dataset.fingerprint:
         differences.append(f"the dataset's fingerprint was {saved}, is {plan.dataset.fingerprint}")
-    if not differences and not plan.adaptive:
+    if not differences and begun and not plan.adaptive:
         differences.append(f"the points of {config.space} have changed in the code")
     if differences:
         raise ConfigError(f"{plan.folder} holds another sweep ({'; '.join(differences)}); choose another --name")

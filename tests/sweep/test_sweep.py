@@ -26,8 +26,8 @@ from sweep.config import SweepConfig
 from sweep.plan import make_plan
 from sweep.prediction import TimedNetwork, predict
 from sweep.results import load_measurements, load_table
-from sweep.sweep import _locked, progress_so_far
-from tests.sweep.conftest import ARGUMENTS, Sweep, resources
+from sweep.sweep import _locked, _write_identity, progress_so_far
+from tests.sweep.conftest import ARGUMENTS, Sweep, quick_config, resources
 from trainers.errors import ConfigError, TrainingDivergedError
 from trainers.timing import Line, Timing
 
@@ -294,6 +294,17 @@ def test_several_workers_train_a_point_together(tmp_path: Path) -> None:
     assert table.loc[0.005, "device"].startswith("2 x cpu ")
     assert table.loc[0.005, "test_top1"] > 0
     assert table.loc[1e-7, "epochs_trained"] < 6
+
+
+def test_a_sweep_that_was_killed_before_its_first_epoch_goes_on(tmp_path: Path) -> None:
+    config = quick_config(tmp_path)
+    plan = make_plan(config)
+    plan.folder.mkdir()
+    _write_identity(config, plan)
+
+    assert progress_so_far(config, plan) == f"0 of 9 points done in {plan.folder}"
+    other = replace(config, train=replace(config.train, epochs=7))
+    assert "holds another sweep (train.epochs was 5, is 7)" in progress_so_far(other, make_plan(other))
 
 
 def test_a_second_driver_is_told_who_is_at_work_and_a_dead_ones_lock_is_free(tmp_path: Path) -> None:

@@ -1,0 +1,359 @@
+"""What faults cost: sweeps whose driver, trials, nodes or MLflow server are killed, and what is left of them.
+
+    uv run benchmarks/chaos.py kills      # kill -9 of the driver and of trials, in one sweep
+    uv run benchmarks/chaos.py nodes      # one of two nodes of a cluster is lost, and another one joins
+    uv run benchmarks/chaos.py tracking   # the MLflow server is away for a third of the sweep
+
+Every sweep is the command a user types, as a process of its own; faults are signals to real processes at random
+moments. Afterwards its results log and its MLflow store are compared with each other and with the plan.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # the project is run from its checkout, not installed
+
+from sweep.plan import make_plan
+from sweep.command_line import parse_sweep
+from sweep.config import SweepConfig
+from sweep.results import MEASUREMENTS, RESULTS, latest_rows, load_measurements
+from sweep.tracking import EXPERIMENT
+
+from mlflow import MlflowClient  # after sweep.tracking, which sets what MLflow reads
+
+START_SECONDS = 15.0
+"""From the start of a driver to its first trial, about: when a driver is killed that is to be killed at its start."""
+PATIENCE_SECONDS = 600.0
+"""For a driver to do what is waited for."""
+
+
+@dataclass
+class Tally:
+    """Faults and what they did."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
+    doubled: int = 0
+    again: int = 0
+    """Finished epochs that were trained again."""
+    cut_short: int = 0
+    """Epochs that a fault ended before they were finished, which had to be trained anew."""
+    running: int = 0
+    """MLflow runs that are left RUNNING."""
+    unlike: int = 0
+    """Points of which the MLflow store and the results log tell different things."""
+
+    def line(self) -> str:
+        """All of it."""
+        injected = ", ".join(f"{number} {name}" for name, number in self.faults.items()) or "none"
+        return (
+            f"faults: {injected}; points lost {self.lost}, doubled {self.doubled}; finished epochs trained again "
+            f"{self.again}, cut short {self.cut_short}; MLflow: {self.running} runs left RUNNING, "
+            f"{self.unlike} points unlike the log"
+        )
+
+
+class Sweep:
+    """The command of a sweep, its folder, and the driver that runs it now."""
+
+    def __init__(self, runs: Path, arguments: Sequence[str], *, uri: str | None = None) -> None:
+        self.arguments = ["--space", "mnv2_quick", "--gpus-per-trial", "0", "--runs", str(runs), *arguments]
+        self.plan = make_plan(parse_sweep(self.arguments, SweepConfig, "", ""))
+        self.folder = self.plan.folder
+        self.uri = uri or f"sqlite:///{runs / 'mlflow.db'}"
+        self.run_ids: dict[str, str] = {}
+        self.finished: dict[tuple[str, int], float] = {}
+        self.tally = Tally()
+        self.driver: subprocess.Popen[bytes] | None = None
+        self.printed = open(runs / "printed.txt", "ab")  # noqa: SIM115 - for all drivers
+
+    def start(self) -> None:
+        """Start the driver."""
+        command = [sys.executable, "run_sweep.py", *self.arguments]
+        self.driver = subprocess.Popen(
+            command, cwd=ROOT, stdout=self.printed, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    def ended(self) -> bool:
+        """Whether the driver has ended."""
+        return self.driver is None or self.driver.poll() is not None
+
+    def num_measurements(self) -> int:
+        """Epochs in the log."""
+        path = self.folder / MEASUREMENTS
+        return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+    def wait(self, until: Callable[[], bool]) -> bool:
+        """Whether it came true before the driver ended."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not until():
+            if self.ended():
+                return False
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the driver does nothing; see {self.printed.name}")
+            time.sleep(0.05)
+        return True
+
+    def trials(self) -> list[int]:
+        """The processes that train."""
+        assert self.driver
+        return [pid for pid in descendants(self.driver.pid) if "ImplicitFunc" in command_line(pid)]
+
+    def kill_driver(self, rng: random.Random) -> None:
+        """Kill the driver, with no time to say good-bye; its Ray processes find out by themselves."""
+        assert self.driver
+        self.note_epochs()
+        self.tally.cut_short += len(self.trials())
+        self.driver.kill()
+        self.driver.wait()
+        self.tally.faults["driver killed"] += 1
+        time.sleep(rng.uniform(0, 2))
+
+    def kill_trial(self, rng: random.Random) -> None:
+        """Kill one process that trains."""
+        found = self.trials()
+        if found:
+            self.note_epochs()
+            os.kill(rng.choice(found), signal.SIGKILL)
+            self.tally.faults["trial killed"] += 1
+            self.tally.cut_short += 1
+
+    def note_epochs(self) -> None:
+        """Remember when each epoch so far was finished, and the MLflow run of each point."""
+        for point, history in load_measurements(self.folder).items():
+            for each in history:
+                self.finished.setdefault((point, each.epoch), each.measured_at)
+
+    def note_runs(self) -> None:
+        """Remember which MLflow run each point has; a point that has another one counts as doubled."""
+        for run in children(self.uri):
+            point = run.data.tags["point"]
+            if self.run_ids.setdefault(point, run.info.run_id) != run.info.run_id:
+                self.tally.doubled += 1
+
+    def audit(self) -> Tally:
+        """Compare what is left with the plan."""
+        tally = self.tally
+        rows = latest_rows(self.folder)
+        lines = [json.loads(line) for line in (self.folder / RESULTS).read_text().splitlines()]
+        ended = Counter(line["point"] for line in lines if line["state"] == "COMPLETE")
+        tally.lost += sum(ended[point.id] == 0 for point in self.plan.points)
+        tally.doubled += sum(number > 1 for number in ended.values())
+        for point, history in load_measurements(self.folder).items():
+            for each in history:
+                tally.again += self.finished.get((point, each.epoch), each.measured_at) != each.measured_at
+        self.note_runs()
+        runs = children(self.uri)
+        tally.running += sum(run.info.status == "RUNNING" for run in runs)
+        told = {run.data.tags["point"]: run for run in runs}
+        for point, row in rows.items():
+            run = told.get(point)
+            same = run is not None and (run.data.tags["state"], run.data.metrics.get("best_top1")) == (
+                row["state"],
+                row["top1"],
+            )
+            histories = {m.epoch: m.top1 for m in load_measurements(self.folder)[point]}
+            if same and run is not None:
+                metrics = MlflowClient(self.uri).get_metric_history(run.info.run_id, "top1")
+                same = sorted((m.step, m.value) for m in metrics) == sorted(histories.items())
+            tally.unlike += not same
+        return tally
+
+
+def kills(arguments: argparse.Namespace, folder: Path) -> None:
+    """Kill the driver and trials of one sweep, each at a random moment, then let it end."""
+    rng = random.Random(arguments.seed)
+    sweep = Sweep(folder, [])
+    events = ["driver"] * arguments.driver_kills + ["trial"] * arguments.trial_kills
+    rng.shuffle(events)
+    sweep.start()
+    for event in events:
+        if sweep.ended():
+            sweep.start()
+        begun = sweep.num_measurements()
+        wanted = begun + rng.choice([0, 1, 1, 2])
+        if event == "driver" and wanted == begun:
+            time.sleep(rng.uniform(0, START_SECONDS))
+        elif not sweep.wait(lambda at=wanted: sweep.num_measurements() >= at and bool(sweep.trials())):
+            continue
+        time.sleep(rng.uniform(0, 1))
+        if not sweep.ended():
+            (sweep.kill_driver if event == "driver" else sweep.kill_trial)(rng)
+            print(f"{event} killed with {sweep.num_measurements()} epochs in the log", flush=True)
+    if sweep.ended():
+        sweep.start()
+    sweep.wait(lambda: False)
+    print(sweep.audit().line())
+
+
+def nodes(arguments: argparse.Namespace, folder: Path) -> None:
+    """Lose one of the two nodes of a cluster in the middle of a sweep; a third one joins."""
+    rng = random.Random(arguments.seed)
+    for i in range(arguments.repeats):
+        runs = folder / str(i)
+        runs.mkdir()
+        port = free_port()
+        with node(["--head", "--port", str(port)]), node(["--address", f"127.0.0.1:{port}"]) as second:
+            sweep = Sweep(runs, ["--address", f"127.0.0.1:{port}"])
+            sweep.start()
+            sweep.wait(lambda s=sweep: s.num_measurements() >= rng.randint(2, 20))
+            os.killpg(second.pid, signal.SIGKILL)
+            sweep.tally.faults["node lost"] += 1
+            time.sleep(rng.uniform(0, 5))
+            with node(["--address", f"127.0.0.1:{port}"]):
+                sweep.tally.faults["node joined"] += 1
+                sweep.wait(lambda: False)
+        print(f"{i + 1}: {sweep.audit().line()}", flush=True)
+
+
+def tracking(arguments: argparse.Namespace, folder: Path) -> None:
+    """Kill the MLflow server for a third of a sweep, then start it again."""
+    rng = random.Random(arguments.seed)
+    for i in range(arguments.repeats):
+        runs = folder / str(i)
+        runs.mkdir()
+        port = free_port()
+        uri = f"http://127.0.0.1:{port}"
+        sweep = Sweep(runs, ["--tracking-uri", uri], uri=f"sqlite:///{runs / 'server.db'}")
+        num_epochs = sum(point.config.epochs for point in sweep.plan.points)
+        away = rng.randint(1, num_epochs // 2)
+        with mlflow_server(runs, port):
+            sweep.start()
+            sweep.wait(lambda s=sweep, at=away: s.num_measurements() >= at)
+        sweep.tally.faults["server killed"] += 1
+        sweep.wait(lambda s=sweep, at=away + num_epochs // 3: s.num_measurements() >= at)
+        with mlflow_server(runs, port):
+            sweep.wait(lambda: False)
+        print(f"{i + 1}: {sweep.audit().line()}", flush=True)
+
+
+@contextmanager
+def node(arguments: Sequence[str]) -> Generator[subprocess.Popen[bytes]]:
+    """A node of a cluster, with one CPU; killed at the end."""
+    command = [str(Path(sys.executable).with_name("ray")), "start", *arguments, "--num-cpus", "1", "--block"]
+    environment = os.environ | {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+    process = subprocess.Popen(
+        [*command, "--include-dashboard", "false", "--disable-usage-stats"] if "--head" in arguments else command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    time.sleep(8)
+    try:
+        yield process
+    finally:
+        for pid in (*descendants(process.pid), process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextmanager
+def mlflow_server(runs: Path, port: int) -> Generator[None]:
+    """An MLflow server that answers; killed at the end."""
+    store = [
+        "--backend-store-uri",
+        f"sqlite:///{runs / 'server.db'}",
+        "--artifacts-destination",
+        str(runs / "artifacts"),
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", *store, "--port", str(port), "--workers", "1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not listens(port) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def listens(port: int) -> bool:
+    """Whether something listens at the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    """A port that nothing listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def children(uri: str) -> list[Any]:
+    """The MLflow runs of points."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    runs = client.search_runs([experiment.experiment_id], max_results=1000) if experiment else []
+    return [run for run in runs if "point" in run.data.tags]
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    parents: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
+    found: list[int] = []
+    left = [pid]
+    while left:
+        below = parents.get(left.pop(), [])
+        found += below
+        left += below
+    return found
+
+
+def command_line(pid: int) -> str:
+    """The command line of a process, which Ray's workers change to what they do."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def main() -> None:
+    """Inject the faults that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("faults", choices=["kills", "nodes", "tracking"])
+    parser.add_argument("--driver-kills", type=int, default=20)
+    parser.add_argument("--trial-kills", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=5, help="sweeps, of nodes and tracking (5)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", action="store_true", help="keep the folder, with what the drivers printed")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    print(f"in {folder}")
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    {"kills": kills, "nodes": nodes, "tracking": tracking}[arguments.faults](arguments, folder)
+    if not arguments.keep:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
