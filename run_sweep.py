@@ -310,7 +310,7 @@ def plan(argv: Sequence[str]) -> int:
     predicted = forecast_of(
         arguments,
         planned,
-        lambda line: print(line, file=sys.stderr, flush=True),
+        say_aside,
         may_time=arguments.predict or arguments.csv is None,
     )
     table = planned.table()
@@ -415,9 +415,12 @@ def evaluate(argv: Sequence[str]) -> int:
     if arguments.confusion is not None:
         check_writable(arguments.confusion)
     network = arguments.open()
-    found = evaluate_network(network, arguments.data, arguments.split, batch_size=arguments.batch_size)
+    found = evaluate_network(
+        network, arguments.data, arguments.split, batch_size=arguments.batch_size, announce=say_aside
+    )
     scores = found.scores
-    print(f"{network.name}: {counted(found.num_images, 'image')} of {found.dataset}, {arguments.split}")
+    damaged = f" ({counted(found.num_damaged, 'damaged image')} left out)" if found.num_damaged else ""
+    print(f"{network.name}: {counted(found.num_images, 'image')} of {found.dataset}, {arguments.split}{damaged}")
     print(f"top-1 {scores.top1:.3f} %, top-5 {scores.top5:.3f} %, loss {scores.loss:.4f}")
     if arguments.confusion is not None:
         write_confusion(arguments.confusion, found, network.classes)
@@ -578,6 +581,11 @@ def ui_command(config: SweepConfig) -> str:
         return f"open {without_credentials(uri)}"
     runs = [] if config.runs == Path("runs") else ["--runs", str(config.runs)]
     return command("ui", *runs)
+
+
+def say_aside(line: str) -> None:
+    """Print a line that is no part of what was asked for."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def command(*arguments: str) -> str:

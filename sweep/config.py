@@ -95,6 +95,9 @@ class SweepConfig:
 
     download: bool = False
     """Download what is missing of a dataset that torchvision knows, such as `--data cifar10`."""
+    max_damaged: float = 0.01
+    """Share of each split's images, 0 to 1, that may be damaged: these are left out and listed in the sweep's folder.
+    Where there are more, nothing is trained."""
     name: str | None = None
     """Folder of the sweep below `runs`; unset: SPACE-DATASET."""
     runs: Path = Path("runs")
@@ -150,6 +153,8 @@ class SweepConfig:
             value = getattr(self, limit)
             if value is not None and not 0 < value < math.inf:
                 raise ConfigError(f"{limit} is {value}; it must be above 0 and finite")
+        if not 0 <= self.max_damaged <= 1:
+            raise ConfigError(f"max_damaged is {self.max_damaged}; it must be 0 to 1")
         if self.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", self.name):
             raise ConfigError(
                 f"name is {self.name!r}; it must be one folder's name of letters, digits and . _ + -, without a path; "

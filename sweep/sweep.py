@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from sweep.config import SweepConfig, from_json, to_json
+from sweep.damaged import list_damaged, without_damaged_images
 from sweep.environment import environment
 from sweep.forecast import Forecast, deadline, forecast, seconds_alive
 from sweep.plan import Plan, PlannedPoint, counted, effective_space
@@ -84,22 +86,24 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
     another sweep has trained is taken over from it, unless the configuration wants it fresh.
 
     Raises:
-        ConfigError: the folder holds another sweep or another process writes to it, the cluster or MLflow cannot be
-            reached, or a trial asks for more than a node has. Nothing has been started then.
+        ConfigError: the folder holds another sweep or another process writes to it, too many images are damaged, the
+            cluster or MLflow cannot be reached, or a trial asks for more than a node has. Nothing was started then.
     """
     from sweep.tracking import Tracker, connect, reaching, tracking_uri  # MLflow takes seconds to import
 
     _check_writable(config.runs)
     _refuse_other_sweep(plan, config)
-    console.print(plan.summary, soft_wrap=True)
     scheduler = scheduler_name(config, plan)
+    found = _elsewhere(config, plan, scheduler)
+    needs_training = _num_missing(plan, scheduler) > len(found)
+    if needs_training:
+        plan = without_damaged_images(plan, config, partial(console.print, soft_wrap=True))
+    console.print(plan.summary, soft_wrap=True)
     if scheduler == "asha":
         console.print(f"warning: {ASHA_WARNING}", soft_wrap=True)
-    found = _elsewhere(config, plan, scheduler)
     if found:
         names = ", ".join(sorted({folder.name for folder in found.values()}))
         console.print(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
-    needs_training = _num_missing(plan, scheduler) > len(found)
     uri = tracking_uri(config.runs, config.tracking_uri)
     with ExitStack() as stack:
         resources, predicted = (
@@ -110,6 +114,9 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         stack.enter_context(_locked(plan.folder))
         _refuse_other_sweep(plan, config)  # again: another driver may have ended since
         identity = _write_identity(config, plan)
+        left_out = list_damaged(plan) if needs_training else None
+        if left_out:
+            console.print(left_out, soft_wrap=True)
         with closing(ResultsLog(plan.folder)) as log:
             take_over(found, _missing(plan, scheduler), log)
         history = load_measurements(plan.folder)

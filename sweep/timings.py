@@ -15,7 +15,7 @@ from sweep.prediction import Prediction, TimedNetwork, predict, to_time
 from sweep.resources import Resources, trial_resources
 from trainers.config import TrainConfig
 from trainers.datasets.batches import decoded_px
-from trainers.datasets.cache import cache_folder, kept_bytes
+from trainers.datasets.cache import cache_folder, kept_bytes, readable
 from trainers.datasets.crops import eval_resize
 from trainers.datasets.dataset import Dataset, SplitName
 from trainers.device import gpu_names
@@ -110,9 +110,12 @@ def _slot(resources: Resources, machine: Machine) -> Slot:
 
 
 def _image_shape(dataset: Dataset, config: TrainConfig) -> tuple[int, int]:
-    """Height and width of the first image, as it is kept to be trained on."""
-    height, width, _ = dataset.splits["train"].decode(0, decoded_px(config)).shape
-    return height, width
+    """Height and width of the first image that can be decoded, as it is kept to be trained on."""
+    split = dataset.splits["train"]
+    first = next(readable(split, range(len(split)), decoded_px(config)), None)
+    if first is None:
+        raise ConfigError(f"no training image of {dataset.name} can be decoded")
+    return first.shape[0], first.shape[1]
 
 
 def _cache_bytes(points: Sequence[PlannedPoint]) -> float:

@@ -15,7 +15,7 @@ from torch import nn
 from trainers import checkpoint
 from trainers.datasets.batches import Batches, batches, normalise
 from trainers.datasets.dataset import SplitName
-from trainers.datasets.registry import load_dataset
+from trainers.datasets.registry import check_dataset
 from trainers.device import Device
 from trainers.ema import Ema
 from trainers.errors import DIVERGED, TrainingDivergedError
@@ -56,7 +56,7 @@ class Training:
         self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(self.device.place.type, enabled=self.device.precision == "fp16")
         self.history: list[Measurement] = []
-        self.dataset = load_dataset(config.data)
+        self.dataset = check_dataset(config.data)  # this node may be another than the one that started the sweep
 
     def _initial(self) -> nn.Module:
         model = build_model(self.config)

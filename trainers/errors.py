@@ -1,5 +1,6 @@
 """Mistakes that a user can make, failures that a training can meet, and how both are said. Standard library only."""
 
+import os
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,6 +8,17 @@ from difflib import get_close_matches
 
 class ConfigError(ValueError):
     """What the user asked for cannot be done; the message says what was wrong, what is allowed and the next step."""
+
+
+class UnreadableImageError(ConfigError):
+    """An image that cannot be decoded."""
+
+    def __init__(self, image: str, reason: str) -> None:
+        super().__init__(image, reason)  # what it is pickled as
+        self.image, self.reason = image, reason
+
+    def __str__(self) -> str:
+        return f"cannot read the image '{self.image}' ({self.reason}); remove or replace it"
 
 
 DIVERGED = "diverged"
@@ -28,6 +40,11 @@ def unknown_choice(kind: str, name: str, choices: Iterable[str]) -> ConfigError:
 def one_line(error: object, longest: int = 300) -> str:
     """The text of an error on one line, without credentials, cut to `longest` characters."""
     return without_credentials(" ".join(str(error).split()))[:longest]
+
+
+def printable(path: str) -> str:
+    """`path` with the bytes of it that are no UTF-8 escaped, such as `caf\\xe9.jpg`."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def without_credentials(text: str) -> str:

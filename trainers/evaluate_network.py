@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import torch
 from trainers.config import UNKNOWN_DATA
 from trainers.datasets.batches import batches
 from trainers.datasets.dataset import Dataset, SplitName, is_imagenet
-from trainers.datasets.registry import load_dataset
+from trainers.datasets.registry import check_dataset
 from trainers.device import Device
 from trainers.errors import ConfigError
 from trainers.evaluate import Scores, evaluate
@@ -26,20 +26,28 @@ class Evaluation:
     scores: Scores
     dataset: str
     num_images: int
+    num_damaged: int
+    """Images of the split that cannot be decoded, which are left out."""
     confusion: torch.Tensor
     """Images (K, K) by their class (row) and by the first guess (column); K outputs."""
 
 
 def evaluate_network(
-    network: Network, data: str | None = None, split: SplitName = "val", *, batch_size: int | None = None
+    network: Network,
+    data: str | None = None,
+    split: SplitName = "val",
+    *,
+    batch_size: int | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Score `network` on every image of a split, prepared as in its training's evaluation.
+    """Score `network` on every image of a split that can be decoded, prepared as in its training's evaluation.
 
     Args:
         network: on an NVIDIA GPU it is moved there, and computes in its config's precision.
         data: a dataset as in `TrainConfig.data`; unset: the one that it was trained on.
         split: `train` is evaluated like the others, without augmentation.
         batch_size: images at once, 2 or more; unset: as in training. It does not change the result.
+        announce: told when all images of the split are decoded to know which can be; once on each machine.
 
     Raises:
         ConfigError: no such data or split, or classes that the network does not know.
@@ -49,14 +57,22 @@ def evaluate_network(
         raise ConfigError(f"{network.name} does not say what images it was trained on; name a dataset with --data")
     if batch_size is not None:
         config = replace(config, batch_size=batch_size, accumulate=1)
-    dataset = _relabelled(load_dataset(data or config.data), split, network.classes)
+    dataset = _relabelled(
+        check_dataset(data or config.data, announce, splits=[split], again=True), split, network.classes
+    )
     device = Device.of(config)
     num_workers = (os.cpu_count() or 1) if device.place.type == "cuda" else 0
     images = batches(dataset, split, config, num_workers=num_workers, centred=True)
     num_classes = len(network.classes)
     confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64, device=device.place)
     scores = evaluate(network.model.to(device.place), images, device.autocast, confusion=confusion)
-    return Evaluation(scores=scores, dataset=dataset.name, num_images=images.num_images, confusion=confusion.cpu())
+    return Evaluation(
+        scores=scores,
+        dataset=dataset.name,
+        num_images=images.num_images,
+        num_damaged=len(dataset.splits[split].damaged),
+        confusion=confusion.cpu(),
+    )
 
 
 def write_confusion(path: Path, evaluation: Evaluation, classes: Sequence[str]) -> None:

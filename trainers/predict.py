@@ -14,7 +14,7 @@ from trainers.datasets.batches import normalise
 from trainers.datasets.crops import centre_crop, eval_resize
 from trainers.datasets.images import decode
 from trainers.device import Device
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, printable
 from trainers.files import whole_file
 from trainers.network import Network
 
@@ -75,7 +75,7 @@ def write_features(path: Path, found: NDArray[np.float32], images: Sequence[Path
 
 def read_images(paths: Sequence[Path], config: TrainConfig) -> torch.Tensor:
     """The centre crops (N, 3, R, R) uint8 of image files, as evaluation prepares them."""
-    images = (decode(str(path), eval_resize(config), name=repr(str(path))) for path in paths)
+    images = (decode(str(path), eval_resize(config), name=printable(str(path))) for path in paths)
     return torch.stack([centre_crop(image, config) for image in images])
 
 

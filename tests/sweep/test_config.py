@@ -29,6 +29,12 @@ def test_resources_that_cannot_be_had_are_refused(fields: dict[str, Any]) -> Non
         SweepConfig(space="mnv2_quick", **fields)
 
 
+@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan")])
+def test_the_share_of_damaged_images_is_0_to_1(value: float) -> None:
+    with pytest.raises(ConfigError, match=r"max_damaged is .*; it must be 0 to 1"):
+        SweepConfig(space="mnv2_quick", max_damaged=value)
+
+
 @pytest.mark.parametrize("field", ["time_budget", "max_device_hours"])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_budgets_that_nothing_fits_into_are_refused(field: str, value: float) -> None:
@@ -107,7 +113,14 @@ def test_what_decides_the_points_is_defining(changed: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"cpus_per_trial": 2}, {"published": "none"}, {"address": "auto"}, {"time_budget": 60.0}, {"quiet": True}],
+    [
+        {"cpus_per_trial": 2},
+        {"published": "none"},
+        {"address": "auto"},
+        {"time_budget": 60.0},
+        {"quiet": True},
+        {"max_damaged": 0.5},
+    ],
 )
 def test_how_a_sweep_runs_is_not_defining(changed: dict[str, Any]) -> None:
     config = SweepConfig(space="mnv2_quick")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from sweep import timings
 from sweep.plan import make_plan
@@ -52,6 +53,20 @@ def test_networks_are_timed_once(timer: Timer) -> None:
     assert again == first[::-1]
     [line] = said
     assert line.startswith("timing 2 networks on this machine, once (kept in ")
+
+
+def test_a_plan_is_predicted_whose_first_image_is_damaged(timer: Timer, tmp_path: Path) -> None:
+    for path in (f"{split}/{label}/{i}.png" for split in ("train", "val") for label in "ab" for i in range(3)):
+        (tmp_path / "pets" / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (30, 20)).save(tmp_path / "pets" / path)
+    (tmp_path / "pets/train/a/0.png").write_bytes(b"")
+    config = quick_config(tmp_path, "width_mult=0.25", "resolution=16", data=str(tmp_path / "pets"))
+    points = make_plan(config).points
+
+    predicted = predict_on(this_machine(), config, points, epochs_done={}, longest_first=True, announce=print)
+
+    assert timer.asked == [[0.25]]
+    assert predicted.points.keys() == {point.id for point in points}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "null", "{}", '{"train": {"fixed": NaN}}'])

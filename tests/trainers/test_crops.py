@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2.functional import center_crop, resize
 
 from trainers.config import TrainConfig
-from trainers.datasets.crops import AUGMENTS, MEAN, TrainCrop, eval_resize, train_resolution
+from trainers.datasets.crops import AUGMENTS, MEAN, TrainCrop, centre_crop, eval_resize, train_resolution
 from trainers.datasets.dataset import Pixels
 
 IMAGE = (np.arange(40 * 50 * 3) % 251).astype(np.uint8).reshape(40, 50, 3)
@@ -85,3 +86,24 @@ def test_the_shorter_side_of_an_evaluated_image_follows_the_rule(
     settings: dict[str, Any], resolution: int, expected: int
 ) -> None:
     assert eval_resize(config(resolution=resolution, **settings)) == expected
+
+
+@pytest.mark.parametrize("size", [(1, 20_000), (20_000, 1), (1, 1), (3, 50_000)])
+@pytest.mark.parametrize("crop_scale", [0.08, 1.0])
+def test_an_image_of_any_aspect_is_cropped_without_gigabytes(size: tuple[int, int], crop_scale: float) -> None:
+    """One part of the image is white, in the middle: what an evaluation sees. Resized whole it would take 4 GB."""
+    image = np.zeros((*size, 3), dtype=np.uint8)
+    height, width = size
+    image[height // 3 : -(height // 3) or None, width // 3 : -(width // 3) or None] = 255
+    settings = config(resolution=224, crop_scale=crop_scale)
+
+    assert cropped(TrainCrop(settings), image, seed=0, count=2).shape == (2, 3, 224, 224)
+    assert (centre_crop(image, settings)[:, 112, 112] > 250).all()
+
+
+def test_an_image_of_no_extreme_aspect_is_seen_whole() -> None:
+    settings = config(resolution=8)
+    image = np.arange(6 * 192 * 3, dtype=np.uint16).astype(np.uint8).reshape(6, 192, 3)
+    resized = resize(torch.from_numpy(image).permute(2, 0, 1), [eval_resize(settings)], antialias=True)
+
+    assert torch.equal(centre_crop(image, settings), center_crop(resized, [8, 8]))

@@ -4,7 +4,15 @@ import pickle
 
 import pytest
 
-from trainers.errors import ConfigError, TrainingDivergedError, one_line, unknown_choice, without_credentials
+from trainers.errors import (
+    ConfigError,
+    TrainingDivergedError,
+    UnreadableImageError,
+    one_line,
+    printable,
+    unknown_choice,
+    without_credentials,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +39,19 @@ def test_an_unknown_choice_names_every_choice_in_order() -> None:
     assert str(unknown_choice("model", "x", {"b": 1, "a": 2})) == "unknown model 'x'; choose from a, b"
 
 
-@pytest.mark.parametrize("error", [ConfigError("what"), TrainingDivergedError("when")])
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/a/b c.jpg", "/a/b c.jpg"), ("/caf\u00e9.jpg", "/caf\u00e9.jpg"), ("/caf\udce9.jpg", r"/caf\xe9.jpg")],
+)
+def test_any_path_can_be_printed(path: str, expected: str) -> None:
+    assert printable(path) == expected
+    printable(path).encode()
+
+
+@pytest.mark.parametrize(
+    "error", [ConfigError("what"), TrainingDivergedError("when"), UnreadableImageError("a.jpg", "truncated")]
+)
 def test_errors_travel_between_processes(error: Exception) -> None:
     again = pickle.loads(pickle.dumps(error))
 
-    assert (type(again), str(again)) == (type(error), str(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

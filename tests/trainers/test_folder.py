@@ -196,6 +196,48 @@ def test_only_images_count_in_any_case_and_depth(make_folder: MakeFolder) -> Non
     assert image_folder(folder).sizes == "5 train, 1 val"
 
 
+def test_links_that_loop_are_no_classes_and_are_not_followed(make_folder: MakeFolder) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
+    (folder / "train/loop").symlink_to("loop")
+    (folder / "train/here").symlink_to(".")
+    (folder / "train/above").symlink_to("..")
+    (folder / "train/a/here").symlink_to(".")
+    (folder / "train/a/above").symlink_to(folder)
+    (folder / "train/c").symlink_to(folder / "val/a")
+    (folder / "val/c").mkdir()
+    (folder / "train/b/folder.jpg").mkdir()
+
+    with pytest.raises(ConfigError, match=r"class 'c' in .* has 1 images"):  # a link to elsewhere is a class
+        image_folder(folder)
+    (folder / "train/c").unlink()
+    (folder / "val/c").rmdir()
+    assert image_folder(folder).classes == ("a", "b")
+    assert image_folder(folder).sizes == "4 train, 1 val"
+
+
+def test_files_that_cannot_be_reached_are_listed_and_change_the_fingerprint(make_folder: MakeFolder) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
+    before = image_folder(folder).fingerprint
+    (folder / "train/a/dangling.jpg").symlink_to("elsewhere.jpg")
+    (folder / "train/a/loop.jpg").symlink_to("loop.jpg")
+    dangling = image_folder(folder)
+    shutil.copy(folder / "train/a/000.png", folder / "train/a/elsewhere.jpg")
+
+    assert dangling.sizes == "6 train, 1 val"
+    assert len({before, dangling.fingerprint, image_folder(folder).fingerprint}) == 3
+
+
+def test_a_class_may_be_named_in_any_bytes(make_folder: MakeFolder) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2})
+    (folder / "train/b").rename(folder / "train/caf\udce9")
+
+    dataset = load_dataset(str(folder))
+
+    assert dataset.classes == ("a", r"caf\xe9")
+    assert "".join(dataset.classes).isprintable()
+    assert dataset.sizes == "2 train, 2 val"
+
+
 @pytest.mark.parametrize(
     ("counts", "message"),
     [

@@ -16,7 +16,7 @@ from PIL import Image
 
 from trainers.datasets.cache import open_images
 from trainers.datasets.dataset import Dataset
-from trainers.datasets.registry import load_dataset
+from trainers.datasets.registry import check_dataset, load_dataset
 from trainers.errors import ConfigError
 
 REAL = Path(__file__).parents[3] / "shared/data"
@@ -199,8 +199,8 @@ OTHER_NAMES = {"label": {"_type": "ClassLabel", "names": ["dog", "cat"]}}
         (replace(TEST, table(TWO_EACH, label=None)), f"{TEST} has no column 'label' of the type .* in {TRAIN_0}"),
         (replace(TEST, table(TWO_EACH, image=["x"] * 4)), f"{TEST} has no column 'image' of the type"),
         (replace(TEST, table(TWO_EACH), OTHER_NAMES), f"{TEST} names other classes than {TRAIN_0}"),
-        (replace(TEST, table([0, 1, 2])), f"row 2 of .*{TEST} has the label 2; it must be 0 to 1"),
-        (replace("train-00001-of-00002.parquet", table([0, -1])), "row 1 of .*train-00001.* has the label -1"),
+        (replace(TEST, table([0, 1, 2])), f"{TEST} row 2 has the label 2; it must be 0 to 1"),
+        (replace("train-00001-of-00002.parquet", table([0, -1])), "train-00001.* row 1 has the label -1"),
         (replace(VAL, {name: pa.array(rows)[:0] for name, rows in table([0]).items()}), f"{VAL} has no rows"),
     ],
 )  # fmt: skip
@@ -217,8 +217,8 @@ def test_unusable_shards_say_what_is_wrong(tmp_path: Path, spoil: Callable[[Path
         ([0, 0, 0], [0], CLASS_LABEL, "class 'dog' in .* has 0 images; it needs 2 or more"),
         ([0, 0, 1], [0], CLASS_LABEL, "class 'dog' in .* has 1 images; it needs 2 or more"),
         ([0, 0, 0], [0], {}, "has a single class, 0; a classifier needs 2 or more"),
-        (["a", "a", "b", "b"], ["c"], {}, f"row 0 of .*{VAL} has the label 'c'; it must be one of a, b, ..."),
-        (["a", "a", "b", ""], ["b"], {}, f"row 3 of .*{TRAIN} has the label ''; it must be one of a, b"),
+        (["a", "a", "b", "b"], ["c"], {}, f"{VAL} row 0 has the label 'c'; it must be one of a, b, ..."),
+        (["a", "a", "b", ""], ["b"], {}, f"{TRAIN} row 3 has the label ''; it must be one of a, b"),
         ([0, 0, 10**12, 1], [0], {}, "has the label 1000000000000 among 4 images; number classes from 0 up"),
     ],
 )
@@ -235,9 +235,12 @@ def test_unusable_labels_say_what_is_wrong(
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (b"no image", "cannot read the image in row 1 of .*train-00001-of-00002.parquet .*; remove or replace it"),
-        (encoded(9)[:45], "cannot read the image in row 1 of .*train-00001-of-00002.parquet .*; remove or replace it"),
-        (None, "row 1 of .*train-00001-of-00002.parquet holds no image bytes; embed the images, or remove the row"),
+        (b"no image", "cannot read the image '.*train-00001-of-00002.parquet row 1' .*; remove or replace it"),
+        (encoded(9)[:45], "cannot read the image '.*train-00001-of-00002.parquet row 1' .*; remove or replace it"),
+        (
+            None,
+            "cannot read the image '.*train-00001-of-00002.parquet row 1' .the row holds no image bytes: embed them",
+        ),
     ],
 )
 def test_an_image_that_cannot_be_decoded_names_its_shard_and_row(
@@ -248,6 +251,20 @@ def test_an_image_that_cannot_be_decoded_names_its_shard_and_row(
 
     with pytest.raises(ConfigError, match=message):
         open_images(load_dataset(str(tmp_path)), "train", 8)
+
+
+def test_damaged_rows_are_left_out_and_named(tmp_path: Path) -> None:
+    images = [{"bytes": image, "path": "x"} for image in (encoded(10), None, encoded(9)[:45], encoded(12), b"")]
+    write(write_all(tmp_path) / "train-00001-of-00002.parquet", table([1, 0, 1, 0, 1], image=images))
+
+    dataset = check_dataset(str(tmp_path))
+
+    shard = tmp_path / "train-00001-of-00002.parquet"
+    assert [image.image for image in dataset.splits["train"].damaged] == [f"{shard} row {i}" for i in (1, 2, 4)]
+    assert [bool("no image bytes" in image.reason) for image in dataset.splits["train"].damaged] == [True, False, True]
+    assert greys(dataset, "train") == [0, 1, 2, 3, 4, 10, 12]
+    assert dataset.splits["train"].labels.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert greys(dataset, "val") == [0, 1]
 
 
 def test_a_failing_layout_leaves_nothing_and_the_next_one_succeeds(tmp_path: Path, own_cache: Path) -> None:

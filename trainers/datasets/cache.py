@@ -4,9 +4,10 @@ Whichever trial comes first decodes the split under a file lock, the others wait
 decoded split would not fit, images are decoded from their files each time; the pixels are the same either way.
 """
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from trainers.datasets.dataset import Dataset, Pixels, Split, SplitName
+from trainers.datasets.dataset import DamagedImage, Dataset, Pixels, Split, SplitName
+from trainers.errors import UnreadableImageError
 
 VERSION = 2
 """Of the pixels that `decode_image` gives; one more whenever these change, so that no cache of earlier ones is read."""
@@ -37,7 +39,8 @@ def open_images(dataset: Dataset, name: SplitName, short_side: int) -> Images:
     split = dataset.splits[name]
     if split.in_memory:
         return partial(split.decode, short_side=short_side)
-    folder = cache_folder() / f"{dataset.fingerprint}-{name}-{short_side}-v{VERSION}"
+    without = f"-without-{_digest(split.damaged)}" if split.damaged else ""
+    folder = cache_folder() / f"{dataset.fingerprint}-{name}-{short_side}-v{VERSION}{without}"
     kept = build_once(
         folder,
         build=partial(_decode_all, split, short_side),
@@ -85,10 +88,25 @@ def _fits(num_bytes: int, folder: Path) -> bool:
     return num_bytes < min(memory / 2, shutil.disk_usage(folder).free / 4)
 
 
+def readable(split: Split, indices: Iterable[int], short_side: int) -> Iterator[Pixels]:
+    """Those of the images that can be decoded."""
+    for i in indices:
+        try:
+            image = split.decode(i, short_side)
+        except UnreadableImageError:
+            continue
+        yield image
+
+
+def _digest(damaged: Sequence[DamagedImage]) -> str:
+    """Tells which images are left out."""
+    return hashlib.sha256(repr([image.index for image in damaged]).encode()).hexdigest()[:8]
+
+
 def _decoded_bytes(split: Split, short_side: int) -> int:
     """Bytes of all images, estimated from a sample."""
-    sample = np.linspace(0, len(split) - 1, min(SAMPLED, len(split)), dtype=int)
-    return int(np.mean([split.decode(int(i), short_side).nbytes for i in sample]) * len(split))
+    sample = np.linspace(0, len(split) - 1, min(SAMPLED, len(split)), dtype=int).tolist()
+    return int(np.mean([image.nbytes for image in readable(split, sample, short_side)] or [0]) * len(split))
 
 
 def _decode_all(split: Split, short_side: int, folder: Path) -> None:

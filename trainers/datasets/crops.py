@@ -18,6 +18,8 @@ from trainers.datasets.dataset import Pixels
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's channel means and deviations, for pixels in 0..1, as every published MobileNet recipe in PyTorch uses."""
+MOST_ASPECT = 32
+"""Times the shorter side that the longer one of an image is resized with; what lies further out is cut off."""
 AUGMENTS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
     {
         "none": nn.Identity,
@@ -83,8 +85,15 @@ def _seeded(transform: nn.Module, image: torch.Tensor, seed: int) -> torch.Tenso
 
 def centre_crop(image: Pixels, config: TrainConfig) -> torch.Tensor:
     """Resize the shorter side to `eval_resize`, then cut the centre (3, R, R)."""
-    resized = transforms.resize(_channels_first(image), [eval_resize(config)], antialias=True)
+    resized = transforms.resize(_channels_first(_middle(image)), [eval_resize(config)], antialias=True)
     return transforms.center_crop(resized, [config.resolution] * 2)
+
+
+def _middle(image: Pixels) -> Pixels:
+    """The middle of an image of extreme aspect, as 20,000 x 1 px resized as a whole would take gigabytes."""
+    most = MOST_ASPECT * min(image.shape[:2])
+    top, left = (max(0, side - most) // 2 for side in image.shape[:2])
+    return image[top : top + most, left : left + most]
 
 
 def random_resized_crops(images: Sequence[Pixels], config: TrainConfig, generator: np.random.Generator) -> torch.Tensor:

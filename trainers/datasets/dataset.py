@@ -21,6 +21,17 @@ class Decode(Protocol):
     def __call__(self, i: int, short_side: int) -> Pixels: ...
 
 
+@dataclass(frozen=True)
+class DamagedImage:
+    """An image that cannot be decoded."""
+
+    index: int
+    """Its place in the split as its source has it."""
+    image: str
+    """Its path, or its shard and row; can be printed whatever bytes the file's name is made of."""
+    reason: str
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """The images of one split, in a fixed order."""
@@ -31,6 +42,8 @@ class Split:
     """Image i, reduced so that its shorter side has `short_side` px; never enlarged. Can be pickled."""
     in_memory: bool
     """Whether decoding is a mere look-up, so that a cache would gain nothing."""
+    damaged: tuple[DamagedImage, ...] = ()
+    """The images of the source that were left out."""
 
     def __len__(self) -> int:
         return len(self.labels)

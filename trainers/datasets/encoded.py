@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from trainers.datasets.cache import build_once, cache_folder
 from trainers.datasets.dataset import Pixels
 from trainers.datasets.images import decode
-from trainers.errors import ConfigError, one_line
+from trainers.errors import ConfigError, UnreadableImageError, one_line, printable
 
 ROWS_AT_ONCE = 256
 """Encoded images in memory while they are laid out."""
@@ -57,11 +57,10 @@ class EncodedImages:
 
     def __call__(self, i: int, short_side: int) -> Pixels:
         encoded, offsets = self._mapped
-        return decode(
-            BytesIO(encoded[offsets[i] : offsets[i + 1]].data),
-            short_side,
-            name=f"in {row_name(self.shards, self.num_rows, i)}",
-        )
+        name = row_name(self.shards, self.num_rows, i)
+        if offsets[i] == offsets[i + 1]:
+            raise UnreadableImageError(name, "the row holds no image bytes: embed them")
+        return decode(BytesIO(encoded[offsets[i] : offsets[i + 1]].data), short_side, name=name)
 
     def __reduce__(self) -> tuple[type["EncodedImages"], tuple[object, ...]]:  # a loader's worker maps the same pages
         return EncodedImages, (self.shards, self.num_rows, self.column, self.name)
@@ -80,13 +79,8 @@ class EncodedImages:
                 f"the images of {self.shards[0].parent} take {needed / 1e9:.1f} GB, but {cache_folder()} has "
                 f"{free / 1e9:.1f} GB left; set MOBILENET_SWEEP_CACHE to a folder on a larger disk"
             )
-        sizes: list[int] = []
         with open(folder / "images.bin", "wb") as images:
-            for image in self._read():
-                if not image:
-                    place = row_name(self.shards, self.num_rows, len(sizes))
-                    raise ConfigError(f"{place} holds no image bytes; embed the images, or remove the row")
-                sizes.append(images.write(image))
+            sizes = [images.write(image or b"") for image in self._read()]
         np.save(folder / "offsets.npy", np.cumsum([0, *sizes]))
 
     def _read(self) -> Iterator[bytes | None]:
@@ -99,7 +93,7 @@ class EncodedImages:
 
 
 def row_name(shards: Sequence[Path], num_rows: Sequence[int], i: int) -> str:
-    """Where image `i` of all `shards` lies, such as `row 17 of PATH/train-00001-of-00004.parquet`."""
+    """Where image `i` of all `shards` lies, such as `PATH/train-00001-of-00004.parquet row 17`."""
     ends = list(accumulate(num_rows))
     shard = bisect.bisect_right(ends, i)
-    return f"row {i - ends[shard] + num_rows[shard]} of {shards[shard]}"
+    return f"{printable(str(shards[shard]))} row {i - ends[shard] + num_rows[shard]}"

@@ -11,7 +11,7 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 from trainers.datasets.dataset import Dataset, Split, SplitName, dataset_name
 from trainers.datasets.images import Decoder
 from trainers.datasets.splits import SPLIT_NAMES, check_classes, with_validation
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, printable
 
 
 def image_folder(path: Path) -> Dataset:
@@ -40,7 +40,7 @@ def image_folder(path: Path) -> Dataset:
     splits, note = with_validation(listed)
     return Dataset(
         name=dataset_name(path, classes),
-        classes=classes,
+        classes=tuple(map(printable, classes)),
         splits=splits,
         fingerprint=hashlib.sha256(os.fsencode("\n".join(entries))).hexdigest()[:16],
         note="; ".join([note, *notes]),
@@ -52,8 +52,13 @@ def _first_folder(path: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _class_folders(folder: Path) -> tuple[str, ...]:
-    """The folders in `folder` in order of name, without hidden ones such as `.ipynb_checkpoints`."""
-    return tuple(sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith(".")))
+    """The folders in `folder` in order of name, without hidden ones such as `.ipynb_checkpoints`.
+
+    Without links to a folder that holds them, too: every image would be one of such a class.
+    """
+    here = os.path.realpath(folder)
+    found = (e for e in os.scandir(folder) if os.path.isdir(e.path) and not e.name.startswith("."))
+    return tuple(sorted(e.name for e in found if not Path(here).is_relative_to(os.path.realpath(e.path))))
 
 
 def _list_images(folder: Path, classes: tuple[str, ...], entries: list[str]) -> Split:
@@ -83,4 +88,12 @@ def _images_below(folder: Path) -> Iterator[tuple[str, int]]:
         for name in names:
             if name.lower().endswith(IMG_EXTENSIONS):
                 path = os.path.join(parent, name)
-                yield path, os.path.getsize(path)
+                yield path, _size(path)
+
+
+def _size(path: str) -> int:
+    """The bytes of a file; 0 where it cannot be reached, such as a link to nothing."""
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0

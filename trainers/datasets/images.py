@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from trainers.datasets.dataset import Pixels
-from trainers.errors import ConfigError
+from trainers.errors import UnreadableImageError, one_line, printable
 
 
 class Decoder:
@@ -16,21 +16,28 @@ class Decoder:
         self.paths = paths
 
     def __call__(self, i: int, short_side: int) -> Pixels:
-        return decode(self.paths[i], short_side, name=repr(self.paths[i]))
+        return decode(self.paths[i], short_side, name=printable(self.paths[i]))
 
 
 def decode(source: str | IO[bytes], short_side: int, *, name: str) -> Pixels:
     """The image in a file, by `decode_image`.
 
     Raises:
-        ConfigError: it cannot be read; the message calls it `name`.
+        UnreadableImageError: it cannot be read; the message calls it `name`.
     """
     try:
         with Image.open(source) as image:
             return decode_image(image, short_side)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = "no image that Pillow knows" if isinstance(error, UnidentifiedImageError) else error
-        raise ConfigError(f"cannot read the image {name} ({reason}); remove or replace it") from error
+    except Exception as error:  # of a damaged file Pillow's parsers raise what happens to them, even a TypeError
+        raise UnreadableImageError(name, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with an image, without its name."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no image that Pillow knows"
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(one_line(said)) or type(error).__name__
 
 
 def decode_image(image: Image.Image, short_side: int) -> Pixels:

@@ -5,11 +5,13 @@ shards.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from pathlib import Path
+from typing import get_args
 
-from trainers.datasets.dataset import Dataset
+from trainers.datasets.checked import check_images, without_damaged
+from trainers.datasets.dataset import Dataset, SplitName
 from trainers.datasets.digits import digits
 from trainers.datasets.folder import image_folder
 from trainers.datasets.parquet import parquet_dataset, parquet_files
@@ -22,21 +24,55 @@ DATASETS: dict[str, Callable[[], Dataset]] = {
 
 
 def load_dataset(data: str) -> Dataset:
-    """The dataset that `TrainConfig.data` names, listed once per process.
+    """The dataset that `TrainConfig.data` names, listed once per process, without the images known to be damaged.
 
     Raises:
         ConfigError: no dataset that is known, or no usable folder.
+    """
+    return _sound(_known(data))
+
+
+def check_dataset(
+    data: str,
+    announce: Callable[[str], None] | None = None,
+    *,
+    splits: Collection[SplitName] = get_args(SplitName),
+    again: bool = False,
+) -> Dataset:
+    """`load_dataset`, with all images of those `splits` that there are decoded once on this node, to know the damaged.
+
+    `announce` is told before that; `again` tries also those that are known to be damaged, which may have been repaired.
+
+    Raises:
+        ConfigError: as `load_dataset`; what was found cannot be kept, or it leaves a class or a split without images.
+    """
+    known = _known(data)
+    check_images(_listed(known), splits, announce, again=again)
+    _sound.cache_clear()
+    return _sound(known)
+
+
+def _known(data: str) -> str:
+    """The canonical form of what names a dataset.
+
+    Raises:
+        ConfigError: it names none.
     """
     if data not in DATASETS and name_and_root(data) is None and not os.path.isdir(os.path.expanduser(data)):
         names = ", ".join([*DATASETS, *TORCHVISION_SETS])
         raise ConfigError(
             f"no dataset {data!r}: give the path of an image folder or of Parquet shards, or one of {names}"
         )
-    return _load(canonical(data))
+    return canonical(data)
 
 
 @lru_cache(maxsize=4)
-def _load(data: str) -> Dataset:
+def _sound(data: str) -> Dataset:
+    return without_damaged(_listed(data))
+
+
+@lru_cache(maxsize=4)
+def _listed(data: str) -> Dataset:
     if data in DATASETS:
         return DATASETS[data]()
     known = name_and_root(data)
