@@ -42,6 +42,7 @@ OUTCOMES = (
     "train_seconds",
     "images_per_second",
     "device",
+    "parts",
 )
 COLUMNS = (
     "point",
@@ -88,6 +89,7 @@ def outcome(measurements: Sequence[Measurement]) -> dict[str, Any]:
         "train_seconds": last.train_seconds,
         "images_per_second": sum(m.images_per_second for m in measurements) / len(measurements),
         "device": last.device,
+        "parts": last.parts,
     }
 
 

@@ -1,6 +1,7 @@
 """Where a training runs, in which arithmetic, and with how much of the machine."""
 
 import ctypes
+import gc
 from dataclasses import dataclass
 
 import torch
@@ -83,6 +84,18 @@ def use_gpu(index: int) -> None:
 def is_device_lost(error: Exception) -> bool:
     """Whether `error` leaves this process without a usable GPU, as an illegal memory access does."""
     return isinstance(error, torch.AcceleratorError)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether `error` says that the memory of a GPU, or of the machine, does not suffice."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def free_memory() -> None:
+    """Give back the GPU memory that PyTorch keeps for later."""
+    gc.collect()  # what an error's traceback has held
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def gpu_names() -> list[str]:

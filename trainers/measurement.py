@@ -43,6 +43,8 @@ class Measurement:
     """Seconds since 1970, for logs; durations come from a monotonic clock."""
     device: str
     """Where it ran and in which arithmetic, such as `cpu fp32`."""
+    parts: int = 1
+    """In which each batch was computed: `accumulate`, or more where the memory did not suffice."""
     raw_top1: float | None = None
     """`top1` of the weights as the optimiser left them, where `top1` and the rest are of their moving average."""
     test_top1: float | None = None

@@ -15,6 +15,7 @@ from torch import nn
 
 from trainers import checkpoint
 from trainers.classifier import train
+from trainers.config import TrainConfig
 from trainers.datasets.batches import batches
 from trainers.datasets.registry import load_dataset
 from trainers.device import Device
@@ -187,6 +188,42 @@ def test_no_part_of_a_batch_is_too_small_for_batch_normalisation(
     (measurement,) = train([point])
 
     assert math.isfinite(measurement.train_loss)
+
+
+class Small(nn.Module):
+    """A network on a device whose memory suffices for eight images."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        super().__init__()
+        self.pool, self.layer = nn.AdaptiveAvgPool2d(2), nn.Linear(12, config.num_classes or 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if self.training and len(images) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return self.layer(self.pool(images).flatten(1))
+
+
+def test_a_point_that_runs_out_of_memory_goes_on_with_smaller_parts(
+    make_point: MakePoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """32 images do not fit, nor do 16; what four parts learn is what one learns where it fits."""
+    monkeypatch.setitem(MODELS, "small", Small)
+
+    point = make_point(model="small", batch_size=32, epochs=2)
+    asked = make_point(model="small", batch_size=32, epochs=2, accumulate=4)
+    found, expected = list(train([point])), list(train([asked]))
+
+    assert [(m.epoch, m.parts) for m in found] == [(1, 4), (2, 4)]
+    assert [m.train_loss for m in found] == [m.train_loss for m in expected]
+
+
+def test_a_point_that_cannot_fit_fails_with_what_the_device_said(
+    make_point: MakePoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "small", Small)
+
+    with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
+        list(train([make_point(model="small", batch_size=512, epochs=1)]))
 
 
 @pytest.mark.parametrize(
