@@ -4,6 +4,7 @@
 Exit codes: 0 all well, 1 a trial failed, 2 a mistake in what was asked, 130 interrupted, 143 terminated.
 """
 
+import math
 import os
 import shlex
 import signal
@@ -25,7 +26,7 @@ from search_spaces.registry import SPACES
 from sweep.command_line import parse, parse_sweep, short_forms
 from sweep.config import CAPS, Amount, SweepConfig, load_config
 from sweep.plan import counted
-from trainers.errors import ConfigError, one_line, unknown_choice, without_credentials
+from trainers.errors import ConfigError, check_printable, one_line, unknown_choice, without_credentials
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -91,6 +92,14 @@ class RecommendArguments:
     threads: int = 1
     """CPU threads to measure with."""
 
+    def __post_init__(self) -> None:
+        if self.max_latency_ms is not None and not 0 < self.max_latency_ms < math.inf:
+            raise ConfigError(f"max_latency_ms is {self.max_latency_ms}; it must be above 0 and finite")
+        if self.min_top1 is not None and not 0 <= self.min_top1 <= 100:
+            raise ConfigError(f"min_top1 is {self.min_top1}; it must be 0 to 100")
+        if self.threads < 1:
+            raise ConfigError(f"threads is {self.threads}; it must be 1 or more")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PromoteArguments(SweepConfig):
@@ -103,6 +112,11 @@ class PromoteArguments(SweepConfig):
     """Train every point with this many seeds, from --train.seed on."""
     margin: float = 1.0
     """Points of top-1 below the frontier up to which a setting is a near neighbour."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.margin <= 100:
+            raise ConfigError(f"margin is {self.margin}; it must be 0 to 100")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +139,10 @@ class UiArguments:
     """Address to listen on; others than this machine can reach it only if you change this."""
     port: int = 5000
     """Port to listen on."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.port < 2**16:
+            raise ConfigError(f"port is {self.port}; it must be 1 to 65535")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,7 +274,7 @@ def parse_promotion(argv: Sequence[str]) -> PromoteArguments:
     else:
         raise ConfigError("which sweep? Give its folder first: promote runs/NAME")
     arguments = parse(short_forms(argv), PromoteArguments, "promote", default=default)
-    for name in CHOOSING:
+    for name in (*CHOOSING, "promoted"):
         if getattr(arguments, name) != getattr(default, name):
             raise ConfigError(
                 f"promote takes the points of the sweep as they are; leave out --{name.replace('_', '-')}"
@@ -345,8 +363,12 @@ def report(argv: Sequence[str]) -> int:
     """Write the report of a sweep again."""
     arguments = parse(argv, ReportArguments, "report")
     from analysis.report import write_report
+    from sweep.results import cut_off_notes
 
-    print_report(write_report(arguments.folder, published=arguments.published))
+    written = write_report(arguments.folder, published=arguments.published)
+    for note in cut_off_notes(arguments.folder):
+        print(note, file=sys.stderr)
+    print_report(written)
     return 0
 
 
@@ -618,6 +640,8 @@ def split_command(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
 def main(argv: Sequence[str]) -> int:
     """Run the command that `argv` names, `sweep` if none; the exit code."""
     try:
+        for argument in argv:
+            check_printable(argument)
         name, arguments = split_command(argv)
         return COMMANDS[name](arguments)
     except ConfigError as error:

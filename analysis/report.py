@@ -45,7 +45,7 @@ def write_report(folder: Path, *, published: str | None = None) -> Report:
         published: the source of published figures, or `none`; unset, one is chosen for ImageNet and none otherwise.
 
     Raises:
-        ConfigError: there is no results log in `folder`, or no such source.
+        ConfigError: there is no results log in `folder`, it is damaged, or there is no such source.
     """
     table = load_table(folder)
     comparison = compare(table, published)

@@ -16,7 +16,7 @@ import tyro
 from search_spaces.registry import SPACES, get_space
 from sweep.config import SweepConfig, load_config
 from sweep.plan import effective_space
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, without_credentials
 from trainers.recipes import with_recipe
 
 T = TypeVar("T")
@@ -66,8 +66,11 @@ def parse(
         description: Markdown is not interpreted; paragraphs are kept.
 
     Raises:
-        ConfigError: what the parser says, on one line.
+        ConfigError: what the parser says, on one line and without credentials.
     """
+    shown = [without_credentials(argument) for argument in argv]
+    if shown != list(argv):
+        parse(shown, cls, command, default=default, description=description)  # what the parser says is cut into lines
     options: dict[str, Any] = {"prog": f"run_sweep.py {command}".strip()}
     if default is not None:
         options["default"] = default

@@ -1,8 +1,9 @@
 """SweepConfig: what a sweep trains and how it runs."""
 
+import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import NoneType
@@ -14,7 +15,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, one_line, without_credentials
-from trainers.fields import field_names, parse_amount, parse_duration, parse_field
+from trainers.fields import field_from, field_names, parse_amount, parse_duration, text_of_scalar
 
 MOST_SAMPLES = 100_000
 """Points that one sweep may draw."""
@@ -31,6 +32,8 @@ CAPS = ("max_macs", "min_macs", "max_params", "min_params")
 """The settings that bound the cost of a network."""
 DEFINING = ("space", "axis", "sampler", "costs", "num_samples", "sample_seed", "seeds", "promoted", "trainer", *CAPS)
 """The settings, besides those of training, that decide which points there are."""
+TAG_ERRORS = (AttributeError, LookupError, TypeError)
+"""What PyYAML raises, besides its own errors, for a `!!tag` that does not fit its value."""
 
 
 def _in_units(parse: Callable[[str], float], metavar: str, unit: str = "") -> PrimitiveConstructorSpec[float | None]:
@@ -149,7 +152,7 @@ class SweepConfig:
             raise ConfigError(f"workers_per_trial is {workers}, but gpus_per_trial {gpus:g}; give each worker one GPU")
         if self.max_failures < 1:
             raise ConfigError(f"max_failures is {self.max_failures}; it must be 1 or more")
-        for limit in ("time_budget", "max_device_hours"):
+        for limit in ("time_budget", "max_device_hours", *CAPS):
             value = getattr(self, limit)
             if value is not None and not 0 < value < math.inf:
                 raise ConfigError(f"{limit} is {value}; it must be above 0 and finite")
@@ -186,7 +189,7 @@ def from_json(settings: Mapping[str, Any]) -> SweepConfig:
     """The configuration that `to_json` saved; fields that are absent take their defaults.
 
     Raises:
-        ConfigError: a field that does not exist, or `space` is absent.
+        ConfigError: a field that does not exist or holds what it may not, or `space` is absent.
     """
     settings = dict(settings)
     train = settings.pop("train", {})
@@ -195,7 +198,7 @@ def from_json(settings: Mapping[str, Any]) -> SweepConfig:
         raise ConfigError("in the configuration, train must hold fields and axis a list of texts such as dropout=0,0.2")
     if settings.get("space") is None:
         raise ConfigError("the configuration names no space; add one, such as space: mnv2_quick")
-    texts: dict[str, Any] = {name: tuple(map(str, value)) for name, value in lists.items()}
+    texts: dict[str, Any] = {name: tuple(text_of_scalar(name, each) for each in lists[name]) for name in lists}
     return SweepConfig(**_parsed(SweepConfig, settings), **texts, train=TrainConfig(**_parsed(TrainConfig, train)))
 
 
@@ -206,18 +209,44 @@ def load_config(path: Path) -> SweepConfig:
         ConfigError: it cannot be read, or holds something else.
     """
     try:
-        settings = yaml.safe_load(path.read_text())  # JSON is YAML
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        settings = _read(path)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError, *TAG_ERRORS) as error:
         raise ConfigError(f"cannot read the configuration {path}: {one_line(error)}") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"{path} holds no configuration; a run's config.json is one")
-    return from_json(settings)
+    try:
+        return from_json(settings)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
-def _parsed(cls: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _read(path: Path) -> Any:
+    if path.suffix == ".json":
+        return json.loads(path.read_text(), object_pairs_hook=_unique)
+    return yaml.load(path.read_text(), Loader=_UniqueKeys)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses an object that has a key twice, of which YAML would take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        _unique([(key.value, None) for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
+        return super().construct_mapping(node, deep)
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return dict(pairs)
+
+
+def _parsed(cls: type, settings: Mapping[Any, Any]) -> dict[str, Any]:
     """`settings` with every value in its field's own type; those that are null are left to their default."""
     allowed = field_names(cls)
+    if not all(isinstance(name, str) for name in settings):
+        raise ConfigError("the names of fields in the configuration must be texts")
     unknown = [name for name in settings if name not in allowed]
     if unknown:
         raise ConfigError(f"unknown field {unknown[0]!r} in the configuration; choose from {', '.join(allowed)}")
-    return {name: parse_field(cls, name, str(value)) for name, value in settings.items() if value is not None}
+    return {name: field_from(cls, name, value) for name, value in settings.items() if value is not None}

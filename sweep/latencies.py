@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.checkpoints import open_checkpoint
-from sweep.results import read_lines
+from sweep.rows import NAME, Column, columns_of, read_rows
 from trainers.fields import field_names
 from trainers.files import check_writable
 from trainers.latency import Latency, measure_latency, pytorch_device
@@ -20,7 +20,7 @@ def point_latency(sweep: Path, point: str, *, num_threads: int) -> Latency:
 
     Raises:
         ConfigError: the sweep in the folder `sweep` has no checkpoint of `point` or cannot be written to, or
-            `num_threads` is not positive.
+            `num_threads` is not positive, or what was kept is damaged.
     """
     network = open_checkpoint(str(sweep / point))
     asked: dict[str, Any] = {
@@ -29,7 +29,7 @@ def point_latency(sweep: Path, point: str, *, num_threads: int) -> Latency:
         "num_threads": num_threads,
     }
     path = sweep / LATENCIES
-    for row in read_lines(path, ["point", *field_names(Latency)]):
+    for row in read_rows(path, [Column("point", NAME, needed=True), *columns_of(Latency)]):
         if asked.items() <= row.items():
             return Latency(**{name: row[name] for name in field_names(Latency)})
     check_writable(path)

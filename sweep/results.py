@@ -7,16 +7,30 @@ once (failed, then run again) counts with its last row. Both are read by pandas 
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
 import pandas as pd
 
+from sweep.rows import (
+    COUNT,
+    KINDS,
+    NAME,
+    NUMBER,
+    PERCENT,
+    TEXT,
+    Column,
+    Kind,
+    columns_of,
+    is_cut_off,
+    one_of,
+    read_rows,
+)
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
-from trainers.fields import field_names, parse_field
+from trainers.fields import field_names, parse_field, row_type
 from trainers.measurement import Measurement
 
 RESULTS = "results.jsonl"
@@ -60,6 +74,32 @@ COLUMNS = (
     "ended_at",
 )
 """The columns of the results table, in order."""
+NEEDED = ("point", "state", "model", "width_mult", "resolution", "dataset", "macs", "num_params")
+"""The columns that no row lacks, of whichever version; an earlier one may lack others."""
+TEXTS = ("reason", "dataset", "fingerprint", "device", "reused_from")
+COUNTS = ("macs", "num_params", "activations", "best_epoch", "epochs_trained")
+
+
+def _kind(column: str) -> Kind:
+    """What a column of the results table may hold."""
+    if column in SETTINGS:
+        return KINDS[row_type(TrainConfig, column)]
+    if "top" in column:
+        return PERCENT
+    return TEXT if column in TEXTS else COUNT if column in COUNTS else NUMBER
+
+
+def _measured(column: Column) -> Column:
+    """A field of Measurement, with what its type does not say."""
+    return replace(column, kind=NAME if column.name == "point" else PERCENT if "top" in column.name else column.kind)
+
+
+ROW = [
+    Column("point", NAME, needed=True),
+    Column("state", one_of(get_args(State)), needed=True),
+    *(Column(name, _kind(name), needed=name in NEEDED) for name in COLUMNS[2:]),
+]
+MEASURED = [_measured(column) for column in columns_of(Measurement)]
 
 
 def outcome(measurements: Sequence[Measurement]) -> dict[str, Any]:
@@ -97,7 +137,7 @@ def load_table(folder: Path) -> pd.DataFrame:
     """The sweep in `folder` as a table: one row per ended point, COLUMNS in order, the order in which points ended.
 
     Raises:
-        ConfigError: there is no results log in `folder`.
+        ConfigError: there is no results log in `folder`, or it is damaged.
     """
     path = folder / RESULTS
     if not path.is_file():
@@ -106,8 +146,16 @@ def load_table(folder: Path) -> pd.DataFrame:
 
 
 def latest_rows(folder: Path) -> dict[str, dict[str, Any]]:
-    """The row of each ended point in `folder`; none where there is no log."""
-    return {row["point"]: row for row in read_lines(folder / RESULTS, ["point", "state"])}
+    """The row of each ended point in `folder`; none where there is no log.
+
+    Raises:
+        ConfigError: a row is damaged; the message names the file, the line and the column.
+    """
+    return {row["point"]: row for row in read_rows(folder / RESULTS, ROW, _complete_has_top1)}
+
+
+def _complete_has_top1(row: Mapping[str, Any]) -> str:
+    return "column top1 is missing" if row["state"] == "COMPLETE" and row.get("top1") is None else ""
 
 
 def config_of_row(row: Mapping[str, Any]) -> TrainConfig:
@@ -117,31 +165,23 @@ def config_of_row(row: Mapping[str, Any]) -> TrainConfig:
 
 
 def load_measurements(folder: Path) -> dict[str, list[Measurement]]:
-    """The measurements of every point in `folder`, in the order of epochs; an epoch trained twice counts once."""
+    """The measurements of every point in `folder`, in the order of epochs; an epoch trained twice counts once.
+
+    Raises:
+        ConfigError: a row is damaged; the message names the file, the line and the column.
+    """
     epochs: dict[str, dict[int, Measurement]] = {}
-    for line in read_lines(folder / MEASUREMENTS, field_names(Measurement)):
-        measurement = Measurement(**line)
+    names = field_names(Measurement)
+    for row in read_rows(folder / MEASUREMENTS, MEASURED):
+        measurement = Measurement(**{name: row[name] for name in names if name in row})
         epochs.setdefault(measurement.point, {})[measurement.epoch] = measurement
     return {point: [by_epoch[e] for e in sorted(by_epoch)] for point, by_epoch in epochs.items()}
 
 
-def read_lines(path: Path, needed: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON-lines file; none if it does not exist. A last line that was cut off is left out.
-
-    Raises:
-        ConfigError: a line is not a JSON object with the `needed` names; the message names the file and the line.
-    """
-    lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
-    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is empty or torn
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if not isinstance(row, dict) or not set(needed) <= row.keys():
-            raise ConfigError(
-                f"{path}, line {number} is damaged: not a JSON object with {needed[0]}; repair or remove it"
-            )
-        yield row
+def cut_off_notes(folder: Path) -> list[str]:
+    """A line for each log in `folder` whose last row a killed writer left unfinished, which readers leave out."""
+    paths = [path for path in (folder / RESULTS, folder / MEASUREMENTS) if is_cut_off(path)]
+    return [f"note: the last line of {path} was cut off and is left out" for path in paths]
 
 
 class ResultsLog:

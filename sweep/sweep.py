@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import secrets
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext
@@ -15,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from sweep.config import SweepConfig, from_json, to_json
+from sweep.config import SweepConfig, load_config, to_json
 from sweep.damaged import list_damaged, without_damaged_images
 from sweep.environment import environment
 from sweep.forecast import Forecast, deadline, forecast, seconds_alive
@@ -25,8 +26,9 @@ from sweep.progress import Progress, duration
 from sweep.queue import Queue
 from sweep.recorder import Listener, Recorder
 from sweep.resources import Resources, trial_resources
-from sweep.results import ResultsLog, latest_rows, load_measurements
+from sweep.results import ResultsLog, cut_off_notes, latest_rows, load_measurements
 from sweep.reuse import find_trained, take_over
+from sweep.rows import NAME, NUMBER, TEXT, Column, damage_of
 from sweep.schedulers import ASHA_WARNING, SCHEDULERS
 from sweep.timings import Machine, this_machine
 from trainers.cost import network_key
@@ -37,6 +39,12 @@ from trainers.registry import TRAINERS
 READY_FOR_NODES = 200
 """Trials that wait for nodes to join a cluster: as many as Ray Tune itself keeps for its autoscaler."""
 CONFIG, ENVIRONMENT, LOCK, DRIVER = "config.json", "environment.json", ".lock", ".driver"
+IDENTITY = (
+    Column("fingerprint", TEXT, needed=True),
+    Column("sweep_id", NAME, needed=True),
+    Column("created_at", NUMBER, needed=True),
+)
+"""What a later start reads of `environment.json`."""
 RAY_FILES = ".ray"
 """Subfolder of a sweep for what Ray writes and nobody reads."""
 
@@ -89,10 +97,9 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         ConfigError: the folder holds another sweep or another process writes to it, too many images are damaged, the
             cluster or MLflow cannot be reached, or a trial asks for more than a node has. Nothing was started then.
     """
-    from sweep.tracking import Tracker, connect, reaching, tracking_uri  # MLflow takes seconds to import
-
     _check_writable(config.runs)
     _refuse_other_sweep(plan, config)
+    history = load_measurements(plan.folder)
     scheduler = scheduler_name(config, plan)
     found = _elsewhere(config, plan, scheduler)
     needs_training = _num_missing(plan, scheduler) > len(found)
@@ -104,16 +111,20 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
     if found:
         names = ", ".join(sorted({folder.name for folder in found.values()}))
         console.print(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
+    from sweep.tracking import Tracker, connect, reaching, tracking_uri  # MLflow takes seconds to import
+
     uri = tracking_uri(config.runs, config.tracking_uri)
     with ExitStack() as stack:
         resources, predicted = (
-            _prepare(config, plan, scheduler, found, console, stack) if needs_training else (None, None)
+            _prepare(config, plan, scheduler, found, history, console, stack) if needs_training else (None, None)
         )
         cut = {point.id for point in predicted.cut} if predicted else set[str]()
         store = connect(uri, config.runs)
         stack.enter_context(_locked(plan.folder))
         _refuse_other_sweep(plan, config)  # again: another driver may have ended since
         identity = _write_identity(config, plan)
+        for note in cut_off_notes(plan.folder):
+            print(note, file=sys.stderr, flush=True)
         left_out = list_damaged(plan) if needs_training else None
         if left_out:
             console.print(left_out, soft_wrap=True)
@@ -153,11 +164,14 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
 
 
 def progress_so_far(config: SweepConfig, plan: Plan) -> str:
-    """One line: what the plan's folder holds already, and other sweeps."""
-    try:
-        _refuse_other_sweep(plan, config)
-    except ConfigError as error:
-        return str(error)
+    """One line: what the plan's folder holds already, and other sweeps.
+
+    Raises:
+        ConfigError: what the folder holds is damaged.
+    """
+    another = _other_sweep(plan, config)
+    if another:
+        return another
     scheduler = scheduler_name(config, plan)
     found = _elsewhere(config, plan, scheduler)
     elsewhere = f", {len(found)} in other sweeps" if found else ""
@@ -180,16 +194,16 @@ def forecast_of(
     """What is left to train of `plan` will cost; of a plan whose folder holds another sweep, all of it.
 
     Raises:
-        ConfigError: a budget allows no point, or there is one and nothing can be predicted; no cluster at the address.
+        ConfigError: a budget allows no point, or there is one and nothing can be predicted; no cluster at the address;
+            what the folder holds is damaged.
     """
     scheduler = scheduler_name(config, plan)
-    try:
-        _refuse_other_sweep(plan, config)
+    if _other_sweep(plan, config):
+        missing, num_proposals, history = ([], plan.num_points, {}) if plan.adaptive else (plan.points, 0, {})
+    else:
         missing = _missing(plan, scheduler, _elsewhere(config, plan, scheduler))
         num_proposals = _num_missing(plan, scheduler) if plan.adaptive else 0
         history = load_measurements(plan.folder)
-    except ConfigError:
-        missing, num_proposals, history = ([], plan.num_points, {}) if plan.adaptive else (plan.points, 0, {})
     with _ray(config) if config.address else nullcontext((None, this_machine())) as (_, machine):
         return forecast(
             config,
@@ -205,7 +219,13 @@ def forecast_of(
 
 
 def _prepare(
-    config: SweepConfig, plan: Plan, scheduler: str, found: Mapping[str, Path], console: Console, stack: ExitStack
+    config: SweepConfig,
+    plan: Plan,
+    scheduler: str,
+    found: Mapping[str, Path],
+    history: Mapping[str, list[Measurement]],
+    console: Console,
+    stack: ExitStack,
 ) -> tuple[Resources, Forecast | None]:
     """Start Ray, and say what the sweep will cost: before Ray takes its part of this machine, or on the cluster."""
 
@@ -217,7 +237,7 @@ def _prepare(
             config,
             plan,
             _missing(plan, scheduler, found),
-            load_measurements(plan.folder),
+            history,
             machine,
             scheduler=scheduler,
             num_proposals=_num_missing(plan, scheduler) if plan.adaptive else 0,
@@ -357,18 +377,28 @@ def _locked(folder: Path) -> Generator[None]:
 
 
 def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
-    """Raise a ConfigError that names the differences if the folder holds points that are not of this sweep.
+    """Raise a ConfigError if the folder holds points that are not of this sweep, or is damaged."""
+    another = _other_sweep(plan, config)
+    if another:
+        raise ConfigError(another)
+
+
+def _other_sweep(plan: Plan, config: SweepConfig) -> str:
+    """That the folder holds points that are not of this sweep, with the differences; "" if it does not.
 
     A sweep may be widened: all that the folder holds is kept then.
+
+    Raises:
+        ConfigError: what the folder holds is damaged.
     """
+    begun = {*latest_rows(plan.folder), *(path.name for path in plan.folder.glob("points/*"))}
     path = plan.folder / CONFIG
     if not path.is_file():
-        return
-    then, now = from_json(_read_json(path)).defining, config.defining
-    saved = _read_json(plan.folder / ENVIRONMENT).get("fingerprint")
-    begun = {*latest_rows(plan.folder), *load_measurements(plan.folder)}
+        return ""
+    then, now = load_config(path).defining, config.defining
+    saved = _read_identity(plan.folder / ENVIRONMENT)["fingerprint"]
     if begun and not plan.adaptive and saved == plan.dataset.fingerprint and plan.holds(begun):
-        return
+        return ""
     if plan.adaptive:
         then["num_samples"] = now["num_samples"]  # more of the same
     differences = [f"{n} was {_said(then[n])}, is {_said(now[n])}" for n in now if then[n] != now[n]]
@@ -376,8 +406,9 @@ def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
         differences.append(f"the dataset's fingerprint was {saved}, is {plan.dataset.fingerprint}")
     if not differences and begun and not plan.adaptive:
         differences.append(f"the points of {config.space} have changed in the code")
-    if differences:
-        raise ConfigError(f"{plan.folder} holds another sweep ({'; '.join(differences)}); choose another --name")
+    if not differences:
+        return ""
+    return f"{plan.folder} holds another sweep ({'; '.join(differences)}); choose another --name"
 
 
 def _said(value: object) -> str:
@@ -388,10 +419,11 @@ def _said(value: object) -> str:
 def _write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
     """Write `config.json` and `environment.json`; the environment, with the sweep's id kept from an earlier start."""
     path = plan.folder / ENVIRONMENT
-    saved = _read_json(path) if path.is_file() else {}
+    new: dict[str, Any] = {"sweep_id": f"{plan.name}-{secrets.token_hex(4)}", "created_at": time.time()}
+    saved = _read_identity(path) if path.is_file() else new
     identity = {
-        "sweep_id": saved.get("sweep_id", f"{plan.name}-{secrets.token_hex(4)}"),
-        "created_at": saved.get("created_at", time.time()),
+        "sweep_id": saved["sweep_id"],
+        "created_at": saved["created_at"],
         "started_at": time.time(),
         "fingerprint": plan.dataset.fingerprint,
         **environment(plan.dataset),
@@ -408,14 +440,15 @@ def _tags(identity: Mapping[str, Any]) -> dict[str, str]:
     return {"mlflow.source.git.commit": git["commit"], "git_dirty": str(git["dirty"])}
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file that an earlier start wrote."""
+def _read_identity(path: Path) -> dict[str, Any]:
+    """The JSON object that `_write_identity` wrote in an earlier start."""
     try:
         value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is damaged ({one_line(error)}); restore it, or choose another --name") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path} is damaged: it holds no JSON object; restore it, or choose another --name")
+    damage = damage_of(value, IDENTITY)
+    if damage:
+        raise ConfigError(f"{path} is damaged: {damage}; restore it, or choose another --name")
     return value
 
 

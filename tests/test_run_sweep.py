@@ -89,6 +89,12 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ([*QUICK, "--runs", "/dev/null"], "cannot write to /dev/null: /dev/null is not a folder"),
         ([*QUICK, "--runs", "/dev/null/x"], "cannot write to /dev/null/x: /dev/null is not a folder"),
         (["plan", *QUICK, "--csv"], "Missing value for argument '--csv'"),
+        ([*QUICK, "--max-macs", "-1"], "--max-macs"),
+        (["plan", *QUICK, "--csv", "a\nb.csv"], r"'a\nb.csv' has characters that cannot be printed; leave them out"),
+        (["promote"], "which sweep? Give its folder first"),
+        (["recommend", "nowhere", "--max-latency-ms", "nan"], "max_latency_ms is nan; it must be above 0 and finite"),
+        (["recommend", "nowhere", "--min-top1", "101"], "min_top1 is 101.0; it must be 0 to 100"),
+        (["ui", "--port", "0"], "port is 0; it must be 1 to 65535"),
         (["report", "nowhere"], "no sweep at nowhere: nowhere/results.jsonl does not exist"),
         (["report"], "Missing from run_sweep.py report"),
         (["recommend", "nowhere", "--max-macs", "100M"], "no sweep at nowhere: nowhere/results.jsonl does not exist"),
@@ -236,6 +242,25 @@ def test_recommend_prints_what_to_ship_and_the_command_that_exports_its_best_see
         printed.err
         == "error: nothing fits: --max-macs 5M leaves none of 2 complete settings; the smallest has 7 M MACs\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        (["--margin", "nan"], "margin is nan; it must be 0 to 100"),
+        (["--margin", "-1"], "margin is -1.0; it must be 0 to 100"),
+        (["--promoted", "runs/other/a"], "promote takes the points of the sweep as they are; leave out --promoted"),
+        (["--axis", "lr=1"], "promote takes the points of the sweep as they are; leave out --axis"),
+    ],
+)
+def test_promote_refuses_what_would_choose_other_points(
+    seeds: Path, capsys: pytest.CaptureFixture[str], flag: list[str], said: str
+) -> None:
+    (seeds / "config.json").write_text('{"space": "mnv2_quick"}')
+
+    assert run_sweep.main(["promote", str(seeds), *flag]) == 2
+
+    assert capsys.readouterr().err == f"error: {said}\n"
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in run_sweep.COMMANDS)])

@@ -129,7 +129,12 @@ class TrainConfig:
         _require(0 <= self.dropout < 1, "dropout", self.dropout, "0 or more and below 1")
         _require(1 <= self.round_nearest <= 64, "round_nearest", self.round_nearest, "1 to 64")
         _require(1 <= self.epochs <= 10**6, "epochs", self.epochs, "1 to 1000000")
-        _require(self.batch_size >= 2, "batch_size", self.batch_size, "2 or more: batch normalisation needs them")
+        _require(
+            2 <= self.batch_size <= 10**6,
+            "batch_size",
+            self.batch_size,
+            "2 or more, as batch normalisation needs them, and at most 1000000",
+        )
         _require(
             self.accumulate >= 1 and self.batch_size >= 2 * self.accumulate,
             "accumulate",
@@ -140,12 +145,15 @@ class TrainConfig:
         _require(0 <= self.momentum < 1, "momentum", self.momentum, "0 or more and below 1")
         _require(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more and finite")
         _require(
-            self.lr_base_batch is None or self.lr_base_batch >= 1, "lr_base_batch", self.lr_base_batch, "1 or more"
+            self.lr_base_batch is None or 1 <= self.lr_base_batch <= 10**6,
+            "lr_base_batch",
+            self.lr_base_batch,
+            "1 to 1000000",
         )
         _require(0 < self.rmsprop_eps < math.inf, "rmsprop_eps", self.rmsprop_eps, "above 0 and finite")
         _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "0 or more and below 1")
         _require(0 < self.lr_gamma <= 1, "lr_gamma", self.lr_gamma, "above 0 and at most 1")
-        _require(self.lr_step_epochs > 0, "lr_step_epochs", self.lr_step_epochs, "above 0")
+        _require(0 < self.lr_step_epochs < math.inf, "lr_step_epochs", self.lr_step_epochs, "above 0 and finite")
         _require(
             0 <= self.warmup_epochs < self.epochs,
             "warmup_epochs",

@@ -38,8 +38,16 @@ def unknown_choice(kind: str, name: str, choices: Iterable[str]) -> ConfigError:
 
 
 def one_line(error: object, longest: int = 300) -> str:
-    """The text of an error on one line, without credentials, cut to `longest` characters."""
-    return without_credentials(" ".join(str(error).split()))[:longest]
+    """The text of an error on one line, without credentials, cut to `longest` characters; what a terminal would not
+    print is escaped."""
+    text = without_credentials(" ".join(str(error).split()))[:longest]
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def check_printable(text: str) -> None:
+    """Raise a ConfigError if a path or name has a character that no terminal prints and few systems take."""
+    if not text.isprintable():
+        raise ConfigError(f"{text!r} has characters that cannot be printed; leave them out")
 
 
 def printable(path: str) -> str:

@@ -3,13 +3,17 @@
 import math
 import re
 from dataclasses import fields
+from datetime import date
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, check_printable
 
 Value = float | int | str | tuple[int, ...]
+LONGEST_NUMBER = 1000
+"""Bits of a whole number in a file; no setting takes as many, and Python writes only so many."""
 
 
 def field_names(cls: type) -> list[str]:
@@ -20,6 +24,13 @@ def field_names(cls: type) -> list[str]:
 def accepts(cls: type, name: str, kind: type) -> bool:
     """Whether field `name` of dataclass `cls` may hold a `kind`."""
     return kind in _alternatives(cls, name)
+
+
+def row_type(cls: type, name: str) -> type:
+    """What `as_row` makes of field `name` of dataclass `cls` where it is set: a bool, int, float or str."""
+    hint = _alternatives(cls, name)[0]
+    kind = type(get_args(hint)[0]) if get_origin(hint) is Literal else hint
+    return kind if kind in (bool, int, float) else str
 
 
 def parse_field(cls: type, name: str, text: str) -> Any:
@@ -45,6 +56,31 @@ def parse_field(cls: type, name: str, text: str) -> Any:
     except (ValueError, KeyError):
         words = {int: "a whole number", float: "a number", bool: "True or False"}
         raise ConfigError(f"{name}: {text!r} is not {words[kind]}") from None
+
+
+def field_from(cls: type, name: str, value: object) -> Any:
+    """The value of field `name` of dataclass `cls` that a configuration file holds: one, or a list of whole numbers.
+
+    Raises:
+        ConfigError: as `parse_field`, or `value` is a list or an object where one value is wanted.
+    """
+    takes_list = get_origin(_alternatives(cls, name)[0]) is tuple
+    values = value if takes_list and isinstance(value, list) else [value]
+    return parse_field(cls, name, "+".join(text_of_scalar(name, each) for each in values))
+
+
+def text_of_scalar(name: str, value: object) -> str:
+    """A text, number, date or truth as a command line would have it.
+
+    Raises:
+        ConfigError: it is none of these, too long a number, or a text that cannot be printed.
+    """
+    if not isinstance(value, (str, int, float, date)):
+        raise ConfigError(f"{name} holds a {type(value).__name__}; it must be a single value")
+    if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER:
+        raise ConfigError(f"{name} is a number of more than {LONGEST_NUMBER} bits")
+    check_printable(str(value))
+    return str(value)
 
 
 def parse_amount(text: str) -> float:
@@ -94,7 +130,12 @@ def _parse_whole_numbers(name: str, text: str) -> tuple[int, ...]:
         raise ConfigError(f"{name}: {text!r} is not whole numbers joined by +, such as 105+125") from None
 
 
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
 def _alternatives(cls: type, name: str) -> tuple[Any, ...]:
     """The types that a field may hold: `int | None` gives (int, NoneType)."""
-    hint = get_type_hints(cls)[name]
+    hint = _hints(cls)[name]
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)

@@ -37,6 +37,7 @@ def make_row() -> MakeRow:
             "point": f"p{made}",
             "state": "COMPLETE",
             "reason": None,
+            "restarts": 0,
             **as_row(config),
             "dataset": "digits",
             "fingerprint": "0" * 8,
@@ -45,7 +46,7 @@ def make_row() -> MakeRow:
             "activations": int(140 * config.width_mult * config.resolution**2),
             **outcomes,
             "reused_from": None,
-            "ended_at": "2025-01-01T00:00:00+00:00",
+            "ended_at": 1735689600.0,
         } | given
         return {column: row[column] for column in COLUMNS}
 

@@ -25,7 +25,7 @@ def table(make_row: MakeRow, make_table: MakeTable) -> pd.DataFrame:
     """p1 to p4 are the frontier of MACs, p5 has the fewest parameters; what did not complete is better than all."""
     points = [(10, 20, 60.0), (20, 40, 70.0), (30, 30, 80.0), (40, 50, 90.0), (50, 10, 85.0)]
     rows = [
-        make_row(width_mult=i / 10, macs=macs * 1e6, num_params=params * 1e5, top1=top1)
+        make_row(width_mult=i / 10, macs=macs * 10**6, num_params=params * 10**5, top1=top1)
         for i, (macs, params, top1) in enumerate(points, 1)
     ]
     ended = [make_row(state=state, macs=1, num_params=1, top1=99.0) for state in ("PRUNED", "FAILED")]

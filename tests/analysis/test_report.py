@@ -83,7 +83,7 @@ def test_csv_says_of_each_seed_what_holds_for_its_setting(make_row: MakeRow, mak
     assert report.frontier["top1"].tolist() == [89.0, 95.0]
 
 
-@pytest.mark.parametrize("column", ["macs", "num_params", "epochs_trained", "num_classes"])
+@pytest.mark.parametrize("column", ["activations", "best_epoch", "epochs_trained", "num_classes"])
 def test_csv_writes_whole_numbers_as_such(column: str, make_row: MakeRow, make_table: MakeTable) -> None:
     table = make_table([make_row() | {column: count} for count in (1000, None, 25)])
 

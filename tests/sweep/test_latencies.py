@@ -7,7 +7,8 @@ import pytest
 
 import run_sweep
 from sweep.latencies import LATENCIES, point_latency
-from sweep.results import latest_rows, read_lines
+from sweep.results import latest_rows
+from sweep.rows import read_rows
 from tests.sweep.conftest import Sweep
 from trainers.errors import ConfigError
 
@@ -31,7 +32,7 @@ def test_a_point_is_measured_once_for_each_number_of_threads(folder: Path) -> No
 
     assert first == again
     assert first.median_ms > 0
-    kept = [(row["point"], row["num_threads"], row["batch_size"]) for row in read_lines(folder / LATENCIES, [])]
+    kept = [(row["point"], row["num_threads"], row["batch_size"]) for row in read_rows(folder / LATENCIES, [])]
     assert kept == [(point, 1, 1), (point, 2, 1), (other, 1, 1)]
 
 
@@ -43,7 +44,7 @@ def test_what_was_measured_on_another_device_does_not_count(folder: Path) -> Non
 
     point_latency(folder, point, num_threads=1)
 
-    assert [row["device"] for row in read_lines(path, [])] == ["another", found.device]
+    assert [row["device"] for row in read_rows(path, [])] == ["another", found.device]
 
 
 def test_a_point_without_a_checkpoint_is_refused(folder: Path) -> None:
@@ -60,7 +61,7 @@ def test_recommend_measures_says_where_and_names_the_export(folder: Path, capsys
     best = max(complete(folder), key=lambda point: rows[point]["top1"])
     assert "latency:   one image, PyTorch " in printed
     assert f"run_sweep.py export {folder / best} --format onnx\n" in printed
-    assert len(list(read_lines(folder / LATENCIES, []))) == 2
+    assert len(list(read_rows(folder / LATENCIES, []))) == 2
 
 
 def test_recommend_says_how_fast_the_fastest_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

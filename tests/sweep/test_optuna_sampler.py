@@ -184,7 +184,7 @@ def test_a_budget_counts_what_was_proposed(tmp_path: Path) -> None:
     assert [sampler.propose() is None for _ in range(3)] == [False, False, True]
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::Warning")
 def test_optunas_own_charts_draw_the_study(tmp_path: Path) -> None:
     plan, sampler = opened(config_of(tmp_path))
     for _ in range(12):

@@ -1,21 +1,29 @@
 """The results log survives what kills its writer, and says of every point what was measured."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from sweep.plan import make_plan
-from sweep.results import COLUMNS, ResultsLog, latest_rows, load_measurements, load_table, outcome
+from sweep.results import COLUMNS, ResultsLog, cut_off_notes, latest_rows, load_measurements, load_table, outcome
 from tests.sweep.conftest import measurement, open_recorder, quick_config
 from trainers.errors import ConfigError
+
+
+def row_of(point: str, state: str = "COMPLETE") -> dict[str, Any]:
+    """The least that a row says."""
+    network = {"model": "mobilenet_v2", "width_mult": 0.5, "resolution": 96, "macs": 5_000_000, "num_params": 1_000_000}
+    return {"point": point, "state": state, "dataset": "digits", "top1": 90.0, **network}
 
 
 def write_rows(folder: Path, *points: str, state: str = "COMPLETE") -> None:
     log = ResultsLog(folder)
     for point in points:
-        log.append_result(dict.fromkeys(COLUMNS) | {"point": point, "state": state})
+        log.append_result(dict.fromkeys(COLUMNS) | row_of(point, state))
     log.close()
 
 
@@ -52,9 +60,52 @@ def test_a_torn_last_line_is_left_out_and_cut_off_by_the_next_writer(tmp_path: P
     assert list(latest_rows(tmp_path)) == ["a", "c"]
 
 
+def test_the_log_with_a_torn_last_line_is_noted(tmp_path: Path) -> None:
+    write_rows(tmp_path, "a")
+    assert cut_off_notes(tmp_path) == []
+    with open(tmp_path / "results.jsonl", "a") as file:
+        file.write('{"poi')
+
+    assert cut_off_notes(tmp_path) == [f"note: the last line of {tmp_path}/results.jsonl was cut off and is left out"]
+    write_rows(tmp_path)
+    assert cut_off_notes(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("top1", "90", "column top1 is '90', not a number from 0 to 100"),
+        ("top1", 100.1, "column top1 is 100.1, not a number from 0 to 100"),
+        ("top1", None, "column top1 is missing"),
+        ("macs", 1e6, "column macs is 1000000.0, not a whole number of 0 or more"),
+        ("val_loss", float("nan"), "column val_loss is nan, not a number of 0 or more"),
+        ("sync_bn", 1, "column sync_bn is 1, not true or false"),
+        ("state", "DONE", "column state is 'DONE', not one of COMPLETE, PRUNED, FAILED"),
+        ("point", "../a", "column point is '../a', not the name of a folder"),
+        ("dataset", None, "column dataset is missing"),
+    ],
+)
+def test_a_value_that_a_column_cannot_hold_is_named(tmp_path: Path, column: str, value: object, said: str) -> None:
+    rows = [row_of("a"), row_of("b") | {column: value}]
+    (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    with pytest.raises(ConfigError) as refused:
+        latest_rows(tmp_path)
+
+    assert str(refused.value) == f"{tmp_path}/results.jsonl, line 2 is damaged: {said}; repair or remove the line"
+
+
+def test_measurements_of_a_later_version_are_read_without_its_columns(tmp_path: Path) -> None:
+    row = asdict(measurement("a", 1))
+    lines = [json.dumps(row | {"later": 1}), json.dumps({name: row[name] for name in row if name != "raw_top1"})]
+    (tmp_path / "measurements.jsonl").write_text("\n".join(lines) + "\n")
+
+    assert load_measurements(tmp_path) == {"a": [measurement("a", 1)]}
+
+
 @pytest.mark.parametrize("damage", ["nonsense", "[1]", "null", "{}", '{"point": "b"}', ""])
 def test_a_broken_line_in_the_middle_is_named(tmp_path: Path, damage: str) -> None:
-    good = '{"point": "a", "state": "COMPLETE"}\n'
+    good = json.dumps(row_of("a")) + "\n"
     (tmp_path / "results.jsonl").write_text(f"{good}{damage}\n{good}")
 
     with pytest.raises(ConfigError, match=r"results.jsonl, line 2 is damaged"):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -25,9 +25,9 @@ from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.plan import make_plan
 from sweep.prediction import TimedNetwork, predict
-from sweep.results import load_measurements, load_table
+from sweep.results import ResultsLog, load_measurements, load_table
 from sweep.sweep import _locked, _write_identity, progress_so_far
-from tests.sweep.conftest import ARGUMENTS, Sweep, quick_config, resources
+from tests.sweep.conftest import ARGUMENTS, Sweep, measurement, open_recorder, quick_config, resources
 from trainers.errors import ConfigError, TrainingDivergedError
 from trainers.timing import Line, Timing
 
@@ -213,6 +213,20 @@ def test_a_damaged_folder_is_one_line(
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+
+
+def test_a_line_that_was_cut_off_is_noted_and_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16", epochs=1))
+    with closing(ResultsLog(plan.folder)) as log:
+        open_recorder(plan.points, log).measured(measurement(plan.points[0], 1))
+    path = plan.folder / "measurements.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"point": "t')
+
+    assert run_sweep.main([*ARGUMENTS[:6], "--train.epochs", "1", "--runs", str(tmp_path)]) == 0
+
+    assert capsys.readouterr().err == f"note: the last line of {path} was cut off and is left out\n"
+    assert path.read_bytes() == whole
 
 
 def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
