@@ -647,6 +647,9 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as error:
         print(f"error: {one_line(error, longest=1000)}", file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder that may not be written, a file system that is gone
+        print(f"error: {one_line(error)}; what has ended is kept, the same command goes on from there", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"interrupted; continue with: {command(*argv)}", file=sys.stderr)
         return 130

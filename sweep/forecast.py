@@ -1,6 +1,7 @@
 """What is said of a sweep's cost before it starts, and which points its budgets allow."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from sweep.config import SweepConfig
 from sweep.plan import Plan, PlannedPoint
-from sweep.prediction import Prediction, said_of_cut, within_budget
+from sweep.prediction import Prediction, byte_size, said_of_cut, within_budget
 from sweep.timings import Machine, predict_on
 from trainers.errors import ConfigError
 from trainers.measurement import Measurement
@@ -70,6 +71,10 @@ def forecast(
     notes = ["if the points are chosen evenly"] if num_proposals else []
     notes += ["less where trials are stopped early"] if scheduler != "fifo" else []
     lines = ["; ".join([prediction.line(ids), *notes])] if ids else []
+    free = free_bytes(plan.folder)
+    if prediction.checkpoint_bytes(ids) > free:
+        needed = byte_size(prediction.checkpoint_bytes(ids))
+        lines.append(f"warning: checkpoints will take {needed}, and {byte_size(free)} are free for {plan.folder}")
     if cut:
         lines.append(said_of_cut(cut, len(missing), config))
     return Forecast(
@@ -85,6 +90,13 @@ def _spread(points: Sequence[PlannedPoint], prediction: Prediction, number: int)
     """The ids of so many of `points`, evenly from the shortest training to the longest; some twice if they are few."""
     ascending = sorted(points, key=lambda point: prediction.points[point.id].seconds)
     return [ascending[(2 * i + 1) * len(points) // (2 * number)].id for i in range(number)]
+
+
+def free_bytes(folder: Path) -> int:
+    """The disk that is free for a folder, which need not be there yet."""
+    return shutil.disk_usage(
+        next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    ).free
 
 
 def deadline(config: SweepConfig, made: Forecast | None) -> float | None:

@@ -84,12 +84,16 @@ class Prediction:
         """Hours of training, times the devices of a trial."""
         return sum(self.points[id_].seconds for id_ in ids) * self.num_devices / 3600
 
+    def checkpoint_bytes(self, ids: Iterable[str]) -> float:
+        """Of disk, in the sweep's folder."""
+        return sum(self.points[id_].disk_bytes for id_ in ids)
+
     def line(self, ids: Sequence[str]) -> str:
         """Wall-clock with its range, device-hours, disk and memory of a sweep of these points, one or more."""
         seconds = self.seconds(ids)
         at_once = min(self.num_trials, len(ids))
         memory = sum(sorted(self.points[id_].memory_bytes for id_ in ids)[-at_once:])
-        disk = self.cache_bytes + sum(self.points[id_].disk_bytes for id_ in ids)
+        disk = self.cache_bytes + self.checkpoint_bytes(ids)
         return (
             f"predicted: {duration(seconds)} ({duration(LOW * seconds)} to {duration(HIGH * seconds)}) on "
             f"{counted(at_once, 'trial')} at once, {self.device_hours(ids):.2g} device-hours, {byte_size(disk)} of disk"

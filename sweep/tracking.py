@@ -85,7 +85,7 @@ def connect(uri: str, runs: Path) -> Store:
     Raises:
         ConfigError: it cannot be reached.
     """
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what fails is raised as well
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with reaching(uri):
         path = Path(uri.removeprefix("sqlite:///"))

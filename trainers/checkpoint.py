@@ -1,5 +1,6 @@
 """Checkpoints: what a point keeps on disk. Written whole or not at all, read without unpickling code."""
 
+import io
 import os
 import pickle
 import struct
@@ -18,11 +19,15 @@ UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupErr
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write `state` (tensors and plain values) to `path`, replacing what was there only once it is on disk."""
+    content = io.BytesIO()
+    torch.save(state, content)  # to memory, as what it says of a full disk nobody understands
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left_behind in path.parent.glob(f"{path.stem}.*.partial"):  # by a process that was killed
+        left_behind.unlink(missing_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:
-            torch.save(state, file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

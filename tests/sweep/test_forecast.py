@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sweep import forecast as forecasts
 from sweep import timings
 from sweep.forecast import deadline, forecast, seconds_alive
 from sweep.plan import make_plan
@@ -69,6 +70,16 @@ def test_what_cannot_be_predicted_is_said_and_stops_only_a_budget(tmp_path: Path
             forecast(
                 replace(config, **budget), plan, points, {}, this_machine(), scheduler="fifo", announce=said.append
             )
+
+
+def test_too_little_room_for_checkpoints_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = make_plan(quick_config(tmp_path))
+    monkeypatch.setattr(forecasts, "free_bytes", lambda folder: 1e6)
+
+    found = forecast(quick_config(tmp_path), plan, plan.points, {}, this_machine(), scheduler="fifo", announce=print)
+
+    assert found
+    assert f"\nwarning: checkpoints will take 65 MB, and 1 MB are free for {plan.folder}" in found.said
 
 
 def test_a_budget_is_over_so_long_after_the_process_began(tmp_path: Path) -> None:
