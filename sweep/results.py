@@ -8,6 +8,7 @@ once (failed, then run again) counts with its last row. Both are read by pandas 
 import json
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args
@@ -185,17 +186,32 @@ def cut_off_notes(folder: Path) -> list[str]:
 
 
 class ResultsLog:
-    """Appends rows; opening it first cuts off a last line that a killed writer left unfinished."""
+    """Appends rows; opening it first cuts off a last line that a killed writer left unfinished.
+
+    A thread puts the rows of ended points on disk, as file systems may take seconds for it. A row that a power failure
+    takes is written again: the point's checkpoint tells all its epochs.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._results = _open_for_append(folder / RESULTS)
         self._measurements = _open_for_append(folder / MEASUREMENTS)
+        self._thread = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None
 
     def append_result(self, row: Mapping[str, Any]) -> None:
-        """Append the row of an ended point, which has every one of COLUMNS; it is on disk when this returns."""
+        """Append the row of an ended point, which has every one of COLUMNS, soon: on disk once the log is closed.
+
+        Raises:
+            OSError: an earlier row could not be written.
+        """
         assert tuple(row) == COLUMNS, f"columns differ: {set(row) ^ set(COLUMNS)}"
-        os.fsync(self._measurements.fileno())
+        if self._written and self._written.done():
+            self._written.result()
+        self._written = self._thread.submit(self._write, dict(row))
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        os.fsync(self._measurements.fileno())  # a row that is there has its measurements
         _append(self._results, row)
         os.fsync(self._results.fileno())
 
@@ -204,9 +220,16 @@ class ResultsLog:
         _append(self._measurements, asdict(measurement))
 
     def close(self) -> None:
-        """Close both files."""
+        """Put everything on disk and close both files.
+
+        Raises:
+            OSError: a row could not be written.
+        """
+        self._thread.shutdown()
         self._results.close()
         self._measurements.close()
+        if self._written:
+            self._written.result()
 
 
 def _open_for_append(path: Path) -> BinaryIO:

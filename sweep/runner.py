@@ -45,6 +45,8 @@ from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
 from trainers.timing import Slot  # noqa: E402
 from trainers.workers import Workers  # noqa: E402
 
+NOT_SHIPPED = (".git", ".venv", ".env*", "*.pem", "*.key", "id_*", ".netrc", ".ssh", ".aws", "*.db", "runs*")
+"""What a cluster does not get of the checkout: what may be secret, and what it does not need."""
 SECONDS_BETWEEN_LOOKS = 2.0
 """At the nodes of the cluster, for how many trials they have room."""
 GROUP_BUNDLE = {"node:__internal_head__": 0.001}
@@ -68,7 +70,7 @@ def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Genera
     else:
         _reach(config.address)
         root = Path(__file__).parents[1]
-        shipped = {"working_dir": str(root), "excludes": [".git", ".venv", *_below(root, excludes)]}
+        shipped = {"working_dir": str(root), "excludes": [*NOT_SHIPPED, *_below(root, excludes)]}
         try:
             ray.init(config.address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
         except AuthenticationError as error:

@@ -122,7 +122,7 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         store = connect(uri, config.runs)
         stack.enter_context(_locked(plan.folder))
         _refuse_other_sweep(plan, config)  # again: another driver may have ended since
-        identity = _write_identity(config, plan)
+        identity = write_identity(config, plan)
         for note in cut_off_notes(plan.folder):
             print(note, file=sys.stderr, flush=True)
         left_out = list_damaged(plan) if needs_training else None
@@ -416,7 +416,7 @@ def _said(value: object) -> str:
     return "unset" if value in (None, ()) else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
+def write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
     """Write `config.json` and `environment.json`; the environment, with the sweep's id kept from an earlier start."""
     path = plan.folder / ENVIRONMENT
     new: dict[str, Any] = {"sweep_id": f"{plan.name}-{secrets.token_hex(4)}", "created_at": time.time()}
@@ -441,7 +441,7 @@ def _tags(identity: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _read_identity(path: Path) -> dict[str, Any]:
-    """The JSON object that `_write_identity` wrote in an earlier start."""
+    """The JSON object that `write_identity` wrote in an earlier start."""
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:

@@ -57,6 +57,7 @@ def test_epochs_missing_from_the_log_are_filled_by_the_trial_that_tells_them_aga
 
     for epoch, top1 in [(1, 50.0), (2, 70.0), (3, 60.0)]:
         recorder.measured(measurement(point, epoch, top1))
+    log.close()
 
     assert latest_rows(plan.folder)[point.id]["best_epoch"] == 2
 
@@ -67,6 +68,7 @@ def test_a_failed_point_keeps_its_reason_and_what_was_measured(plan: Plan, log: 
 
     recorder.measured(measurement(point, 1, top1=33.0))
     recorder.ended(point.id, "FAILED", "diverged at epoch 2")
+    log.close()
 
     row = latest_rows(plan.folder)[point.id]
     assert (row["state"], row["reason"], row["top1"]) == ("FAILED", "diverged at epoch 2", 33.0)
@@ -79,6 +81,7 @@ def test_what_comes_after_the_end_changes_nothing(plan: Plan, log: ResultsLog) -
     recorder.ended(point.id, "FAILED", "first")
     recorder.ended(point.id, "FAILED", "second")
     recorder.measured(measurement(point, 3))
+    log.close()
 
     assert len((plan.folder / "results.jsonl").read_text().splitlines()) == 1
     assert latest_rows(plan.folder)[point.id]["reason"] == "first"
@@ -98,6 +101,7 @@ def test_a_point_whose_process_died_is_taken_up_again_a_bounded_number_of_times(
     assert recorder.take() == second
     for epoch in (1, 2, 3):
         recorder.measured(measurement(second, epoch))
+    log.close()
 
     rows = latest_rows(plan.folder)
     said = [(rows[point.id]["state"], rows[point.id]["restarts"], rows[point.id]["reason"]) for point in plan.points]

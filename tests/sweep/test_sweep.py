@@ -26,7 +26,7 @@ from sweep.config import SweepConfig
 from sweep.plan import make_plan
 from sweep.prediction import TimedNetwork, predict
 from sweep.results import ResultsLog, load_measurements, load_table
-from sweep.sweep import _locked, _write_identity, progress_so_far
+from sweep.sweep import _locked, progress_so_far, write_identity
 from tests.sweep.conftest import ARGUMENTS, Sweep, measurement, open_recorder, quick_config, resources
 from trainers.errors import ConfigError, TrainingDivergedError
 from trainers.timing import Line, Timing
@@ -314,7 +314,7 @@ def test_a_sweep_that_was_killed_before_its_first_epoch_goes_on(tmp_path: Path) 
     config = quick_config(tmp_path)
     plan = make_plan(config)
     plan.folder.mkdir()
-    _write_identity(config, plan)
+    write_identity(config, plan)
 
     assert progress_so_far(config, plan) == f"0 of 9 points done in {plan.folder}"
     other = replace(config, train=replace(config.train, epochs=7))

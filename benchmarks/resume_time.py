@@ -1,0 +1,105 @@
+"""How long a sweep of many finished points takes until it trains what is missing, beside a sweep of one point.
+
+    uv run benchmarks/resume_time.py
+
+The finished points are in the results log, with five epochs each, and in the MLflow store; their training is made up.
+Counted is from the command to the first training step of the one point that is missing.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # the project is run from its checkout, not installed
+
+from sweep.command_line import parse_sweep
+from sweep.config import SweepConfig
+from sweep.plan import make_plan
+from sweep.queue import Queue
+from sweep.recorder import Recorder
+from sweep.results import ResultsLog, load_measurements
+from sweep.schedulers import Fifo
+from sweep.sweep import write_identity
+from sweep.tracking import Tracker, connect
+from trainers.measurement import Measurement
+
+EPOCHS = 5
+
+
+def arguments_of(num_points: int, runs: Path) -> list[str]:
+    """The command line of a sweep of points that differ in their seed."""
+    shape = ["--axis", "width_mult=0.25", "--axis", "resolution=16", "--train.epochs", str(EPOCHS)]
+    seeds = ["--axis", f"seed={','.join(map(str, range(num_points)))}", "--name", f"points{num_points}"]
+    return ["--space", "mnv2_quick", "--gpus-per-trial", "0", "--scheduler", "fifo", "--quiet", *shape, *seeds,
+            "--runs", str(runs)]  # fmt: skip
+
+
+def finish(num_points: int, runs: Path) -> None:
+    """Have all points of such a sweep but the last one finished."""
+    config = parse_sweep(arguments_of(num_points, runs), SweepConfig, "", "")
+    plan = make_plan(config)
+    plan.folder.mkdir(parents=True)
+    identity = write_identity(config, plan)
+    tracker = Tracker(connect(f"sqlite:///{runs / 'mlflow.db'}", runs), plan, sweep_id=identity["sweep_id"], tags={})
+    with closing(ResultsLog(plan.folder)) as log:
+        recorder = Recorder(log, [tracker], Queue(Fifo(), plan.points[:-1]), {})
+        while point := recorder.take():
+            recorder.started(point.id)
+            for epoch in range(1, EPOCHS + 1):
+                recorder.measured(made_up(point.id, epoch))
+    error = tracker.finish("FINISHED", None)
+    assert error is None, error
+
+
+def made_up(point: str, epoch: int) -> Measurement:
+    """A measurement of nothing."""
+    return Measurement(
+        point=point, epoch=epoch, lr=0.1, train_loss=1.0, val_loss=1.0, top1=50.0, top5=90.0, images_per_second=100.0,
+        train_seconds=1.0, measured_at=time.time(), device="none",
+    )  # fmt: skip
+
+
+def ready(num_points: int, runs: Path) -> float:
+    """Seconds from the command to the first training step of the last point."""
+    folder = runs / f"points{num_points}"
+    start = time.time()
+    process = subprocess.Popen([sys.executable, "run_sweep.py", *arguments_of(num_points, runs)], cwd=ROOT)
+    process.wait()
+    assert process.returncode == 0
+    last = max(load_measurements(folder).values(), key=lambda history: history[-1].measured_at)
+    return last[0].measured_at - last[0].train_seconds - start
+
+
+def main() -> None:
+    """Resume both sweeps a few times in turn, and say what it took."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--points", type=int, default=10_000, help="finished points (10000)")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="resume-"))
+    sizes = [arguments.points + 1, 2]
+    for size in sizes:
+        finish(size, folder / "before")
+    taken: dict[int, list[float]] = {size: [] for size in sizes}
+    for _ in range(arguments.repeats):
+        shutil.rmtree(folder / "now", ignore_errors=True)
+        shutil.copytree(folder / "before", folder / "now")
+        for size in sizes:
+            taken[size].append(ready(size, folder / "now"))
+    shutil.rmtree(folder)
+    for size, seconds in taken.items():
+        spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
+        print(f"{size - 1} finished points: {statistics.median(seconds):.1f} s ({spread}) until the next one trains")
+    more = [many - few for many, few in zip(*taken.values(), strict=True)]
+    print(f"for the finished points: {statistics.median(more):.1f} s ({min(more):.1f} to {max(more):.1f})")
+
+
+if __name__ == "__main__":
+    main()
