@@ -81,7 +81,7 @@ class Sweep:
         self.finished: dict[tuple[str, int], float] = {}
         self.tally = Tally()
         self.driver: subprocess.Popen[bytes] | None = None
-        self.printed = open(runs / "printed.txt", "ab")  # noqa: SIM115 - for all drivers
+        self.printed = open(runs / "printed.log", "ab")  # noqa: SIM115 - for all drivers
 
     def start(self) -> None:
         """Start the driver."""
@@ -209,14 +209,17 @@ def nodes(arguments: argparse.Namespace, folder: Path) -> None:
         runs = folder / str(i)
         runs.mkdir()
         port = free_port()
-        with node(["--head", "--port", str(port)]), node(["--address", f"127.0.0.1:{port}"]) as second:
+        joining = ["--address", f"127.0.0.1:{port}"]
+        with node(["--head", "--port", str(port)], runs / "0.txt"), node(joining, runs / "1.txt") as second:
             sweep = Sweep(runs, ["--address", f"127.0.0.1:{port}"])
             sweep.start()
             sweep.wait(lambda s=sweep: s.num_measurements() >= rng.randint(2, 20))
-            os.killpg(second.pid, signal.SIGKILL)
+            sweep.note_epochs()
+            for pid in (*descendants(second.pid), second.pid):
+                os.kill(pid, signal.SIGKILL)
             sweep.tally.faults["node lost"] += 1
             time.sleep(rng.uniform(0, 5))
-            with node(["--address", f"127.0.0.1:{port}"]):
+            with node(joining, runs / "2.txt"):
                 sweep.tally.faults["node joined"] += 1
                 sweep.wait(lambda: False)
         print(f"{i + 1}: {sweep.audit().line()}", flush=True)
@@ -244,19 +247,22 @@ def tracking(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 @contextmanager
-def node(arguments: Sequence[str]) -> Generator[subprocess.Popen[bytes]]:
-    """A node of a cluster, with one CPU; killed at the end."""
-    command = [str(Path(sys.executable).with_name("ray")), "start", *arguments, "--num-cpus", "1", "--block"]
-    environment = os.environ | {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
-    process = subprocess.Popen(
-        [*command, "--include-dashboard", "false", "--disable-usage-stats"] if "--head" in arguments else command,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    time.sleep(8)
+def node(arguments: Sequence[str], printed: Path) -> Generator[subprocess.Popen[bytes]]:
+    """A node of a cluster, with one CPU, once it has joined; killed at the end."""
+    head = ["--include-dashboard", "false", "--disable-usage-stats"] if "--head" in arguments else []
+    ray = str(Path(sys.executable).with_name("ray"))
+    with open(printed, "wb") as output:
+        process = subprocess.Popen(
+            [ray, "start", *arguments, *head, "--num-cpus", "1", "--block"],
+            env=os.environ | {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_AUTH_MODE": "token"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while b"Ray runtime started" not in printed.read_bytes() and time.monotonic() < deadline:
+            time.sleep(0.2)
         yield process
     finally:
         for pid in (*descendants(process.pid), process.pid):
