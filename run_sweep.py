@@ -639,6 +639,7 @@ def split_command(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command that `argv` names, `sweep` if none; the exit code."""
+    name = ""
     try:
         for argument in argv:
             check_printable(argument)
@@ -648,7 +649,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"error: {one_line(error, longest=1000)}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a folder that may not be written, a file system that is gone
-        print(f"error: {one_line(error)}; what has ended is kept, the same command goes on from there", file=sys.stderr)
+        kept = "; what has ended is kept, the same command goes on from there" if name in ("sweep", "promote") else ""
+        print(f"error: {one_line(error)}{kept}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"interrupted; continue with: {command(*argv)}", file=sys.stderr)

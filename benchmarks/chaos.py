@@ -24,7 +24,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the project is run from its checkout, not installed
@@ -34,6 +34,7 @@ from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.results import MEASUREMENTS, RESULTS, latest_rows, load_measurements
 from sweep.tracking import EXPERIMENT
+from trainers import checkpoint
 
 from mlflow import MlflowClient  # after sweep.tracking, which sets what MLflow reads
 
@@ -77,11 +78,17 @@ class Sweep:
         self.plan = make_plan(parse_sweep(self.arguments, SweepConfig, "", ""))
         self.folder = self.plan.folder
         self.uri = uri or f"sqlite:///{runs / 'mlflow.db'}"
-        self.run_ids: dict[str, str] = {}
-        self.finished: dict[tuple[str, int], float] = {}
         self.tally = Tally()
         self.driver: subprocess.Popen[bytes] | None = None
         self.printed = open(runs / "printed.log", "ab")  # noqa: SIM115 - for all drivers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.printed.close()
+        if self.driver and not self.ended():
+            self.driver.kill()
 
     def start(self) -> None:
         """Start the driver."""
@@ -101,11 +108,13 @@ class Sweep:
 
     def wait(self, until: Callable[[], bool]) -> bool:
         """Whether it came true before the driver ended."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        known, since = -1, time.monotonic()
         while not until():
             if self.ended():
                 return False
-            if time.monotonic() > deadline:
+            if self.num_measurements() > known:
+                known, since = self.num_measurements(), time.monotonic()
+            if time.monotonic() > since + PATIENCE_SECONDS:
                 raise TimeoutError(f"the driver does nothing; see {self.printed.name}")
             time.sleep(0.05)
         return True
@@ -118,7 +127,6 @@ class Sweep:
     def kill_driver(self, rng: random.Random) -> None:
         """Kill the driver, with no time to say good-bye; its Ray processes find out by themselves."""
         assert self.driver
-        self.note_epochs()
         self.tally.cut_short += len(self.trials())
         self.driver.kill()
         self.driver.wait()
@@ -129,23 +137,9 @@ class Sweep:
         """Kill one process that trains."""
         found = self.trials()
         if found:
-            self.note_epochs()
             os.kill(rng.choice(found), signal.SIGKILL)
             self.tally.faults["trial killed"] += 1
             self.tally.cut_short += 1
-
-    def note_epochs(self) -> None:
-        """Remember when each epoch so far was finished, and the MLflow run of each point."""
-        for point, history in load_measurements(self.folder).items():
-            for each in history:
-                self.finished.setdefault((point, each.epoch), each.measured_at)
-
-    def note_runs(self) -> None:
-        """Remember which MLflow run each point has; a point that has another one counts as doubled."""
-        for run in children(self.uri):
-            point = run.data.tags["point"]
-            if self.run_ids.setdefault(point, run.info.run_id) != run.info.run_id:
-                self.tally.doubled += 1
 
     def audit(self) -> Tally:
         """Compare what is left with the plan."""
@@ -155,11 +149,13 @@ class Sweep:
         ended = Counter(line["point"] for line in lines if line["state"] == "COMPLETE")
         tally.lost += sum(ended[point.id] == 0 for point in self.plan.points)
         tally.doubled += sum(number > 1 for number in ended.values())
-        for point, history in load_measurements(self.folder).items():
-            for each in history:
-                tally.again += self.finished.get((point, each.epoch), each.measured_at) != each.measured_at
-        self.note_runs()
+        logged = load_measurements(self.folder)
+        for point in self.plan.points:  # the log keeps the first time that an epoch was told, the checkpoint the last
+            state = checkpoint.load(point.point.folder / checkpoint.LAST) or {"history": []}
+            first = {m.epoch: m.measured_at for m in logged.get(point.id, [])}
+            tally.again += sum(first.get(m["epoch"]) != m["measured_at"] for m in state["history"])
         runs = children(self.uri)
+        tally.doubled += sum(number > 1 for number in Counter(run.data.tags["point"] for run in runs).values())
         tally.running += sum(run.info.status == "RUNNING" for run in runs)
         told = {run.data.tags["point"]: run for run in runs}
         for point, row in rows.items():
@@ -168,7 +164,7 @@ class Sweep:
                 row["state"],
                 row["top1"],
             )
-            histories = {m.epoch: m.top1 for m in load_measurements(self.folder)[point]}
+            histories = {m.epoch: m.top1 for m in logged[point]}
             if same and run is not None:
                 metrics = MlflowClient(self.uri).get_metric_history(run.info.run_id, "top1")
                 same = sorted((m.step, m.value) for m in metrics) == sorted(histories.items())
@@ -179,27 +175,26 @@ class Sweep:
 def kills(arguments: argparse.Namespace, folder: Path) -> None:
     """Kill the driver and trials of one sweep, each at a random moment, then let it end."""
     rng = random.Random(arguments.seed)
-    sweep = Sweep(folder, [])
     events = ["driver"] * arguments.driver_kills + ["trial"] * arguments.trial_kills
     rng.shuffle(events)
-    sweep.start()
-    for event in events:
+    with Sweep(folder, []) as sweep:
+        for event in events:
+            if sweep.ended():
+                sweep.start()
+            begun = sweep.num_measurements()
+            wanted = begun + rng.choice([0, 1, 1, 2])
+            if event == "driver" and wanted == begun:
+                time.sleep(rng.uniform(0, START_SECONDS))
+            elif not sweep.wait(lambda at=wanted: sweep.num_measurements() >= at and bool(sweep.trials())):
+                continue
+            time.sleep(rng.uniform(0, 1))
+            if not sweep.ended():
+                (sweep.kill_driver if event == "driver" else sweep.kill_trial)(rng)
+                print(f"{event} killed with {sweep.num_measurements()} epochs in the log", flush=True)
         if sweep.ended():
             sweep.start()
-        begun = sweep.num_measurements()
-        wanted = begun + rng.choice([0, 1, 1, 2])
-        if event == "driver" and wanted == begun:
-            time.sleep(rng.uniform(0, START_SECONDS))
-        elif not sweep.wait(lambda at=wanted: sweep.num_measurements() >= at and bool(sweep.trials())):
-            continue
-        time.sleep(rng.uniform(0, 1))
-        if not sweep.ended():
-            (sweep.kill_driver if event == "driver" else sweep.kill_trial)(rng)
-            print(f"{event} killed with {sweep.num_measurements()} epochs in the log", flush=True)
-    if sweep.ended():
-        sweep.start()
-    sweep.wait(lambda: False)
-    print(sweep.audit().line())
+        sweep.wait(lambda: False)
+        print(sweep.audit().line())
 
 
 def nodes(arguments: argparse.Namespace, folder: Path) -> None:
@@ -208,13 +203,15 @@ def nodes(arguments: argparse.Namespace, folder: Path) -> None:
     for i in range(arguments.repeats):
         runs = folder / str(i)
         runs.mkdir()
-        port = free_port()
-        joining = ["--address", f"127.0.0.1:{port}"]
-        with node(["--head", "--port", str(port)], runs / "0.txt"), node(joining, runs / "1.txt") as second:
-            sweep = Sweep(runs, ["--address", f"127.0.0.1:{port}"])
+        joining = ["--address", f"127.0.0.1:{(port := free_port())}"]
+        with (
+            node(["--head", "--port", str(port)], runs / "0.txt"),
+            node(joining, runs / "1.txt") as second,
+            Sweep(runs, joining) as sweep,
+        ):
             sweep.start()
-            sweep.wait(lambda s=sweep: s.num_measurements() >= rng.randint(2, 20))
-            sweep.note_epochs()
+            at = rng.randint(2, 20)
+            sweep.wait(lambda sweep=sweep, at=at: sweep.num_measurements() >= at)
             for pid in (*descendants(second.pid), second.pid):
                 os.kill(pid, signal.SIGKILL)
             sweep.tally.faults["node lost"] += 1
@@ -222,7 +219,7 @@ def nodes(arguments: argparse.Namespace, folder: Path) -> None:
             with node(joining, runs / "2.txt"):
                 sweep.tally.faults["node joined"] += 1
                 sweep.wait(lambda: False)
-        print(f"{i + 1}: {sweep.audit().line()}", flush=True)
+            print(f"{i + 1}: {sweep.audit().line()}", flush=True)
 
 
 def tracking(arguments: argparse.Namespace, folder: Path) -> None:
@@ -232,18 +229,19 @@ def tracking(arguments: argparse.Namespace, folder: Path) -> None:
         runs = folder / str(i)
         runs.mkdir()
         port = free_port()
-        uri = f"http://127.0.0.1:{port}"
-        sweep = Sweep(runs, ["--tracking-uri", uri], uri=f"sqlite:///{runs / 'server.db'}")
-        num_epochs = sum(point.config.epochs for point in sweep.plan.points)
-        away = rng.randint(1, num_epochs // 2)
-        with mlflow_server(runs, port):
-            sweep.start()
-            sweep.wait(lambda s=sweep, at=away: s.num_measurements() >= at)
-        sweep.tally.faults["server killed"] += 1
-        sweep.wait(lambda s=sweep, at=away + num_epochs // 3: s.num_measurements() >= at)
-        with mlflow_server(runs, port):
-            sweep.wait(lambda: False)
-        print(f"{i + 1}: {sweep.audit().line()}", flush=True)
+        served = ["--tracking-uri", f"http://127.0.0.1:{port}"]
+        with Sweep(runs, served, uri=f"sqlite:///{runs / 'server.db'}") as sweep:
+            num_epochs = sum(point.config.epochs for point in sweep.plan.points)
+            away = rng.randint(1, num_epochs // 2)
+            back = away + num_epochs // 3
+            with mlflow_server(runs, port):
+                sweep.start()
+                sweep.wait(lambda sweep=sweep, at=away: sweep.num_measurements() >= at)
+            sweep.tally.faults["server killed"] += 1
+            sweep.wait(lambda sweep=sweep, at=back: sweep.num_measurements() >= at)
+            with mlflow_server(runs, port):
+                sweep.wait(lambda: False)
+            print(f"{i + 1}: {sweep.audit().line()}", flush=True)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def list_damaged(plan: Plan) -> str | None:
         path.unlink(missing_ok=True)  # they have been repaired
         return None
     with whole_file(path) as partial, open(partial, "w", newline="") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["split", "image", "reason"])
         writer.writerows(rows)
     return f"{counted(len(rows), 'damaged image')} left out, listed in {path}"

@@ -1,12 +1,11 @@
 """How long the points of a sweep take on this machine; each is measured once and kept beside the results."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sweep.checkpoints import open_checkpoint
-from sweep.rows import NAME, Column, columns_of, read_rows
+from sweep.rows import NAME, Column, append, columns_of, open_for_append, read_rows
 from trainers.fields import field_names
 from trainers.files import check_writable
 from trainers.latency import Latency, measure_latency, pytorch_device
@@ -34,6 +33,6 @@ def point_latency(sweep: Path, point: str, *, num_threads: int) -> Latency:
             return Latency(**{name: row[name] for name in field_names(Latency)})
     check_writable(path)
     [found] = measure_latency(network, num_threads=num_threads, with_onnx=False)
-    with path.open("a") as file:
-        file.write(json.dumps({"point": point, **asdict(found)}) + "\n")
+    with open_for_append(path) as file:
+        append(file, {"point": point, **asdict(found)})
     return found

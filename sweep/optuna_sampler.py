@@ -81,7 +81,7 @@ class OptunaSampler:
         self._trained = {trial.user_attrs[POINT] for trial in known}
         self._running: dict[str, tuple[int, Trial]] = {}
         self._proposer.add_trials([trial for trial in known if trial.state.is_finished()])
-        self._unfinished = [trial for trial in known if not trial.state.is_finished()]
+        self._known = known
 
     @property
     def points(self) -> list[PlannedPoint]:
@@ -89,13 +89,14 @@ class OptunaSampler:
         return [self._plan.point(self._from(_params(trial))) for trial in self._study.get_trials(deepcopy=False)]
 
     def go_on(self, rows: Mapping[str, Mapping[str, Any]]) -> list[PlannedPoint]:
-        """The proposed points that have not ended; those whose row says how they ended are told it."""
+        """The proposed points that have no row; those that have one and were not told are told it."""
         waiting: list[PlannedPoint] = []
-        for trial in self._unfinished:
+        for trial in self._known:
             if trial.state == TrialState.WAITING:  # the process ended between its two steps
                 self._study.ask(self._distributions)
             point = self._plan.point(self._from(_params(trial)))
-            self._running[point.id] = trial.number, self._proposed(_params(trial))
+            if not trial.state.is_finished():
+                self._running[point.id] = trial.number, self._proposed(_params(trial))
             if point.id in rows:
                 self.ended(rows[point.id])
             else:

@@ -30,7 +30,7 @@ class Listener(Protocol):
         ...
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        """A point ended; its row is in the results log."""
+        """A point ended; its row is on its way to the results log."""
         ...
 
 

@@ -5,13 +5,12 @@ once (failed, then run again) counts with its last row. Both are read by pandas 
 `pandas.read_json("runs/NAME/results.jsonl", lines=True)`.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, Literal, get_args
 
 import pandas as pd
 
@@ -24,9 +23,11 @@ from sweep.rows import (
     TEXT,
     Column,
     Kind,
+    append,
     columns_of,
     is_cut_off,
     one_of,
+    open_for_append,
     read_rows,
 )
 from trainers.config import TrainConfig
@@ -78,7 +79,7 @@ COLUMNS = (
 NEEDED = ("point", "state", "model", "width_mult", "resolution", "dataset", "macs", "num_params")
 """The columns that no row lacks, of whichever version; an earlier one may lack others."""
 TEXTS = ("reason", "dataset", "fingerprint", "device", "reused_from")
-COUNTS = ("macs", "num_params", "activations", "best_epoch", "epochs_trained")
+COUNTS = ("restarts", "macs", "num_params", "activations", "best_epoch", "epochs_trained", "parts")
 
 
 def _kind(column: str) -> Kind:
@@ -194,10 +195,10 @@ class ResultsLog:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._results = _open_for_append(folder / RESULTS)
-        self._measurements = _open_for_append(folder / MEASUREMENTS)
+        self._results = open_for_append(folder / RESULTS)
+        self._measurements = open_for_append(folder / MEASUREMENTS)
         self._thread = ThreadPoolExecutor(1)
-        self._written: Future[None] | None = None
+        self._written: list[Future[None]] = []
 
     def append_result(self, row: Mapping[str, Any]) -> None:
         """Append the row of an ended point, which has every one of COLUMNS, soon: on disk once the log is closed.
@@ -206,18 +207,18 @@ class ResultsLog:
             OSError: an earlier row could not be written.
         """
         assert tuple(row) == COLUMNS, f"columns differ: {set(row) ^ set(COLUMNS)}"
-        if self._written and self._written.done():
-            self._written.result()
-        self._written = self._thread.submit(self._write, dict(row))
+        while self._written and self._written[0].done():
+            self._written.pop(0).result()
+        self._written.append(self._thread.submit(self._write, dict(row)))
 
     def _write(self, row: Mapping[str, Any]) -> None:
         os.fsync(self._measurements.fileno())  # a row that is there has its measurements
-        _append(self._results, row)
+        append(self._results, row)
         os.fsync(self._results.fileno())
 
     def append_measurement(self, measurement: Measurement) -> None:
         """Append the measurement of one epoch; the checkpoint holds it too, so it need not be on disk yet."""
-        _append(self._measurements, asdict(measurement))
+        append(self._measurements, asdict(measurement))
 
     def close(self) -> None:
         """Put everything on disk and close both files.
@@ -226,18 +227,9 @@ class ResultsLog:
             OSError: a row could not be written.
         """
         self._thread.shutdown()
-        self._results.close()
-        self._measurements.close()
-        if self._written:
-            self._written.result()
-
-
-def _open_for_append(path: Path) -> BinaryIO:
-    file = open(path, "ab")  # noqa: SIM115 - ResultsLog closes it
-    file.truncate(path.read_bytes().rfind(b"\n") + 1)
-    return file
-
-
-def _append(file: BinaryIO, row: Mapping[str, Any]) -> None:
-    file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
-    file.flush()
+        try:
+            self._results.close()
+        finally:
+            self._measurements.close()
+        for written in self._written:
+            written.result()

@@ -1,14 +1,14 @@
-"""Rows of JSON-lines files: what each column may hold, and the reader that says which value is damaged."""
+"""Rows of JSON-lines files: what each column may hold, the reader that says which value is damaged, and the writer."""
 
 import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from reprlib import repr as shortened
-from typing import Any
+from typing import Any, BinaryIO
 
 from trainers.errors import ConfigError
 from trainers.fields import row_type
@@ -112,3 +112,16 @@ def is_cut_off(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read() != b"\n"
+
+
+def open_for_append(path: Path) -> BinaryIO:
+    """The file, made if need be, without a last line that a killed writer left unfinished; to be closed."""
+    file = open(path, "ab")  # noqa: SIM115 - its user closes it
+    file.truncate(path.read_bytes().rfind(b"\n") + 1)
+    return file
+
+
+def append(file: BinaryIO, row: Mapping[str, Any]) -> None:
+    """Write a row, which every reader has from then on."""
+    file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+    file.flush()

@@ -6,8 +6,9 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -45,8 +46,11 @@ from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
 from trainers.timing import Slot  # noqa: E402
 from trainers.workers import Workers  # noqa: E402
 
-NOT_SHIPPED = (".git", ".venv", ".env*", "*.pem", "*.key", "id_*", ".netrc", ".ssh", ".aws", "*.db", "runs*")
-"""What a cluster does not get of the checkout: what may be secret, and what it does not need."""
+SHIPPED = ("run_sweep.py", "pyproject.toml", "sweep", "search_spaces", "trainers", "analysis")
+"""What a cluster gets of the checkout, in which secrets, data and results may lie."""
+RAY_PROCESSES = ("gcs_server", "raylet")
+WATCH_SECONDS = 0.5
+"""Between looks at Ray's own processes."""
 SECONDS_BETWEEN_LOOKS = 2.0
 """At the nodes of the cluster, for how many trials they have room."""
 GROUP_BUNDLE = {"node:__internal_head__": 0.001}
@@ -56,21 +60,23 @@ STOP = "stop"
 
 
 @contextmanager
-def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Generator[None]:
+def ray_session(config: SweepConfig) -> Generator[None]:
     """Ray on this machine, or a connection to the cluster at `config.address`, to which the code is shipped.
 
     Raises:
         ConfigError: no cluster at that address.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)
+    over = threading.Event()
     if config.address is None:
         os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment; nothing to ship
         with _outliving_sigterm():
             ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+        threading.Thread(target=_end_with_ray, args=(over,), daemon=True).start()
     else:
         _reach(config.address)
         root = Path(__file__).parents[1]
-        shipped = {"working_dir": str(root), "excludes": [*NOT_SHIPPED, *_below(root, excludes)]}
+        shipped = {"working_dir": str(root), "excludes": ["/*", *(f"!/{name}" for name in SHIPPED), "__pycache__"]}
         try:
             ray.init(config.address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
         except AuthenticationError as error:
@@ -86,7 +92,28 @@ def ray_session(config: SweepConfig, *, excludes: Sequence[Path] = ()) -> Genera
     try:
         yield
     finally:
+        over.set()
         ray.shutdown()
+
+
+def _end_with_ray(over: threading.Event) -> None:
+    """End this process if one of Ray's own dies before it is `over`: Ray would wait a minute, and then abort it."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    watched = [Path(f"/proc/{pid}/stat") for pid in children if _state(Path(f"/proc/{pid}/stat"))[0] in RAY_PROCESSES]
+    while not over.wait(WATCH_SECONDS):
+        dead = [name for name, state in map(_state, watched) if state in "XZ"]
+        if dead and not over.is_set():
+            print(f"error: Ray's process {dead[0]} died; the same command goes on", file=sys.stderr, flush=True)
+            os._exit(1)
+
+
+def _state(stat: Path) -> tuple[str, str]:
+    """The name and the state of a process; X where it is gone."""
+    try:
+        name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+    except OSError:
+        return stat.parent.name, "X"
+    return name, rest.split()[0]
 
 
 @contextmanager
@@ -115,12 +142,6 @@ def _reach(address: str) -> None:
         raise ConfigError(
             f"no Ray cluster at {address!r} ({error}); give auto or HOST:PORT of one that `ray start --head` started"
         ) from error
-
-
-def _below(root: Path, paths: Sequence[Path]) -> list[str]:
-    """Those of `paths` that lie below `root`, relative to it."""
-    absolute = [path.absolute() for path in paths]
-    return [str(path.relative_to(root)) for path in absolute if path.is_relative_to(root)]
 
 
 def cluster() -> Machine:
@@ -191,7 +212,7 @@ def _stop_on_signal() -> Generator[list[int]]:
         if listening:
             signal.raise_signal(signal.SIGUSR1)
         for each in before:
-            signal.signal(each, signal.default_int_handler)
+            signal.signal(each, lambda number, _: sys.exit(128 + number))
         if not listening:
             raise KeyboardInterrupt
 
@@ -320,11 +341,12 @@ class _Stop(_Hook, tune.Stopper):
         if "measurement" not in result:
             return False
         measurement = Measurement(**result["measurement"])
-        open_before = {point.id: point for point in self._recorder.unfinished}
-        stops = self._recorder.measured(measurement)
-        if stops and self._by_file:
-            (open_before[measurement.point].point.folder / STOP).touch()
-        return stops and not self._by_file
+        if not self._by_file:
+            return self._recorder.measured(measurement)
+        folders = {point.id: point.point.folder for point in self._recorder.unfinished}
+        if self._recorder.measured(measurement):
+            (folders[measurement.point] / STOP).touch()
+        return False
 
     def stop_all(self) -> bool:
         return self._recorder.over

@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -115,13 +115,13 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
 
     uri = tracking_uri(config.runs, config.tracking_uri)
     with ExitStack() as stack:
+        stack.enter_context(_locked(plan.folder))
+        _refuse_other_sweep(plan, config)  # again: another driver may have ended since
         resources, predicted = (
             _prepare(config, plan, scheduler, found, history, console, stack) if needs_training else (None, None)
         )
         cut = {point.id for point in predicted.cut} if predicted else set[str]()
         store = connect(uri, config.runs)
-        stack.enter_context(_locked(plan.folder))
-        _refuse_other_sweep(plan, config)  # again: another driver may have ended since
         identity = write_identity(config, plan)
         for note in cut_off_notes(plan.folder):
             print(note, file=sys.stderr, flush=True)
@@ -144,7 +144,7 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
             )
             rows = [row for id_, row in _rows(plan).items() if id_ not in left | cut]
             num_cut = plan.num_points - len(rows) - num_left - len(cut)
-            if plan.adaptive and num_cut > 0:
+            if plan.adaptive and num_cut > 0 and config.max_device_hours:
                 console.print(f"left out, for {budget(config)}: {num_cut} of {counted(plan.num_points, 'point')}")
             report_folder = report(plan.folder) if rows else None
         except BaseException:
@@ -321,7 +321,8 @@ def _train(
             {point.id: predicted.prediction.device_hours([point.id]) for point in plan.points} if predicted else None
         )
         sampler = OptunaSampler(config, plan, effective_space(config), hours)
-        missing, known = sampler.go_on(rows), sampler.points
+        missing = sampler.go_on({row["point"]: row for row in _ended(plan, scheduler_name)})
+        known = sampler.points
     waiting = {point.id for point in missing}
     for point in (point for point in known if point.id not in cut):
         state = rows[point.id]["state"] if point.id in rows and point.id not in waiting else None
@@ -344,7 +345,7 @@ def _train(
         if queue.given_up:
             ended_by = f"{config.max_failures} points in a row failed, the last: {queue.given_up}"
         else:
-            ended_by = "the time budget is over" if queue.out_of_time else "interrupted"
+            ended_by = "the time budget is over" if queue.out_of_time else "interrupted" if signal else "Ray Tune ended"
         return num_left, left, ended_by if num_left else "", signal
 
 
@@ -353,15 +354,18 @@ def _ray(config: SweepConfig) -> Generator[tuple[Resources, Machine]]:
     """A Ray session: the resources of each trial in it, and its nodes."""
     from sweep.runner import cluster, ray_session
 
-    data = [Path(config.train.data)] if Path(config.train.data).exists() else []
-    with ray_session(config, excludes=[config.runs, *data]):
+    with ray_session(config):
         machine = cluster()
         yield trial_resources(config, machine.nodes), machine
 
 
 @contextmanager
 def _locked(folder: Path) -> Generator[None]:
-    """Hold the folder against a second driver, which is told by whom; the lock of a dead one is free."""
+    """Hold the folder against a second driver, which is told by whom; the lock of a dead one is free.
+
+    A folder to which nothing was written is gone afterwards.
+    """
+    made = [path for path in (folder, folder.parent) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     driver = folder / DRIVER
     try:
@@ -371,6 +375,11 @@ def _locked(folder: Path) -> Generator[None]:
                 yield
             finally:
                 driver.unlink(missing_ok=True)
+                if [path.name for path in folder.iterdir()] == [LOCK]:
+                    (folder / LOCK).unlink()
+                    with suppress(OSError):  # not empty
+                        for path in made:
+                            path.rmdir()
     except Timeout:
         who = driver.read_text() if driver.is_file() else "another process"
         raise ConfigError(f"{who} is writing to {folder}; wait for it, or choose another --name") from None

@@ -3,7 +3,10 @@
 import io
 import os
 import pickle
+import platform
 import struct
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import torch
 from trainers.errors import ConfigError
 
 LAST, BEST = "last.pt", "best.pt"
+LEFT_BEHIND_SECONDS = 3600.0
+"""What is unfinished for so long is of a process that was killed; until then it may be of a node taken for lost."""
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, AttributeError,
               TypeError, struct.error)  # fmt: skip
 """What `torch.load` raises for files of all kinds."""
@@ -22,9 +27,11 @@ def save(state: dict[str, Any], path: Path) -> None:
     content = io.BytesIO()
     torch.save(state, content)  # to memory, as what it says of a full disk nobody understands
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left_behind in path.parent.glob(f"{path.stem}.*.partial"):  # by a process that was killed
-        left_behind.unlink(missing_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
+    for left_behind in path.parent.glob(f"{path.stem}.*.partial"):
+        with suppress(FileNotFoundError):
+            if time.time() - left_behind.stat().st_mtime > LEFT_BEHIND_SECONDS:
+                left_behind.unlink()
+    partial = path.with_suffix(f".{platform.node()}-{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:
             file.write(content.getbuffer())

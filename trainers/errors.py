@@ -51,8 +51,9 @@ def check_printable(text: str) -> None:
 
 
 def printable(path: str) -> str:
-    """`path` with the bytes of it that are no UTF-8 escaped, such as `caf\\xe9.jpg`."""
-    return os.fsencode(path).decode(errors="backslashreplace")
+    """`path` with what is no UTF-8 in it, or steers a terminal, escaped, such as `caf\\xe9.jpg`."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def without_credentials(text: str) -> str:

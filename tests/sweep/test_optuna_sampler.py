@@ -125,6 +125,23 @@ def test_after_a_kill_what_ran_goes_on_and_what_ended_is_told(tmp_path: Path) ->
                 and trial.state != TrialState.COMPLETE]  # fmt: skip
 
 
+def test_a_point_that_was_told_and_has_lost_its_row_is_trained_again(tmp_path: Path) -> None:
+    """The row is written after the study is told; a driver that is killed between the two leaves the study ahead."""
+    config = config_of(tmp_path)
+    _, sampler = opened(config)
+    first, second = sampler.propose(), sampler.propose()
+    assert first
+    assert second
+    sampler.ended(row(first))
+    sampler.ended(row(second))
+
+    _, again = opened(config)
+    waiting = again.go_on({first.id: row(first)})
+    again.ended(row(second))
+
+    assert [point.id for point in waiting] == [second.id]
+
+
 def test_distributions_are_sampled_and_their_points_are_in_range(tmp_path: Path) -> None:
     axes = ("width_mult=0.25,0.5", "resolution=16", "lr=loguniform(0.001,0.1)", "dropout=uniform(0,0.4)")
     plan, sampler = opened(config_of(tmp_path, *axes, num_samples=12))

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from sweep import results
 from sweep.plan import make_plan
 from sweep.results import COLUMNS, ResultsLog, cut_off_notes, latest_rows, load_measurements, load_table, outcome
-from tests.sweep.conftest import measurement, open_recorder, quick_config
+from tests.sweep.conftest import measurement, open_recorder, quick_config, quick_plan
 from trainers.errors import ConfigError
 
 
@@ -160,3 +161,25 @@ def test_a_row_says_everything_about_its_point(tmp_path: Path) -> None:
     told = ("state", "reason", "model", "width_mult", "total_stride", "num_classes", "dataset", "epochs", "top1")
     assert [row[name] for name in told] == ["COMPLETE", "", "mobilenet_v2", 0.25, 8, 10, "digits", 2, 50.0]
     assert row["macs"] == plan.points[0].cost.macs
+
+
+def test_a_row_that_could_not_be_written_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of two rows meets a full disk; the second does not, and must not hide it."""
+    plan = quick_plan(tmp_path, 2)
+    failures = [OSError(28, "No space left on device")]
+
+    def fsync(number: int) -> None:
+        if failures:
+            raise failures.pop()
+
+    log = ResultsLog(plan.folder)
+    recorder = open_recorder(plan.points, log)
+    monkeypatch.setattr(results.os, "fsync", fsync)
+
+    def end_all() -> None:
+        for point in plan.points:
+            recorder.ended(point.id, "FAILED", "as a test")
+        log.close()
+
+    with pytest.raises(OSError, match="No space left"):
+        end_all()

@@ -40,7 +40,7 @@ def check_images(
     """
     wanted = [(split, _path(dataset, name)) for name, split in dataset.splits.items() if name in names]
     wanted = [(split, path) for split, path in wanted if not split.in_memory]
-    unknown = [(split, path) for split, path in wanted if not path.is_file()]
+    unknown = [(split, path) for split, path in wanted if _read(path) is None]
     if unknown and announce:
         count = sum(len(split) for split, _ in unknown)
         announce(f"checking that the {count} images of {dataset.name} can be read, once on each machine ...")
@@ -80,7 +80,7 @@ def _read(path: Path) -> tuple[DamagedImage, ...] | None:
     """The damaged images; None where they are not known."""
     try:
         return tuple(DamagedImage(*found) for found in json.loads(path.read_text()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):  # none, or emptied by a power failure
         return None
 
 

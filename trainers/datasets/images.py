@@ -1,5 +1,6 @@
 """Encoded images to pixels: whatever Pillow opens becomes RGB, reduced to the size that is asked for."""
 
+import errno
 from typing import IO
 
 import numpy as np
@@ -7,6 +8,9 @@ from PIL import Image, UnidentifiedImageError
 
 from trainers.datasets.dataset import Pixels
 from trainers.errors import UnreadableImageError, one_line, printable
+
+PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
+"""What a system says that is no fault of the image."""
 
 
 class Decoder:
@@ -24,11 +28,16 @@ def decode(source: str | IO[bytes], short_side: int, *, name: str) -> Pixels:
 
     Raises:
         UnreadableImageError: it cannot be read; the message calls it `name`.
+        OSError, MemoryError: the system cannot read it now.
     """
     try:
         with Image.open(source) as image:
             return decode_image(image, short_side)
+    except MemoryError:
+        raise
     except Exception as error:  # of a damaged file Pillow's parsers raise what happens to them, even a TypeError
+        if isinstance(error, OSError) and error.errno in PASSING:
+            raise
         raise UnreadableImageError(name, _reason(error)) from error
 
 
