@@ -76,7 +76,8 @@ def ray_session(config: SweepConfig) -> Generator[None]:
     else:
         _reach(config.address)
         root = Path(__file__).parents[1]
-        shipped = {"working_dir": str(root), "excludes": ["/*", *(f"!/{name}" for name in SHIPPED), "__pycache__"]}
+        others = [f"/{path.name}" for path in root.iterdir() if path.name not in SHIPPED]
+        shipped = {"working_dir": str(root), "excludes": [*others, "__pycache__"]}
         try:
             ray.init(config.address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
         except AuthenticationError as error:
