@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -98,23 +98,35 @@ def ray_session(config: SweepConfig) -> Generator[None]:
 
 
 def _end_with_ray(over: threading.Event) -> None:
-    """End this process if one of Ray's own dies before it is `over`: Ray would wait a minute, and then abort it."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    watched = [Path(f"/proc/{pid}/stat") for pid in children if _state(Path(f"/proc/{pid}/stat"))[0] in RAY_PROCESSES]
+    """End this process if one of Ray's own dies before it is `over`: Ray would wait a minute, and then abort it.
+
+    Then end those of Ray's processes that are told to, as they do not hear it (see `_outliving_sigterm`).
+    """
+    pids = map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+    children = {pid: name for pid in pids if (name := _status(pid).get("Name", ""))}
     while not over.wait(WATCH_SECONDS):
-        dead = [name for name, state in map(_state, watched) if state in "XZ"]
+        dead = [name for pid, name in children.items() if name in RAY_PROCESSES and not _lives(_status(pid))]
         if dead and not over.is_set():
             print(f"error: Ray's process {dead[0]} died; the same command goes on", file=sys.stderr, flush=True)
             os._exit(1)
+    while living := {pid: status for pid in children if _lives(status := _status(pid))}:
+        for pid, status in living.items():
+            if int(status["ShdPnd"], 16) & 1 << signal.SIGTERM - 1:
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
 
 
-def _state(stat: Path) -> tuple[str, str]:
-    """The name and the state of a process; X where it is gone."""
+def _status(pid: int) -> dict[str, str]:
+    """What the system says of a process; nothing where it is gone."""
     try:
-        name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
-        return stat.parent.name, "X"
-    return name, rest.split()[0]
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _lives(status: Mapping[str, str]) -> bool:
+    return status.get("State", "X")[0] not in "XZ"
 
 
 @contextmanager
