@@ -12,6 +12,7 @@ from sweep.plan import Plan, PlannedPoint
 from sweep.prediction import Prediction, byte_size, said_of_cut, within_budget
 from sweep.timings import Machine, predict_on
 from trainers.errors import ConfigError
+from trainers.files import nearest_folder
 from trainers.measurement import Measurement
 
 
@@ -94,9 +95,7 @@ def _spread(points: Sequence[PlannedPoint], prediction: Prediction, number: int)
 
 def free_bytes(folder: Path) -> int:
     """The disk that is free for a folder, which need not be there yet."""
-    return shutil.disk_usage(
-        next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    ).free
+    return shutil.disk_usage(nearest_folder(folder)).free
 
 
 def deadline(config: SweepConfig, made: Forecast | None) -> float | None:

@@ -324,10 +324,11 @@ class _Points(_Hook, Searcher):
         if time.monotonic() - self._looked_at > SECONDS_BETWEEN_LOOKS:
             self._most = self._resources.room(cluster().nodes) + self._num_ahead
             self._looked_at = time.monotonic()
-        point = self._recorder.take() if len(self._recorder.unfinished) < self._most else None
+        has_room = len(self._recorder.unfinished) < self._most
+        point = self._recorder.take() if has_room else None
         if point is not None:
             return {"points": [point.point]}
-        more = self._recorder.unfinished and not self._recorder.over
+        more = (self._recorder.unfinished or not has_room) and not self._recorder.over
         return None if more else Searcher.FINISHED  # one that fails may bring another back
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

@@ -33,6 +33,7 @@ from sweep.schedulers import ASHA_WARNING, SCHEDULERS
 from sweep.timings import Machine, this_machine
 from trainers.cost import network_key
 from trainers.errors import ConfigError, one_line
+from trainers.files import nearest_folder
 from trainers.measurement import Measurement
 from trainers.registry import TRAINERS
 
@@ -255,7 +256,7 @@ def _prepare(
 
 def _check_writable(folder: Path) -> None:
     """Raise a ConfigError unless `folder` is a folder to write to, or could be made."""
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    nearest = nearest_folder(folder)
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise ConfigError(
             f"cannot write to {folder}: {nearest} is not a folder that you may write to; choose other --runs"

@@ -14,6 +14,11 @@ def check_writable(path: Path) -> None:
         raise ConfigError(f"cannot write {path}: give a file in a folder that exists and that you may write to")
 
 
+def nearest_folder(path: Path) -> Path:
+    """`path` if there is such a thing, else the nearest folder above it that there is."""
+    return next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+
+
 @contextmanager
 def whole_file(path: Path) -> Generator[Path]:
     """The path to write to, which becomes `path` once the block has ended, and is removed if the block fails.
