@@ -69,6 +69,12 @@ class Progress:
             top1 = f"top-1 {measurement.top1:.2f} %"
             self._print_line(f"{self._points[measurement.point].label}: epoch {measurement.epoch}, {top1}")
 
+    def lost(self, point: PlannedPoint, reason: str) -> None:
+        """Say that the point waits again."""
+        self._latest.pop(point.id, None)
+        epoch = self._epochs[point.id]
+        self._console.print(f"{point.label} goes on after epoch {epoch}: its process died ({reason})", soft_wrap=True)
+
     def ended(self, row: Mapping[str, Any]) -> None:
         """Count the point; without a terminal, print a line."""
         self._latest.pop(row["point"], None)

@@ -29,6 +29,10 @@ class Listener(Protocol):
         """A point finished an epoch. A resumed point tells its earlier epochs again."""
         ...
 
+    def lost(self, point: PlannedPoint, reason: str) -> None:
+        """The process of `point` died; another one will go on from its checkpoint."""
+        ...
+
     def ended(self, row: Mapping[str, Any]) -> None:
         """A point ended; its row is on its way to the results log."""
         ...
@@ -118,7 +122,10 @@ class Recorder:
             self.ended(point_id, "FAILED", f"its process died {MOST_RESTARTS + 1} times, the last time: {reason}")
         else:
             restarts.append(reason)
-            self._queue.put_back(self._open.pop(point_id))
+            point = self._open.pop(point_id)
+            self._queue.put_back(point)
+            for listener in self._listeners:
+                listener.lost(point, reason)
 
     def ended(self, point_id: str, state: State, reason: str) -> None:
         """Write the row of a point, unless it has one."""

@@ -112,9 +112,10 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
     if found:
         names = ", ".join(sorted({folder.name for folder in found.values()}))
         console.print(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
-    from sweep.tracking import Tracker, connect, reaching, tracking_uri  # MLflow takes seconds to import
+    from sweep.tracking import Tracker, check_server, connect, reaching, tracking_uri  # MLflow takes seconds to import
 
     uri = tracking_uri(config.runs, config.tracking_uri)
+    check_server(uri)
     with ExitStack() as stack:
         stack.enter_context(_locked(plan.folder))
         _refuse_other_sweep(plan, config)  # again: another driver may have ended since

@@ -75,8 +75,24 @@ def reaching(uri: str) -> Generator[None]:
     except Exception as error:
         where = without_credentials(uri)
         raise ConfigError(
-            f"MLflow cannot be reached at {where}: {one_line(error)}; start it, or choose another with --tracking-uri"
+            f"MLflow cannot be reached at {where}: {one_line(_cause(error))}; start it, or choose another with --tracking-uri"
         ) from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What the operating system said, where an error began with that: what is made of it on the way up is long."""
+    found, inner = error, error.__cause__ or error.__context__
+    while inner is not None:
+        found, inner = inner if isinstance(inner, OSError) else found, inner.__cause__ or inner.__context__
+    return found
+
+
+def check_server(uri: str) -> None:
+    """Raise a ConfigError unless the MLflow server at `uri` answers, if that is one; nothing is written."""
+    if uri.startswith(("http:", "https:")):
+        logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+        with reaching(uri):
+            MlflowClient(uri).get_experiment_by_name(EXPERIMENT)
 
 
 def connect(uri: str, runs: Path) -> Store:
@@ -188,6 +204,12 @@ class Tracker:
                 for name in EPOCH_METRICS
                 if getattr(measurement, name) is not None
             ]
+            self._wake.notify()
+
+    def lost(self, point: PlannedPoint, reason: str) -> None:
+        """Keep the last such reason."""
+        with self._wake:
+            self._pending.setdefault(point.id, _Pending()).tags += [RunTag("lost", reason)]
             self._wake.notify()
 
     def ended(self, row: Mapping[str, Any]) -> None:

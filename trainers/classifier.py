@@ -18,7 +18,7 @@ from trainers.datasets.dataset import SplitName
 from trainers.datasets.registry import check_dataset
 from trainers.device import Device, free_memory, is_out_of_memory
 from trainers.ema import Ema
-from trainers.errors import DIVERGED, TrainingDivergedError
+from trainers.errors import DIVERGED, ConfigError, TrainingDivergedError
 from trainers.evaluate import Scores, evaluate
 from trainers.initial_weights import load_published_start
 from trainers.loss import build_criterion, build_mix
@@ -76,6 +76,12 @@ class Training:
         self.scaler = torch.amp.GradScaler(self.device.place.type, enabled=self.device.precision == "fp16")
         self.history: list[Measurement] = []
         self.dataset = check_dataset(config.data)  # this node may be another than the one that started the sweep
+        damaged = [[image.index for image in split.damaged] for split in self.dataset.splits.values()]
+        if any(other != damaged for other in self.workers.all_of(damaged)):
+            raise ConfigError(
+                f"the machines that train {point.id} together find different images of {self.dataset.name} damaged; "
+                "replace these images, or give all machines the same ones"
+            )
 
     def _initial(self) -> nn.Module:
         model = build_model(self.config)

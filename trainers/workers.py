@@ -5,6 +5,7 @@ Whoever starts them sets up `torch.distributed`; without it this process is alon
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import distributed as dist
@@ -46,6 +47,14 @@ class Workers:
         """Whether it holds for one of the workers; the same for all."""
         place = "cuda" if self.count > 1 and dist.get_backend() == "nccl" else "cpu"
         return bool(self.sum(torch.tensor(float(holds), device=place)))
+
+    def all_of(self, value: Any) -> list[Any]:
+        """What each worker has, by rank; any object."""
+        if self.count == 1:
+            return [value]
+        values: list[Any] = [None] * self.count
+        dist.all_gather_object(values, value)
+        return values
 
     def agree(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give every worker the values that rank 0 has."""

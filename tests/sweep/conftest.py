@@ -78,6 +78,9 @@ class Follower:
     def measured(self, measurement: Measurement) -> None:
         self.told.append((f"epoch {measurement.epoch}", measurement.point))
 
+    def lost(self, point: PlannedPoint, reason: str) -> None:
+        self.told.append((f"lost: {reason}", point.id))
+
     def ended(self, row: Mapping[str, Any]) -> None:
         self.told.append((row["state"], row["point"]))
         self.rows.append(row)

@@ -28,7 +28,7 @@ def report(plan: Plan, progress: Progress, tell: Callable[[Recorder], None]) -> 
 
 def test_lines_without_a_terminal_count_and_say_why(plan: Plan) -> None:
     written = StringIO()
-    complete, failed, _ = (point.id for point in plan.points)
+    complete, failed, lost = (point.id for point in plan.points)
     labels = {point.id: point.label for point in plan.points}
 
     def tell(recorder: Recorder) -> None:
@@ -37,15 +37,18 @@ def test_lines_without_a_terminal_count_and_say_why(plan: Plan) -> None:
         for epoch in (1, 2):
             recorder.measured(measurement(complete, epoch, 12.5, measured_at=time.time() + 1))
         recorder.ended(failed, "FAILED", "diverged at epoch 1")
+        recorder.measured(measurement(lost, 1))
+        recorder.lost(lost, "killed by signal 9")
 
     with Progress(plan.points, 5, Console(file=written), num_ended=2) as progress:
         report(plan, progress, tell)
 
-    first, second = written.getvalue().splitlines()
+    first, second, third = written.getvalue().splitlines()
     assert first.startswith("3/5 done, 1 running, 0 failed, about ")
     assert f"COMPLETE {labels[complete]}: top-1 12.50 % at {plan.points[0].cost.macs / 1e6:.2f} M MACs" in first
     assert second.startswith("3/5 done, 0 running, 1 failed")
     assert f"FAILED {labels[failed]}: diverged at epoch 1" in second
+    assert third == f"{labels[lost]} goes on after epoch 1: its process died (killed by signal 9)"
 
 
 def test_a_terminal_shows_running_and_best_points_within_80_columns(plan: Plan) -> None:

@@ -3,6 +3,7 @@
 import pickle
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import torch
 from torch import distributed, multiprocessing, nn
 
 from tests.trainers.conftest import MakePoint
-from trainers import checkpoint
+from trainers import checkpoint, classifier
 from trainers.classifier import train
 from trainers.config import TrainConfig
+from trainers.datasets.dataset import DamagedImage, Dataset
+from trainers.datasets.digits import digits
+from trainers.errors import ConfigError
 from trainers.measurement import Measurement, Point
 from trainers.models.registry import MODELS
 from trainers.workers import Workers
@@ -43,7 +47,17 @@ def work(rank: int, count: int, port: int, points: Sequence[Point], out: Path) -
     distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count)
     measurements = list(train(points))
     (out / f"{rank}.pkl").write_bytes(pickle.dumps(measurements))
+    classifier.check_dataset = lambda _: with_damaged(rank)
+    with pytest.raises(ConfigError, match="find different images of digits damaged"):
+        classifier.Training(points[0])
     distributed.destroy_process_group()
+
+
+def with_damaged(i: int) -> Dataset:
+    """The digits on a machine on which the validation image `i` cannot be read."""
+    found = digits()
+    val = replace(found.splits["val"], damaged=(DamagedImage(index=i, image=f"{i}.png", reason="torn"),))
+    return replace(found, splits={**found.splits, "val": val})
 
 
 def train_together(points: Sequence[Point], out: Path) -> list[list[Measurement]]:
