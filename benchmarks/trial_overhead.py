@@ -73,6 +73,8 @@ class Clock:
 
     def measured(self, measurement: Measurement) -> None: ...
 
+    def lost(self, point: PlannedPoint, reason: str) -> None: ...
+
     def ended(self, row: Mapping[str, Any]) -> None:
         assert row["state"] == "COMPLETE", row["reason"]
         self.ends.append(time.monotonic())

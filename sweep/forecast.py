@@ -3,17 +3,17 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.config import SweepConfig
-from sweep.plan import Plan, PlannedPoint
+from sweep.held import Held
+from sweep.plan import PlannedPoint
 from sweep.prediction import Prediction, byte_size, said_of_cut, within_budget
 from sweep.timings import Machine, predict_on
 from trainers.errors import ConfigError
 from trainers.files import nearest_folder
-from trainers.measurement import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,20 +30,22 @@ class Forecast:
     timing_seconds: float
     """What it took to make, which no budget counts."""
 
+    @property
+    def cut_ids(self) -> set[str]:
+        """The ids of the points that a budget leaves out."""
+        return {point.id for point in self.cut}
+
 
 def forecast(
     config: SweepConfig,
-    plan: Plan,
-    missing: Sequence[PlannedPoint],
-    history: Mapping[str, list[Measurement]],
+    held: Held,
+    found: Iterable[str],
     machine: Machine,
     *,
-    scheduler: str,
-    num_proposals: int = 0,
     announce: Callable[[str], None],
     may_time: bool = True,
 ) -> Forecast | None:
-    """What `missing` of `plan`, and so many points yet to be chosen, cost on `machine` if all train to the end.
+    """What is missing of a sweep, but for points `found` elsewhere, costs on `machine` if all train to the end.
 
     None where that cannot be predicted, or only with timing networks and it may not, and no budget needs it; `announce`
     is told why, and when networks are timed.
@@ -51,15 +53,16 @@ def forecast(
     Raises:
         ConfigError: a budget allows no point, or there is one and nothing can be predicted.
     """
-    start = time.monotonic()
+    start, plan = time.monotonic(), held.plan
+    missing, num_proposals = held.missing(found), held.num_proposals
     has_budget = config.time_budget or config.max_device_hours
     try:
         prediction = predict_on(
             machine,
             config,
             plan.points,
-            epochs_done={id_: len(measured) for id_, measured in history.items()},
-            longest_first=scheduler != "frontier",
+            epochs_done={id_: len(measured) for id_, measured in held.history.items()},
+            longest_first=held.scheduler != "frontier",
             announce=announce if may_time or has_budget else None,
         )
     except ConfigError as error:
@@ -70,7 +73,7 @@ def forecast(
     kept, cut = within_budget(missing, prediction, config)
     ids = [*(point.id for point in kept), *_spread(plan.points, prediction, num_proposals)]
     notes = ["if the points are chosen evenly"] if num_proposals else []
-    notes += ["less where trials are stopped early"] if scheduler != "fifo" else []
+    notes += ["less where trials are stopped early"] if held.scheduler != "fifo" else []
     lines = ["; ".join([prediction.line(ids), *notes])] if ids else []
     free = free_bytes(plan.folder)
     if prediction.checkpoint_bytes(ids) > free:

@@ -26,6 +26,7 @@ from trainers.initial_weights import published_start
 from trainers.measurement import Point
 from trainers.registry import TRAINERS
 
+DEFAULTS = vars(TrainConfig())
 SUMMARISED = ("num_classes", "total_stride", "epochs", "batch_size", "optimizer", "lr", "lr_schedule")
 """The settings that a plan's summary names, where all points share them."""
 
@@ -171,8 +172,7 @@ def point_id(config: TrainConfig, fingerprint: str, trainer: str) -> str:
 
     Settings at their default stay out, so that a setting that a later version adds leaves the ids of earlier points.
     """
-    default = asdict(TrainConfig())
-    decisive = {name: value for name, value in asdict(config).items() if name != "data" and value != default[name]}
+    decisive = {name: value for name, value in vars(config).items() if name != "data" and value != DEFAULTS[name]}
     text = json.dumps([decisive, fingerprint, trainer], sort_keys=True)
     return f"{config.model}_{config.width_mult:g}_{config.resolution}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 

@@ -6,10 +6,9 @@ import platform
 import secrets
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,14 @@ from sweep.config import SweepConfig, load_config, to_json
 from sweep.damaged import list_damaged, without_damaged_images
 from sweep.environment import environment
 from sweep.forecast import Forecast, deadline, forecast, seconds_alive
-from sweep.plan import Plan, PlannedPoint, counted, effective_space
+from sweep.held import Held
+from sweep.plan import Plan, counted, effective_space
 from sweep.prediction import budget
 from sweep.progress import Progress, duration
 from sweep.queue import Queue
 from sweep.recorder import Listener, Recorder
 from sweep.resources import Resources, trial_resources
-from sweep.results import ResultsLog, cut_off_notes, latest_rows, load_measurements
+from sweep.results import ResultsLog, cut_off_notes, latest_rows
 from sweep.reuse import find_trained, take_over
 from sweep.rows import NAME, NUMBER, TEXT, Column, damage_of
 from sweep.schedulers import ASHA_WARNING, SCHEDULERS
@@ -34,7 +34,6 @@ from sweep.timings import Machine, this_machine
 from trainers.cost import network_key
 from trainers.errors import ConfigError, one_line
 from trainers.files import nearest_folder
-from trainers.measurement import Measurement
 from trainers.registry import TRAINERS
 
 READY_FOR_NODES = 200
@@ -98,67 +97,66 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         ConfigError: the folder holds another sweep or another process writes to it, too many images are damaged, the
             cluster or MLflow cannot be reached, or a trial asks for more than a node has. Nothing was started then.
     """
-    _check_writable(config.runs)
-    _refuse_other_sweep(plan, config)
-    history = load_measurements(plan.folder)
-    scheduler = scheduler_name(config, plan)
-    found = _elsewhere(config, plan, scheduler)
-    needs_training = _num_missing(plan, scheduler) > len(found)
-    if needs_training:
-        plan = without_damaged_images(plan, config, partial(console.print, soft_wrap=True))
-    console.print(plan.summary, soft_wrap=True)
-    if scheduler == "asha":
-        console.print(f"warning: {ASHA_WARNING}", soft_wrap=True)
-    if found:
-        names = ", ".join(sorted({folder.name for folder in found.values()}))
-        console.print(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
-    from sweep.tracking import Tracker, check_server, connect, reaching, tracking_uri  # MLflow takes seconds to import
 
-    uri = tracking_uri(config.runs, config.tracking_uri)
-    check_server(uri)
+    def say(line: str) -> None:
+        console.print(line, soft_wrap=True)
+
+    _check_writable(config.runs)
     with ExitStack() as stack:
         stack.enter_context(_locked(plan.folder))
-        _refuse_other_sweep(plan, config)  # again: another driver may have ended since
-        resources, predicted = (
-            _prepare(config, plan, scheduler, found, history, console, stack) if needs_training else (None, None)
-        )
-        cut = {point.id for point in predicted.cut} if predicted else set[str]()
+        held = Held.read(plan, scheduler_name(config, plan))
+        another = _other_sweep(held, config)
+        if another:
+            raise ConfigError(another)
+        found = _elsewhere(config, held)
+        needs_training = held.num_missing > len(found)
+        if needs_training:
+            plan = without_damaged_images(plan, config, say)
+            held = replace(held, plan=plan)
+        say(plan.summary)
+        if held.scheduler == "asha":
+            say(f"warning: {ASHA_WARNING}")
+        if found:
+            names = ", ".join(sorted({folder.name for folder in found.values()}))
+            say(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
+        from sweep.tracking import Tracker, check_server, connect, tracking_uri  # MLflow takes seconds to import
+
+        uri = tracking_uri(config.runs, config.tracking_uri)
+        check_server(uri)
+        resources, predicted = _prepare(config, held, found, say, stack) if needs_training else (None, None)
         store = connect(uri, config.runs)
         identity = write_identity(config, plan)
         for note in cut_off_notes(plan.folder):
             print(note, file=sys.stderr, flush=True)
         left_out = list_damaged(plan) if needs_training else None
         if left_out:
-            console.print(left_out, soft_wrap=True)
-        with closing(ResultsLog(plan.folder)) as log:
-            take_over(found, _missing(plan, scheduler), log)
-        history = load_measurements(plan.folder)
-        with reaching(uri):
-            tracker = Tracker(store, plan, sweep_id=identity["sweep_id"], tags=_tags(identity))
+            say(left_out)
+        if found:
+            with closing(ResultsLog(plan.folder)) as log:
+                take_over(found, held.missing(), log)
+            held = Held.read(plan, held.scheduler)
+        ended, id_ = list(held.ended.values()), identity["sweep_id"]
+        tracker = Tracker(store, plan, sweep_id=id_, tags=_tags(identity), ended=ended, history=held.history)
         try:
-            before = _ended(plan, scheduler)
-            tracker.catch_up(before, history)
             end = deadline(config, predicted)
-            num_left, left, ended_by, signal = (
-                _train(config, plan, scheduler, history, resources, tracker, console, predicted=predicted, end=end)
-                if resources
-                else (0, set[str](), "", 0)
-            )
-            rows = [row for id_, row in _rows(plan).items() if id_ not in left | cut]
-            num_cut = plan.num_points - len(rows) - num_left - len(cut)
+            left = _train(config, held, resources, tracker, console, predicted, end) if resources else _Left()
+            cut = predicted.cut_ids if predicted else set[str]()
+            now = replace(held, logged=latest_rows(plan.folder)) if resources else held
+            rows = [row for id_, row in now.rows.items() if id_ not in left.ids | cut]
+            num_cut = plan.num_points - len(rows) - left.num_points - len(cut)
             if plan.adaptive and num_cut > 0 and config.max_device_hours:
-                console.print(f"left out, for {budget(config)}: {num_cut} of {counted(plan.num_points, 'point')}")
+                say(f"left out, for {budget(config)}: {num_cut} of {counted(plan.num_points, 'point')}")
             report_folder = report(plan.folder) if rows else None
         except BaseException:
             tracker.finish("KILLED", None)
             raise
-        tracking_error = tracker.finish("KILLED" if num_left else "FINISHED", report_folder)
+        tracking_error = tracker.finish("KILLED" if left.num_points else "FINISHED", report_folder)
     return Outcome(
         rows=rows,
-        num_trained=len(rows) - len(before),
-        num_missing=num_left,
-        ended_by=ended_by,
-        signal=signal,
+        num_trained=len(rows) - len(held.ended),
+        num_missing=left.num_points,
+        ended_by=left.ended_by,
+        signal=left.signal,
         seconds=seconds_alive() - (predicted.timing_seconds if predicted else 0.0),
         predicted_seconds=predicted.seconds if predicted else None,
         tracking_error=tracking_error,
@@ -171,13 +169,13 @@ def progress_so_far(config: SweepConfig, plan: Plan) -> str:
     Raises:
         ConfigError: what the folder holds is damaged.
     """
-    another = _other_sweep(plan, config)
+    held = Held.read(plan, scheduler_name(config, plan))
+    another = _other_sweep(held, config)
     if another:
         return another
-    scheduler = scheduler_name(config, plan)
-    found = _elsewhere(config, plan, scheduler)
+    found = _elsewhere(config, held)
     elsewhere = f", {len(found)} in other sweeps" if found else ""
-    return f"{len(_ended(plan, scheduler))} of {counted(plan.num_points, 'point')} done in {plan.folder}{elsewhere}"
+    return f"{len(held.ended)} of {counted(plan.num_points, 'point')} done in {plan.folder}{elsewhere}"
 
 
 def scheduler_name(config: SweepConfig, plan: Plan) -> str:
@@ -199,52 +197,20 @@ def forecast_of(
         ConfigError: a budget allows no point, or there is one and nothing can be predicted; no cluster at the address;
             what the folder holds is damaged.
     """
-    scheduler = scheduler_name(config, plan)
-    if _other_sweep(plan, config):
-        missing, num_proposals, history = ([], plan.num_points, {}) if plan.adaptive else (plan.points, 0, {})
-    else:
-        missing = _missing(plan, scheduler, _elsewhere(config, plan, scheduler))
-        num_proposals = _num_missing(plan, scheduler) if plan.adaptive else 0
-        history = load_measurements(plan.folder)
+    held = Held.read(plan, scheduler_name(config, plan))
+    if _other_sweep(held, config):
+        held = held.none()
     with _ray(config) if config.address else nullcontext((None, this_machine())) as (_, machine):
-        return forecast(
-            config,
-            plan,
-            missing,
-            history,
-            machine,
-            scheduler=scheduler,
-            num_proposals=num_proposals,
-            announce=announce,
-            may_time=may_time,
-        )
+        return forecast(config, held, _elsewhere(config, held), machine, announce=announce, may_time=may_time)
 
 
 def _prepare(
-    config: SweepConfig,
-    plan: Plan,
-    scheduler: str,
-    found: Mapping[str, Path],
-    history: Mapping[str, list[Measurement]],
-    console: Console,
-    stack: ExitStack,
+    config: SweepConfig, held: Held, found: Mapping[str, Path], say: Callable[[str], None], stack: ExitStack
 ) -> tuple[Resources, Forecast | None]:
     """Start Ray, and say what the sweep will cost: before Ray takes its part of this machine, or on the cluster."""
 
-    def say(line: str) -> None:
-        console.print(line, soft_wrap=True)
-
     def predict(machine: Machine) -> Forecast | None:
-        made = forecast(
-            config,
-            plan,
-            _missing(plan, scheduler, found),
-            history,
-            machine,
-            scheduler=scheduler,
-            num_proposals=_num_missing(plan, scheduler) if plan.adaptive else 0,
-            announce=say,
-        )
+        made = forecast(config, held, found, machine, announce=say)
         if made:
             say(made.said)
         return made
@@ -264,91 +230,80 @@ def _check_writable(folder: Path) -> None:
         )
 
 
-def _rows(plan: Plan) -> dict[str, dict[str, Any]]:
-    """The rows of the plan's points, in the order in which they ended."""
-    planned = {point.id for point in plan.points}
-    return {id_: row for id_, row in latest_rows(plan.folder).items() if plan.adaptive or id_ in planned}
-
-
-def _ended(plan: Plan, scheduler: str) -> list[dict[str, Any]]:
-    """The rows of the points that need no training: an adaptive sampler takes a failure as an answer."""
-    states = {"COMPLETE"} | ({"PRUNED"} if scheduler != "fifo" else set()) | ({"FAILED"} if plan.adaptive else set())
-    return [row for row in _rows(plan).values() if row["state"] in states]
-
-
-def _elsewhere(config: SweepConfig, plan: Plan, scheduler: str) -> dict[str, Path]:
+def _elsewhere(config: SweepConfig, held: Held) -> dict[str, Path]:
     """The missing points that another sweep has trained: id to its folder."""
-    return {} if config.fresh else find_trained(_missing(plan, scheduler), config.runs, plan.folder)
+    return {} if config.fresh else find_trained(held.missing(), config.runs, held.plan.folder)
 
 
-def _missing(plan: Plan, scheduler: str, found: Iterable[str] = ()) -> list[PlannedPoint]:
-    """The points that are known and need training, but for those `found` in another sweep."""
-    if plan.adaptive:
-        return []
-    ended = {*found, *(row["point"] for row in _ended(plan, scheduler))}
-    return [point for point in plan.points if point.id not in ended]
+@dataclass(frozen=True, kw_only=True)
+class _Left:
+    """What a start of a sweep did not train."""
 
-
-def _num_missing(plan: Plan, scheduler: str) -> int:
-    """How many points need training."""
-    return max(0, plan.num_points - len(_ended(plan, scheduler)))
+    num_points: int = 0
+    ids: set[str] = field(default_factory=set)
+    """Those of the points that are known."""
+    ended_by: str = ""
+    """Why."""
+    signal: int = 0
+    """The number of the signal that ended it; 0 where none did."""
 
 
 def _train(
     config: SweepConfig,
-    plan: Plan,
-    scheduler_name: str,
-    history: Mapping[str, list[Measurement]],
+    held: Held,
     resources: Resources,
     tracker: Listener,
     console: Console,
-    *,
     predicted: Forecast | None,
     end: float | None,
-) -> tuple[int, set[str], str, int]:
-    """Train what is missing but what is `predicted` to exceed a budget, until `end` on the monotonic clock.
-
-    How many points are left, which of them are known, why, and by which signal.
-    """
+) -> _Left:
+    """Train what is missing but what is `predicted` to exceed a budget, until `end` on the monotonic clock."""
     from sweep.runner import run_trials  # Ray takes seconds to import
 
-    scheduler, sampler = SCHEDULERS[scheduler_name](), None
-    cut = {point.id for point in predicted.cut} if predicted else set[str]()
-    missing, known = _missing(plan, scheduler_name), plan.points
-    rows = _rows(plan)
+    plan = held.plan
+    queue, total = _queue(config, held, predicted, end)
+    waiting, adaptive = queue.waiting, plan.adaptive
+    progress = Progress(waiting, total, console, num_ended=total - queue.num_proposals - len(waiting))
+    with closing(ResultsLog(plan.folder)) as log, progress:
+        # what is yet to be chosen may have been trained elsewhere; of known points that is known before
+        trained = find_trained(None, config.runs, plan.folder) if adaptive and not config.fresh else {}
+        recorder = Recorder(log, [tracker, progress], queue, held.history, trained)
+        train = TRAINERS[config.trainer]
+        # of points that are chosen by what others showed none is chosen before it can start
+        ahead = READY_FOR_NODES if config.address and held.scheduler == "fifo" and not adaptive else 0
+        signal = run_trials(recorder, train=train, resources=resources, num_ahead=ahead, folder=plan.folder / RAY_FILES)
+    ids = {point.id for point in (*recorder.unfinished, *queue.waiting)}
+    num_points = len(ids) + queue.num_proposals
+    if not num_points:
+        return _Left(signal=signal)
+    if queue.given_up:
+        ended_by = f"{config.max_failures} points in a row failed, the last: {queue.given_up}"
+    else:
+        ended_by = "the time budget is over" if queue.out_of_time else "interrupted" if signal else "Ray Tune ended"
+    return _Left(num_points=num_points, ids=ids, ended_by=ended_by, signal=signal)
+
+
+def _queue(config: SweepConfig, held: Held, predicted: Forecast | None, end: float | None) -> tuple[Queue, int]:
+    """What is to be trained, and how many points the sweep has without those that a budget leaves out."""
+    plan, scheduler, sampler = held.plan, SCHEDULERS[held.scheduler](), None
+    cut = predicted.cut_ids if predicted else set[str]()
+    missing, known = held.missing(), plan.points
     if plan.adaptive:
-        from sweep.optuna_sampler import OptunaSampler  # as does Optuna
+        from sweep.optuna_sampler import OptunaSampler  # Optuna takes seconds to import
 
         hours = (
             {point.id: predicted.prediction.device_hours([point.id]) for point in plan.points} if predicted else None
         )
         sampler = OptunaSampler(config, plan, effective_space(config), hours)
-        missing = sampler.go_on({row["point"]: row for row in _ended(plan, scheduler_name)})
+        missing = sampler.go_on(held.ended)
         known = sampler.points
     waiting = {point.id for point in missing}
     for point in (point for point in known if point.id not in cut):
-        state = rows[point.id]["state"] if point.id in rows and point.id not in waiting else None
-        scheduler.add(point, history.get(point.id, []), state)
+        state = held.rows[point.id]["state"] if point.id in held.rows and point.id not in waiting else None
+        scheduler.add(point, held.history.get(point.id, []), state)
     num_proposals = plan.num_points - len(known) if sampler else 0
     missing = [point for point in missing if point.id not in cut]
-    queue = Queue(scheduler, missing, sampler, num_proposals, end, config.max_failures)
-    total = plan.num_points - len(cut)
-    progress = Progress(missing, total, console, num_ended=total - num_proposals - len(missing))
-    with closing(ResultsLog(plan.folder)) as log, progress:
-        # what is yet to be chosen may have been trained elsewhere; of known points that is known before
-        trained = find_trained(None, config.runs, plan.folder) if sampler and not config.fresh else {}
-        recorder = Recorder(log, [tracker, progress], queue, history, trained)
-        train = TRAINERS[config.trainer]
-        # of points that are chosen by what others showed none is chosen before it can start
-        ahead = READY_FOR_NODES if config.address and scheduler_name == "fifo" and not sampler else 0
-        signal = run_trials(recorder, train=train, resources=resources, num_ahead=ahead, folder=plan.folder / RAY_FILES)
-        left = {point.id for point in (*recorder.unfinished, *queue.waiting)}
-        num_left = len(left) + queue.num_proposals
-        if queue.given_up:
-            ended_by = f"{config.max_failures} points in a row failed, the last: {queue.given_up}"
-        else:
-            ended_by = "the time budget is over" if queue.out_of_time else "interrupted" if signal else "Ray Tune ended"
-        return num_left, left, ended_by if num_left else "", signal
+    return Queue(scheduler, missing, sampler, num_proposals, end, config.max_failures), plan.num_points - len(cut)
 
 
 @contextmanager
@@ -387,14 +342,7 @@ def _locked(folder: Path) -> Generator[None]:
         raise ConfigError(f"{who} is writing to {folder}; wait for it, or choose another --name") from None
 
 
-def _refuse_other_sweep(plan: Plan, config: SweepConfig) -> None:
-    """Raise a ConfigError if the folder holds points that are not of this sweep, or is damaged."""
-    another = _other_sweep(plan, config)
-    if another:
-        raise ConfigError(another)
-
-
-def _other_sweep(plan: Plan, config: SweepConfig) -> str:
+def _other_sweep(held: Held, config: SweepConfig) -> str:
     """That the folder holds points that are not of this sweep, with the differences; "" if it does not.
 
     A sweep may be widened: all that the folder holds is kept then.
@@ -402,7 +350,8 @@ def _other_sweep(plan: Plan, config: SweepConfig) -> str:
     Raises:
         ConfigError: what the folder holds is damaged.
     """
-    begun = {*latest_rows(plan.folder), *(path.name for path in plan.folder.glob("points/*"))}
+    plan = held.plan
+    begun = {*held.logged, *(path.name for path in plan.folder.glob("points/*"))}
     path = plan.folder / CONFIG
     if not path.is_file():
         return ""

@@ -11,6 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -75,7 +76,8 @@ def reaching(uri: str) -> Generator[None]:
     except Exception as error:
         where = without_credentials(uri)
         raise ConfigError(
-            f"MLflow cannot be reached at {where}: {one_line(_cause(error))}; start it, or choose another with --tracking-uri"
+            f"MLflow cannot be reached at {where}: {one_line(_cause(error))}; start it, or choose another with "
+            "--tracking-uri"
         ) from error
 
 
@@ -166,17 +168,34 @@ class _Pending:
 class Tracker:
     """A listener that mirrors the sweep into MLflow."""
 
-    def __init__(self, store: Store, plan: Plan, *, sweep_id: str, tags: Mapping[str, str]) -> None:
-        """Start the parent run and the writing thread, or go on with the runs of an earlier start."""
+    def __init__(
+        self,
+        store: Store,
+        plan: Plan,
+        *,
+        sweep_id: str,
+        tags: Mapping[str, str],
+        ended: Sequence[Mapping[str, Any]] = (),
+        history: Mapping[str, Sequence[Measurement]] = MappingProxyType({}),
+    ) -> None:
+        """Start the writing thread, which goes on with the runs of an earlier start.
+
+        Args:
+            store: where they are.
+            plan: its points are the children of one run.
+            sweep_id: tells the runs of this sweep from others.
+            tags: of the parent and of every child.
+            ended: rows of points that need no training; those that the store lacks are written.
+            history: their measurements.
+        """
         self._plan = plan
         self._sweep_id = sweep_id
         self._tags = {"sweep_id": sweep_id, "sweep": plan.name, "dataset": plan.dataset.name, **tags}
         self._client, self._experiment_id = store.client, store.experiment_id
-        known = self._find_runs()
-        self._run_ids = {run.data.tags["point"]: run.info.run_id for run in known if "point" in run.data.tags}
-        self._finished = {run.info.run_id for run in known if run.info.status == "FINISHED"}
         self._planned = {point.id: point for point in plan.points}
-        self.parent_id = self._start_parent(known)
+        self._parent_id = ""
+        self._run_ids: dict[str, str] = {}
+        self._ended, self._history = ended, history
         self._pending: dict[str, _Pending] = {}
         self._wake = threading.Condition()
         self._closing = False
@@ -224,36 +243,63 @@ class Tracker:
             pending.status = "FAILED" if row["state"] == "FAILED" else "FINISHED"
             self._wake.notify()
 
-    def catch_up(self, rows: Sequence[Mapping[str, Any]], history: Mapping[str, Sequence[Measurement]]) -> None:
-        """Write the points that need no training and that an earlier start did not get to write."""
-        for row in rows:
-            if self._run_ids.get(row["point"]) not in self._finished:
-                self.started(self._planned.get(row["point"]) or self._plan.point(config_of_row(row)))
-                for measurement in history.get(row["point"], ()):
-                    self.measured(measurement)
-                self.ended(row)
-
     def finish(self, status: str, report: Path | None) -> str | None:
         """Write what is left, attach the report to the parent run, end it; the error if something stayed unwritten."""
         with self._wake:
             self._closing = True
             self._wake.notify()
         self._thread.join()
-        if self._pending:
+        if self._has_work:
             return one_line(self._error or "the writing thread ended")
         try:
-            for run in self._find_runs():
-                if run.info.status == "RUNNING" and run.info.run_id != self.parent_id:
+            for run in self._find_runs("attributes.status = 'RUNNING'"):
+                if run.info.run_id != self._parent_id:
                     self._client.set_terminated(run.info.run_id, "KILLED")
             if report is not None:
-                self._client.log_artifacts(self.parent_id, str(report))
-            self._client.set_terminated(self.parent_id, status)
+                self._client.log_artifacts(self._parent_id, str(report))
+            self._client.set_terminated(self._parent_id, status)
         except (MlflowException, OSError) as error:
             return one_line(error)
         return None
 
-    def _find_runs(self) -> list[Run]:
-        query = f"tags.sweep_id = '{self._sweep_id}'"
+    @property
+    def _has_work(self) -> bool:
+        return bool(not self._parent_id or self._pending)
+
+    def _write_until_closed(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._has_work or self._closing)
+                closing = self._closing
+            self._error = None
+            try:
+                if not self._parent_id:
+                    self._open()
+                while self._pending:
+                    self._write_oldest()
+            except (MlflowException, OSError) as error:
+                self._error = error
+            if closing:
+                return
+            if self._error is not None:
+                with self._wake:
+                    self._wake.wait_for(lambda: self._closing, timeout=RETRY_SECONDS)
+
+    def _open(self) -> None:
+        """Find the runs of an earlier start, begin the parent or go on with it, and note what the store lacks."""
+        known = self._find_runs()
+        self._run_ids = {run.data.tags["point"]: run.info.run_id for run in known if "point" in run.data.tags}
+        self._parent_id = self._start_parent(known)
+        finished = {run.info.run_id for run in known if run.info.status == "FINISHED"}
+        for row in self._ended:
+            if self._run_ids.get(row["point"]) not in finished:
+                self.started(self._planned.get(row["point"]) or self._plan.point(config_of_row(row)))
+                for measurement in self._history.get(row["point"], ()):
+                    self.measured(measurement)
+                self.ended(row)
+
+    def _find_runs(self, *conditions: str) -> list[Run]:
+        query = " AND ".join([f"tags.sweep_id = '{self._sweep_id}'", *conditions])
         found: list[Run] = []
         token = None
         while True:
@@ -274,20 +320,6 @@ class Tracker:
         self._client.log_batch(run.info.run_id, params=params)
         return run.info.run_id
 
-    def _write_until_closed(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._pending or self._closing)
-                closing = self._closing
-            self._error = None
-            while self._error is None and self._pending:
-                self._write_oldest()
-            if closing:
-                return
-            if self._error is not None:
-                with self._wake:
-                    self._wake.wait_for(lambda: self._closing, timeout=RETRY_SECONDS)
-
     def _write_oldest(self) -> None:
         """Write all that is pending of one point; if that fails, it is pending again, before what came meanwhile."""
         with self._wake:
@@ -295,15 +327,15 @@ class Tracker:
             pending = self._pending.pop(point_id)
         try:
             self._write(point_id, pending)
-        except (MlflowException, OSError) as error:
-            self._error = error
+        except BaseException:
             with self._wake:
                 self._pending[point_id] = pending.followed_by(self._pending.get(point_id))
+            raise
 
     def _write(self, point_id: str, pending: _Pending) -> None:
         run_id = self._run_ids.get(point_id)
         if run_id is None:
-            tags = {**self._tags, "point": point_id, "mlflow.parentRunId": self.parent_id}
+            tags = {**self._tags, "point": point_id, "mlflow.parentRunId": self._parent_id}
             run = self._client.create_run(self._experiment_id, tags=tags, run_name=self._planned[point_id].label)
             run_id = self._run_ids[point_id] = run.info.run_id
         elif pending.params and pending.status == "RUNNING":

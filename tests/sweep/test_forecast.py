@@ -9,6 +9,7 @@ import pytest
 from sweep import forecast as forecasts
 from sweep import timings
 from sweep.forecast import deadline, forecast, seconds_alive
+from sweep.held import Held
 from sweep.plan import make_plan
 from sweep.prediction import START_UP_SECONDS
 from sweep.timings import this_machine
@@ -30,9 +31,10 @@ def test_what_is_left_is_predicted_and_every_point_is_in_the_table(tmp_path: Pat
     points = plan.points
     history = {points[0].id: [measurement(points[0], epoch) for epoch in range(1, 10)]}
 
-    whole = forecast(config, plan, points[:1], {}, this_machine(), scheduler="fifo", announce=print)
-    rest = forecast(config, plan, points[:1], history, this_machine(), scheduler="fifo", announce=print)
-    none = forecast(config, plan, [], {}, this_machine(), scheduler="fifo", announce=print)
+    ids = [point.id for point in points]
+    whole = forecast(config, Held(plan, "fifo", {}, {}), ids[1:], this_machine(), announce=print)
+    rest = forecast(config, Held(plan, "fifo", {}, history), ids[1:], this_machine(), announce=print)
+    none = forecast(config, Held(plan, "fifo", {}, {}), ids, this_machine(), announce=print)
 
     assert whole
     assert rest
@@ -45,10 +47,10 @@ def test_what_is_left_is_predicted_and_every_point_is_in_the_table(tmp_path: Pat
 
 def test_points_that_are_yet_to_be_chosen_are_taken_evenly(tmp_path: Path) -> None:
     config = quick_config(tmp_path, "width_mult=0.25,0.5,1.0", epochs=1)
-    plan = make_plan(config)
-    every = forecast(config, plan, plan.points, {}, this_machine(), scheduler="fifo", announce=print)
+    chosen = replace(config, sampler="optuna", num_samples=9)
+    every = forecast(config, Held(make_plan(config), "fifo", {}, {}), [], this_machine(), announce=print)
 
-    nine = forecast(config, plan, [], {}, this_machine(), scheduler="fifo", num_proposals=9, announce=print)
+    nine = forecast(chosen, Held(make_plan(chosen), "fifo", {}, {}), [], this_machine(), announce=print)
 
     assert every
     assert nine
@@ -58,25 +60,22 @@ def test_points_that_are_yet_to_be_chosen_are_taken_evenly(tmp_path: Path) -> No
 
 def test_what_cannot_be_predicted_is_said_and_stops_only_a_budget(tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path), cpus_per_trial=4096)
-    plan = make_plan(config)
-    points = plan.points
+    held = Held(make_plan(config), "fifo", {}, {})
     said: list[str] = []
 
-    assert forecast(config, plan, points, {}, this_machine(), scheduler="fifo", announce=said.append) is None
+    assert forecast(config, held, [], this_machine(), announce=said.append) is None
 
     assert said[0].startswith("no prediction: a trial is to have 4096 CPUs")
     for budget in ({"time_budget": 1e6}, {"max_device_hours": 1e6}):
         with pytest.raises(ConfigError, match="a trial is to have 4096 CPUs"):
-            forecast(
-                replace(config, **budget), plan, points, {}, this_machine(), scheduler="fifo", announce=said.append
-            )
+            forecast(replace(config, **budget), held, [], this_machine(), announce=said.append)
 
 
 def test_too_little_room_for_checkpoints_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan(quick_config(tmp_path))
     monkeypatch.setattr(forecasts, "free_bytes", lambda folder: 1e6)
 
-    found = forecast(quick_config(tmp_path), plan, plan.points, {}, this_machine(), scheduler="fifo", announce=print)
+    found = forecast(quick_config(tmp_path), Held(plan, "fifo", {}, {}), [], this_machine(), announce=print)
 
     assert found
     assert f"\nwarning: checkpoints will take 65 MB, and 1 MB are free for {plan.folder}" in found.said
@@ -84,10 +83,9 @@ def test_too_little_room_for_checkpoints_is_said(tmp_path: Path, monkeypatch: py
 
 def test_a_budget_is_over_so_long_after_the_process_began(tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path), time_budget=5000.0)
-    plan = make_plan(config)
-    points = plan.points
+    held = Held(make_plan(config), "fifo", {}, {})
 
-    found = forecast(config, plan, points, {}, this_machine(), scheduler="fifo", announce=print)
+    found = forecast(config, held, [], this_machine(), announce=print)
 
     assert found
     over = deadline(config, found)

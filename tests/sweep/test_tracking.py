@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from sweep.plan import Plan
 from sweep.results import ResultsLog, latest_rows, load_measurements
-from sweep.tracking import COSTS, EPOCH_METRICS, Tracker, connect, tracking_uri
+from sweep.tracking import COSTS, EPOCH_METRICS, Tracker, check_server, connect, tracking_uri
 from tests.sweep.conftest import measurement, open_recorder, quick_plan
 from trainers.errors import ConfigError
 
@@ -33,7 +33,9 @@ def start(store: tuple[str, Path], tmp_path: Path) -> Callable[..., tuple[Tracke
 
     def start_tracker(sweep_id: str = tmp_path.name) -> tuple[Tracker, Plan]:
         plan = quick_plan(tmp_path, 2, epochs=3)
-        return Tracker(connect(*store), plan, sweep_id=sweep_id, tags={"git_dirty": "False"}), plan
+        ended, history = list(latest_rows(plan.folder).values()), load_measurements(plan.folder)
+        tags = {"git_dirty": "False"}
+        return Tracker(connect(*store), plan, sweep_id=sweep_id, tags=tags, ended=ended, history=history), plan
 
     return start_tracker
 
@@ -117,7 +119,6 @@ def test_points_that_ended_while_nobody_tracked_are_caught_up_once(
 
     for _ in range(2):
         tracker, _ = start()
-        tracker.catch_up(list(latest_rows(plan.folder).values()), load_measurements(plan.folder))
         assert tracker.finish("FINISHED", None) is None
 
     _, children = find_runs(store, tmp_path.name)
@@ -154,7 +155,6 @@ def test_a_point_that_failed_and_completed_while_nobody_tracked_ends_finished(
     record(plan, silent, {0: 3})
 
     again, _ = start()
-    again.catch_up(list(latest_rows(plan.folder).values()), load_measurements(plan.folder))
     again.finish("FINISHED", None)
 
     child = find_runs(store, tmp_path.name)[1][plan.points[0].id]
@@ -179,7 +179,6 @@ def test_what_stays_unwritten_is_an_error_and_is_written_by_the_next_start(
         assert tracker.finish("FINISHED", None) == "the store is away"
 
     again, _ = start()
-    again.catch_up(list(latest_rows(plan.folder).values()), load_measurements(plan.folder))
     assert again.finish("FINISHED", None) is None
     assert {run.info.status for run in find_runs(store, tmp_path.name)[1].values()} == {"FINISHED"}
 

@@ -4,13 +4,14 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from trainers.datasets.dataset import Dataset, Pixels, Split, SplitName, stratified_part
 
 
 def digits() -> Dataset:
     """Ten digits, 60 % to train on, 20 % to validate and 20 % to test; the parts are fixed and stratified."""
+    from sklearn.datasets import load_digits  # takes a second or two to import
+
     pixels, targets = load_digits(return_X_y=True)  # (N, 64) of 0..16, and (N,)
     labels = np.asarray(targets, dtype=np.int64)
     grey = (np.asarray(pixels) * (255 / 16)).round().astype(np.uint8).reshape(-1, 8, 8, 1)

@@ -1,0 +1,64 @@
+"""What the folder of a sweep holds of its plan, and what is left to train. Read once, as logs may be long."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+from sweep.plan import Plan, PlannedPoint
+from sweep.results import latest_rows, load_measurements
+from trainers.measurement import Measurement
+
+
+@dataclass(frozen=True)
+class Held:
+    """The logs of a sweep's folder beside its plan."""
+
+    plan: Plan
+    scheduler: str
+    """What was stopped early counts as trained unless this is `fifo`."""
+    logged: Mapping[str, dict[str, Any]]
+    """The row of every ended point in the folder."""
+    history: Mapping[str, list[Measurement]]
+    """The measurements of every point in the folder."""
+
+    @classmethod
+    def read(cls, plan: Plan, scheduler: str) -> Self:
+        """What the logs in the plan's folder say now.
+
+        Raises:
+            ConfigError: they are damaged.
+        """
+        return cls(plan, scheduler, latest_rows(plan.folder), load_measurements(plan.folder))
+
+    def none(self) -> Self:
+        """The same with nothing held."""
+        return replace(self, logged={}, history={})
+
+    @cached_property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The rows of the plan's points, in the order in which they ended."""
+        planned = {point.id for point in self.plan.points}
+        return {id_: row for id_, row in self.logged.items() if self.plan.adaptive or id_ in planned}
+
+    @cached_property
+    def ended(self) -> dict[str, dict[str, Any]]:
+        """The rows of the points that need no training: an adaptive sampler takes a failure as an answer."""
+        states = {"COMPLETE"} | ({"PRUNED"} if self.scheduler != "fifo" else set())
+        states |= {"FAILED"} if self.plan.adaptive else set()
+        return {id_: row for id_, row in self.rows.items() if row["state"] in states}
+
+    def missing(self, found: Iterable[str] = ()) -> list[PlannedPoint]:
+        """The points that are known and need training, but for those `found` in another sweep."""
+        trained = {*found, *self.ended}
+        return [] if self.plan.adaptive else [point for point in self.plan.points if point.id not in trained]
+
+    @property
+    def num_missing(self) -> int:
+        """How many points need training."""
+        return max(0, self.plan.num_points - len(self.ended))
+
+    @property
+    def num_proposals(self) -> int:
+        """How many of these are yet to be chosen."""
+        return self.num_missing if self.plan.adaptive else 0
