@@ -9,16 +9,19 @@ from numpy.typing import NDArray
 from analysis.pareto import pareto_mask
 from analysis.replicates import pooled_deviation
 
-Cost = Literal["macs", "num_params"]
+Cost = Literal["macs", "num_params", "activations", "latency_ms"]
 NUM_RESAMPLES = 1000
 """How often seeds are drawn again: a probability's standard error is at most 1.6 points, for a second or two at 10,000
 settings."""
 
 
 def frontier_mask(table: pd.DataFrame, cost: Cost) -> NDArray[np.bool_]:
-    """Which rows of a results table are on the frontier of `cost` against top-1 of their dataset; (rows,)."""
+    """Which rows of a results table are on the frontier of `cost` against top-1 of their dataset; (rows,).
+
+    A row whose cost is NaN is on none.
+    """
     mask = np.zeros(len(table), dtype=bool)
-    complete = (table["state"] == "COMPLETE").to_numpy(dtype=bool)
+    complete = ((table["state"] == "COMPLETE") & table[cost].notna()).to_numpy(dtype=bool)
     for dataset in table["dataset"].unique():
         rows = np.flatnonzero(complete & (table["dataset"] == dataset).to_numpy(dtype=bool))
         mask[rows] = pareto_mask(table[cost].to_numpy(dtype=float)[rows], table["top1"].to_numpy(dtype=float)[rows])

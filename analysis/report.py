@@ -11,12 +11,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.comparison import add_published, compare
-from analysis.frontier import add_frontiers, frontier_points
+from analysis.comparison import add_published
+from analysis.frontier import frontier_points
 from analysis.plots.registry import PLOTS
-from analysis.replicates import by_setting, is_replicated
+from analysis.replicates import is_replicated
 from analysis.results_table import results_page
-from sweep.results import load_table
+from analysis.sweep_results import load_results
 
 COUNTS = ("num_classes", "macs", "num_params", "activations", "best_epoch", "epochs_trained")
 """Whole numbers that a table with gaps would otherwise write as 3504872.0."""
@@ -38,31 +38,26 @@ class Report:
 
 
 def write_report(folder: Path, *, published: str | None = None) -> Report:
-    """Write `folder/report/` from the results log in `folder`; a report that is there already is replaced file by file.
+    """Write `folder/report/` from the logs in `folder`; a report that is there already is replaced file by file.
 
     Args:
         folder: a sweep's folder.
         published: the source of published figures, or `none`; unset, one is chosen for ImageNet and none otherwise.
 
     Raises:
-        ConfigError: there is no results log in `folder`, it is damaged, or there is no such source.
+        ConfigError: there is no results log in `folder`, a log is damaged, or there is no such source.
     """
-    table = load_table(folder)
-    comparison = compare(table, published)
-    settings = add_frontiers(by_setting(table))
-    points = add_published(table.join(of_points(settings), on="point"), comparison)
-    sweep = folder.resolve().name
+    results = load_results(folder, published)
+    settings, comparison = results.settings, results.comparison
+    points = add_published(results.points.join(of_points(settings), on="point"), comparison)
     out = folder / "report"
     out.mkdir(exist_ok=True)
-    charts = [
-        path
-        for name, plot in PLOTS.items()
-        for path in write_chart(plot.figure(settings, comparison, sweep), out / name)
-    ]
+    figures = {name: figure for name, plot in PLOTS.items() if (figure := plot.figure(results)) is not None}
+    charts = [path for name, figure in figures.items() for path in write_chart(figure, out / name)]
     csv, markdown = out / "results.csv", out / "results.md"
     write_atomically(csv, results_csv(points).encode())
-    images = {plot.description: f"{name}.png" for name, plot in PLOTS.items()}
-    page = results_page(add_published(settings, comparison), comparison, sweep=sweep, charts=images)
+    images = {PLOTS[name].description: f"{name}.png" for name in figures}
+    page = results_page(add_published(settings, comparison), comparison, sweep=results.name, charts=images)
     write_atomically(markdown, page.encode())
     return Report(folder=out, charts=tuple(charts), csv=csv, markdown=markdown, frontier=frontier_points(settings))
 

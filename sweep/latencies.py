@@ -2,16 +2,13 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from sweep.checkpoints import open_checkpoint
-from sweep.rows import NAME, Column, append, columns_of, open_for_append, read_rows
-from trainers.fields import field_names
+from sweep.results import LATENCIES, load_latencies
+from sweep.rows import append, open_for_append
 from trainers.files import check_writable
-from trainers.latency import Latency, measure_latency, pytorch_device
-
-LATENCIES = "latency.jsonl"
-"""In a sweep's folder: a row for each point, device and number of threads that was asked for."""
+from trainers.latency import measure_latency, pytorch_device
+from trainers.measurement import Latency
 
 
 def point_latency(sweep: Path, point: str, *, num_threads: int) -> Latency:
@@ -22,15 +19,11 @@ def point_latency(sweep: Path, point: str, *, num_threads: int) -> Latency:
             `num_threads` is not positive, or what was kept is damaged.
     """
     network = open_checkpoint(str(sweep / point))
-    asked: dict[str, Any] = {
-        "point": point,
-        "device": pytorch_device(network.config),
-        "num_threads": num_threads,
-    }
+    asked = (pytorch_device(network.config), num_threads)
+    for kept in load_latencies(sweep).get(point, []):
+        if (kept.device, kept.num_threads) == asked:
+            return kept
     path = sweep / LATENCIES
-    for row in read_rows(path, [Column("point", NAME, needed=True), *columns_of(Latency)]):
-        if asked.items() <= row.items():
-            return Latency(**{name: row[name] for name in field_names(Latency)})
     check_writable(path)
     [found] = measure_latency(network, num_threads=num_threads, with_onnx=False)
     with open_for_append(path) as file:

@@ -33,10 +33,12 @@ from sweep.rows import (
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 from trainers.fields import field_names, parse_field, row_type
-from trainers.measurement import Measurement
+from trainers.measurement import Latency, Measurement
 
 RESULTS = "results.jsonl"
 MEASUREMENTS = "measurements.jsonl"
+LATENCIES = "latency.jsonl"
+"""In a sweep's folder: a row for each point, device and number of threads that was asked for."""
 State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 SETTINGS = tuple(field_names(TrainConfig))
@@ -178,6 +180,18 @@ def load_measurements(folder: Path) -> dict[str, list[Measurement]]:
         measurement = Measurement(**{name: row[name] for name in names if name in row})
         epochs.setdefault(measurement.point, {})[measurement.epoch] = measurement
     return {point: [by_epoch[e] for e in sorted(by_epoch)] for point, by_epoch in epochs.items()}
+
+
+def load_latencies(sweep: Path) -> dict[str, list[Latency]]:
+    """The latencies that are kept of each point of a sweep, the latest last.
+
+    Raises:
+        ConfigError: what was kept is damaged.
+    """
+    found: dict[str, list[Latency]] = {}
+    for row in read_rows(sweep / LATENCIES, [Column("point", NAME, needed=True), *columns_of(Latency)]):
+        found.setdefault(row["point"], []).append(Latency(**{name: row[name] for name in field_names(Latency)}))
+    return found
 
 
 def cut_off_notes(folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,28 +14,12 @@ from trainers.config import TrainConfig
 from trainers.device import Device
 from trainers.errors import ConfigError
 from trainers.export import INPUT, OUTPUT, onnx_session, require_onnx, write_onnx
+from trainers.measurement import Latency
 from trainers.network import Network
 from trainers.processor import cpu_name
 
 NUM_WARMUP = 10
 """Runs that are not counted: memory is allocated and kernels are chosen in them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Latency:
-    """The time from normalised images to logits, of a whole batch."""
-
-    runtime: str
-    """The library and its version."""
-    device: str
-    """The processor's name and the arithmetic."""
-    num_threads: int
-    """CPU threads."""
-    batch_size: int
-    num_repeats: int
-    median_ms: float
-    p90_ms: float
-    """Nine of ten runs took no longer."""
 
 
 def measure_latency(

@@ -63,6 +63,23 @@ class Measurement:
                 raise TrainingDivergedError(f"{DIVERGED} at epoch {self.epoch}, {name} {value}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """The time from normalised images to logits, of a whole batch."""
+
+    runtime: str
+    """The library and its version."""
+    device: str
+    """The processor's name and the arithmetic."""
+    num_threads: int
+    """CPU threads."""
+    batch_size: int
+    num_repeats: int
+    median_ms: float
+    p90_ms: float
+    """Nine of ten runs took no longer."""
+
+
 class Trainer(Protocol):
     """Trains points and yields one Measurement per point and epoch, in the order of epochs.
 

@@ -2,20 +2,19 @@
 
 import matplotlib
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from analysis import style
-from analysis.comparison import Comparison
 from analysis.frontier import Cost
 from analysis.pareto import step_line
 from analysis.plots.frontier_info import FrontierInfo, Series, info
 from analysis.plots.frontier_labels import draw_labels
 from analysis.plots.frontier_legend import draw_legend
 from analysis.plots.ticks import log_limits, log_ticks, percent_limits, percent_ticks
+from analysis.sweep_results import SweepResults
 
 PLOT_AREA = (0.085, 0.17, 0.665, 0.70)
 """Left, bottom, width and height of the axes, as shares of the figure; the legend stands to their right."""
@@ -23,9 +22,9 @@ MARGIN = 0.025
 """Where texts above and below the axes begin, as a share of the figure."""
 
 
-def figure(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str) -> Figure:
-    """The frontier chart of `by_setting`'s table."""
-    return draw(info(table, comparison, cost, sweep=sweep))
+def figure(results: SweepResults, *, cost: Cost) -> Figure:
+    """The frontier chart of a sweep."""
+    return draw(info(results.settings, results.comparison, cost, sweep=results.name))
 
 
 def draw(chart: FrontierInfo) -> Figure:

@@ -17,15 +17,30 @@ from analysis.replicates import count_points, is_replicated, one_seed_each
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-X_LABELS: Mapping[Cost, str] = MappingProxyType(
-    {"macs": "Multiply-accumulates (millions, log scale)", "num_params": "Parameters (millions, log scale)"}
+
+@dataclass(frozen=True, kw_only=True)
+class CostAxis:
+    """How a cost is shown."""
+
+    label: str
+    """With its unit."""
+    per: float
+    """What it is divided by."""
+
+
+COST_AXES: Mapping[Cost, CostAxis] = MappingProxyType(
+    {
+        "macs": CostAxis(label="Multiply-accumulates (millions)", per=1e6),
+        "num_params": CostAxis(label="Parameters (millions)", per=1e6),
+        "activations": CostAxis(label="Activations (millions)", per=1e6),
+        "latency_ms": CostAxis(label="Latency of one image (ms)", per=1.0),
+    }
 )
-MEGA = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Points on the chart: costs in millions and top-1 in percent, both (n,), and which are on the frontier."""
+    """Points on the chart: costs in the axis' unit and top-1 in percent, both (n,), and which are on the frontier."""
 
     label: str
     costs: Array
@@ -59,13 +74,13 @@ class FrontierInfo:
     deviations: Array
     """Of top-1 over the seeds of each point, in percent; NaN where it has one seed."""
     runs: Array
-    """The single trainings of the points that have several seeds, (k, 2): cost in millions, top-1 in percent."""
+    """The single trainings of the points that have several seeds, (k, 2): cost, top-1 in percent."""
     labels: tuple[str, ...]
     """`width@resolution` of each point."""
 
     @property
     def costs(self) -> Array:
-        """Of all points, in millions."""
+        """Of all points, as the axis has them."""
         return np.concatenate([np.empty(0), *(series.costs for series in self.points)])
 
     @property
@@ -102,7 +117,7 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str)
         subtitle=one_line(_subtitle(table, comparison), 110),
         caption=_caption(table, num_below=int(shown["below"].sum())),
         note=one_line(comparison.note, 130),
-        x_label=X_LABELS[cost],
+        x_label=f"{COST_AXES[cost].label}, log scale",
         points=_series(shown, on_frontier, cost),
         published=_published(comparison, cost),
         models=tuple(shown["model"]),
@@ -131,7 +146,9 @@ def _lower_edge(measured: pd.DataFrame) -> float:
 def _runs(shown: pd.DataFrame, cost: Cost) -> Array:
     repeated = shown.loc[shown["num_seeds"] > 1]
     runs = [
-        (macs / MEGA, top1) for macs, top1s in zip(repeated[cost], repeated["top1s"], strict=True) for top1 in top1s
+        (each / COST_AXES[cost].per, top1)
+        for each, top1s in zip(repeated[cost], repeated["top1s"], strict=True)
+        for top1 in top1s
     ]
     return np.array(runs, dtype=float).reshape(-1, 2)
 
@@ -140,7 +157,7 @@ def _series(shown: pd.DataFrame, on_frontier: pd.Series, cost: Cost) -> tuple[Se
     return tuple(
         Series(
             label=str(dataset),
-            costs=rows[cost].to_numpy(dtype=float) / MEGA,
+            costs=rows[cost].to_numpy(dtype=float) / COST_AXES[cost].per,
             top1=rows["top1"].to_numpy(dtype=float),
             on_frontier=on_frontier.loc[rows.index].to_numpy(dtype=bool),
         )
@@ -149,9 +166,9 @@ def _series(shown: pd.DataFrame, on_frontier: pd.Series, cost: Cost) -> tuple[Se
 
 
 def _published(comparison: Comparison, cost: Cost) -> Series | None:
-    if comparison.source is None:
+    if comparison.source is None or cost not in comparison.cells:  # latencies of others are of other devices
         return None
-    costs = comparison.cells[cost].to_numpy(dtype=float) / MEGA
+    costs = comparison.cells[cost].to_numpy(dtype=float) / COST_AXES[cost].per
     top1 = comparison.cells["top1"].to_numpy(dtype=float)
     return Series(label=comparison.source, costs=costs, top1=top1, on_frontier=pareto_mask(costs, top1))
 

@@ -1,14 +1,13 @@
-"""PLOTS: the charts of a report by name. A plot turns a results table into a figure and fits any table, also an empty
-one."""
+"""PLOTS: the charts of a report by name. A plot turns what a sweep found into a figure; None where it shows nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.comparison import Comparison
 from analysis.plots import frontier
+from analysis.sweep_results import SweepResults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,17 +16,21 @@ class Plot:
 
     description: str
     """One line."""
-    figure: Callable[[pd.DataFrame, Comparison, str], Figure]
-    """The table of `by_setting`, published figures and the sweep's name to a figure."""
+    figure: Callable[[SweepResults], Figure | None]
+    """None where there is nothing to show, such as latencies that nobody measured; never None for the first two."""
 
 
 PLOTS: dict[str, Plot] = {
     "macs_top1": Plot(
         description="top-1 against multiply-accumulates, with the Pareto frontier",
-        figure=lambda table, comparison, sweep: frontier.figure(table, comparison, "macs", sweep=sweep),
+        figure=partial(frontier.figure, cost="macs"),
     ),
     "params_top1": Plot(
         description="top-1 against parameters, with the Pareto frontier",
-        figure=lambda table, comparison, sweep: frontier.figure(table, comparison, "num_params", sweep=sweep),
+        figure=partial(frontier.figure, cost="num_params"),
+    ),
+    "latency_top1": Plot(
+        description="top-1 against milliseconds on this machine, of the points that were measured",
+        figure=lambda results: frontier.figure(results, cost="latency_ms") if results.latency else None,
     ),
 }

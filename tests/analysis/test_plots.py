@@ -20,6 +20,7 @@ from analysis.plots.frontier import draw
 from analysis.plots.frontier_info import FrontierInfo, info, one_line
 from analysis.plots.registry import PLOTS
 from analysis.replicates import by_setting
+from analysis.sweep_results import results_of
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
@@ -49,8 +50,12 @@ def test_every_plot_draws_every_table(
     table = make_table({"empty": [], "one": digits_rows[:1], "nine": digits_rows, "mixed": mixed_rows}[size])
     content = BytesIO()
 
-    PLOTS[name].figure(by_setting(table), compare(table, published), "demo").savefig(content, format="png", dpi=40)
+    figure = PLOTS[name].figure(results_of(table, compare(table, published), name="demo"))
 
+    if figure is None:
+        assert name not in ("macs_top1", "params_top1")
+        return
+    figure.savefig(content, format="png", dpi=40)
     assert content.getvalue().startswith(b"\x89PNG")
 
 
@@ -64,7 +69,7 @@ def test_plots_leave_matplotlib_as_it_was(name: str, digits_rows: list[Row], mak
     before = dict(matplotlib.rcParams)
     table = make_table(digits_rows)
 
-    PLOTS[name].figure(by_setting(table), compare(table, None), "demo")
+    PLOTS[name].figure(results_of(table, compare(table, None), name="demo"))
 
     assert dict(matplotlib.rcParams) == before
 

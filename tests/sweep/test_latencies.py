@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import run_sweep
-from sweep.latencies import LATENCIES, point_latency
-from sweep.results import latest_rows
+from sweep.latencies import point_latency
+from sweep.results import LATENCIES, latest_rows
 from sweep.rows import read_rows
 from tests.sweep.conftest import Sweep
 from trainers.errors import ConfigError
