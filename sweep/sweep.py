@@ -131,10 +131,9 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         left_out = list_damaged(plan) if needs_training else None
         if left_out:
             say(left_out)
-        if found:
-            with closing(ResultsLog(plan.folder)) as log:
-                take_over(found, held.missing(), log)
-            held = Held.read(plan, held.scheduler)
+        with closing(ResultsLog(plan.folder)) as log:  # which also cuts off a line that was
+            take_over(found, held.missing(), log)
+        held = Held.read(plan, held.scheduler) if found else held
         ended, id_ = list(held.ended.values()), identity["sweep_id"]
         tracker = Tracker(store, plan, sweep_id=id_, tags=_tags(identity), ended=ended, history=held.history)
         try:
