@@ -26,8 +26,7 @@ from tyro.conf import Positional
 from search_spaces.registry import SPACES
 from sweep.command_line import parse, parse_sweep, short_forms
 from sweep.config import CAPS, Amount, SweepConfig, load_config
-from sweep.plan import counted
-from trainers.errors import ConfigError, check_printable, one_line, unknown_choice, without_credentials
+from trainers.errors import ConfigError, check_printable, counted, one_line, unknown_choice, without_credentials
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -68,12 +67,14 @@ class PlanArguments(SweepConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportArguments:
-    """Draw the charts and tables of a sweep again, from its results log."""
+    """Draw the page, charts and tables of a sweep again, from its logs; or those of a published source alone."""
 
-    folder: Positional[Path]
-    """The sweep's folder, such as runs/mnv2_quick-digits."""
+    folder: Positional[Path | None] = None
+    """The sweep's folder, such as runs/mnv2_quick-digits; unset: the published source by itself."""
     published: str | None = None
     """Published table to draw beside the sweep, or `none`; unset: one that fits, on ImageNet only."""
+    out: Path | None = None
+    """Where the report goes; unset: `report` in the sweep's folder, or published-NAME in the working directory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -363,12 +364,17 @@ def write_csv(table: "DataFrame", path: Path) -> None:
 def report(argv: Sequence[str]) -> int:
     """Write the report of a sweep again."""
     arguments = parse(argv, ReportArguments, "report")
-    from analysis.report import write_report
+    from analysis.report import write_published, write_report
     from sweep.results import cut_off_notes
 
-    written = write_report(arguments.folder, published=arguments.published)
-    for note in cut_off_notes(arguments.folder):
-        print(note, file=sys.stderr)
+    if arguments.folder is None:
+        if arguments.published is None:
+            raise ConfigError("which sweep? Give its folder, report runs/NAME, or a source, report --published tf_slim")
+        written = write_published(arguments.published, arguments.out or Path(f"published-{arguments.published}"))
+    else:
+        written = write_report(arguments.folder, published=arguments.published, out=arguments.out)
+        for note in cut_off_notes(arguments.folder):
+            print(note, file=sys.stderr)
     print_report(written)
     return 0
 
@@ -594,7 +600,7 @@ def print_report(written: "Report") -> None:
         network = cell_name(row)
         size = f"{row['macs'] / 1e6:9.2f} M MACs {row['num_params'] / 1e6:7.3f} M params"
         print(f"  frontier: {network:<26} {size} {with_deviation(row):>6} % top-1")
-    print(f"chart: {next(iter(written.charts))}\ntable: {written.markdown}")
+    print(f"report: {written.html}\nchart: {next(iter(written.charts))}\ntable: {written.markdown}")
 
 
 def ui_command(config: SweepConfig) -> str:

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import tyro
 
 from search_spaces.registry import SPACES, get_space
+from sweep.axes import effective_space
 from sweep.config import SweepConfig, load_config
-from sweep.plan import effective_space
 from trainers.errors import ConfigError, without_credentials
 from trainers.recipes import with_recipe
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sweep.config import SweepConfig
-from sweep.plan import Plan, counted
+from sweep.plan import Plan
 from trainers.datasets.dataset import Dataset, Split
 from trainers.datasets.registry import check_dataset, load_dataset
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, counted
 from trainers.files import whole_file
 
 LIST = "damaged_images.csv"

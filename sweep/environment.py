@@ -41,6 +41,7 @@ def environment(dataset: Dataset) -> dict[str, Any]:
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
             "images": dataset.sizes,
+            "splits": {name: len(split) for name, split in dataset.splits.items()},
             "classes": len(dataset.classes),
             "note": dataset.note,
         },

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from search_spaces.registry import get_space
-from search_spaces.space import SearchSpace, parse_axis
+from search_spaces.space import SearchSpace
+from sweep.axes import effective_space
 from sweep.caps import Caps
 from sweep.config import ADAPTIVE, SweepConfig, load_config
 from sweep.results import SETTINGS, config_of_row, latest_rows
@@ -20,7 +20,7 @@ from trainers.config import SHAPE_FIELDS, TrainConfig
 from trainers.cost import Cost, cost, network_key
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import canonical, fetch, load_dataset
-from trainers.errors import ConfigError, unknown_choice
+from trainers.errors import ConfigError, counted, unknown_choice
 from trainers.fields import as_row
 from trainers.initial_weights import published_start
 from trainers.measurement import Point
@@ -159,14 +159,6 @@ def make_plan(config: SweepConfig) -> Plan:
     )
 
 
-def effective_space(config: SweepConfig) -> SearchSpace:
-    """The space of `config` with its own base and the axes from the command line."""
-    axes = dict(parse_axis(text) for text in config.axis)
-    if len(axes) < len(config.axis):
-        raise ConfigError(f"an axis is given twice in {', '.join(config.axis)}; give each once, with all its values")
-    return replace(get_space(config.space), base=config.train).with_axes(axes)
-
-
 def point_id(config: TrainConfig, fingerprint: str, trainer: str) -> str:
     """The cell, and a hash of everything that decides the result; where the data lies does not.
 
@@ -222,11 +214,6 @@ def promoted_configs(config: SweepConfig) -> list[TrainConfig]:
         changes = {name: getattr(config.train, name) for name in (*changed, "seed")}
         found += [replace(config_of_row(rows[point]), **changes) for point in wanted]
     return found
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 point`, `2 points`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _resolved(config: TrainConfig) -> TrainConfig:

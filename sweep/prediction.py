@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweep.config import SweepConfig
-from sweep.plan import PlannedPoint, counted
+from sweep.plan import PlannedPoint
 from sweep.progress import duration
 from sweep.resources import Resources
 from trainers.config import TrainConfig
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, counted
 from trainers.timing import Timing, training_activations
 
 START_UP_SECONDS = 36.0

@@ -135,7 +135,7 @@ class Recorder:
         restarts = self._restarts.get(point_id, [])
         if restarts and not reason:
             reason = f"went on after its process died: {restarts[-1]}"
-        row = _row(point, state, reason, self._history[point_id], num_restarts=len(restarts))
+        row = row_of(point, state, reason, self._history[point_id], num_restarts=len(restarts))
         row["reused_from"] = self._trained[point_id].name if point_id in self._trained else None
         self._log.append_result(row)
         for listener in self._listeners:
@@ -143,9 +143,10 @@ class Recorder:
         self._queue.ended(row)
 
 
-def _row(
-    point: PlannedPoint, state: State, reason: str, history: Sequence[Measurement], *, num_restarts: int
+def row_of(
+    point: PlannedPoint, state: State, reason: str, history: Sequence[Measurement], *, num_restarts: int = 0
 ) -> dict[str, Any]:
+    """The row of a point that ended."""
     return {
         "point": point.id,
         "state": state,

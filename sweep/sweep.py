@@ -15,12 +15,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from sweep.axes import effective_space
 from sweep.config import SweepConfig, load_config, to_json
 from sweep.damaged import list_damaged, without_damaged_images
 from sweep.environment import environment
 from sweep.forecast import Forecast, deadline, forecast, seconds_alive
 from sweep.held import Held
-from sweep.plan import Plan, counted, effective_space
+from sweep.plan import Plan
 from sweep.prediction import budget
 from sweep.progress import Progress, duration
 from sweep.queue import Queue
@@ -32,7 +33,7 @@ from sweep.rows import NAME, NUMBER, TEXT, Column, damage_of
 from sweep.schedulers import ASHA_WARNING, SCHEDULERS
 from sweep.timings import Machine, this_machine
 from trainers.cost import network_key
-from trainers.errors import ConfigError, one_line
+from trainers.errors import ConfigError, counted, one_line
 from trainers.files import nearest_folder
 from trainers.registry import TRAINERS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.config import SweepConfig
-from sweep.plan import PlannedPoint, counted
+from sweep.plan import PlannedPoint
 from sweep.prediction import Prediction, TimedNetwork, predict, to_time
 from sweep.resources import Resources, trial_resources
 from trainers.config import TrainConfig
@@ -19,7 +19,7 @@ from trainers.datasets.cache import cache_folder, kept_bytes, readable
 from trainers.datasets.crops import eval_resize
 from trainers.datasets.dataset import Dataset, SplitName
 from trainers.device import gpu_names
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, counted
 from trainers.files import whole_file
 from trainers.timing import Request, Slot, Timing, hardware, time_networks, timing_from
 

@@ -37,6 +37,11 @@ def unknown_choice(kind: str, name: str, choices: Iterable[str]) -> ConfigError:
     return ConfigError(f"unknown {kind} {name!r}; {guess}choose from {', '.join(known)}")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 point`, `2 points`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def one_line(error: object, longest: int = 300) -> str:
     """The text of an error on one line, without credentials, cut to `longest` characters; what a terminal would not
     print is escaped."""

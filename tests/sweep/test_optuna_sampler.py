@@ -11,9 +11,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from search_spaces.registry import get_space
+from sweep.axes import effective_space
 from sweep.config import SweepConfig
 from sweep.optuna_sampler import OptunaSampler
-from sweep.plan import Plan, PlannedPoint, effective_space, make_plan
+from sweep.plan import Plan, PlannedPoint, make_plan
 from trainers.errors import ConfigError
 
 CHOICES = ("width_mult=0.2,0.35,0.5,0.6,0.75,1.0", "resolution=16,20", "dropout=0,0.1,0.2")
