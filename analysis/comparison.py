@@ -4,10 +4,12 @@ Published accuracies are ImageNet's. Beside a sweep on other data they are left 
 they are drawn as another task's and never subtracted.
 """
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.curve_difference import curve_difference
 from analysis.published import CELL, load_cells
 
 TASK = "imagenet"
@@ -58,6 +60,26 @@ def compare(table: pd.DataFrame, published: str | None) -> Comparison:
     )
     note = "" if same_task else another_task
     return Comparison(source=source, cells=cells, same_task=same_task, note=note)
+
+
+def beside_published(settings: pd.DataFrame, comparison: Comparison) -> str:
+    """How a sweep's curve lies to the published one, family by family, as a sentence; "" where they are no match.
+
+    That is, where there is no source or the task is another one.
+    """
+    if comparison.source is None or not comparison.same_task:
+        return ""
+    complete = settings.loc[settings["state"] == "COMPLETE"]
+    said: list[str] = []
+    for family, rows in complete.groupby("model", sort=True):
+        cells = comparison.cells.loc[comparison.cells["model"] == family]
+        found = curve_difference(rows, cells, "macs")
+        if not math.isnan(found.top1 + found.saved):
+            said.append(
+                f"{family} {found.top1:+.2f} points of top-1 at equal MACs, {100 * found.saved:+.1f} % MACs saved at "
+                "equal top-1"
+            )
+    return f"Against {comparison.source}, on average over the range of both: {'; '.join(said)}." if said else ""
 
 
 def check_source(published: str | None) -> None:

@@ -1,7 +1,7 @@
 """Which network to ship within caps, what comes close to it, and what a step more or less would buy. Pure."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,21 +66,23 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
         raise ConfigError(
             f"the sweep is on {', '.join(datasets)}, whose top-1 cannot be compared; sweep each by itself"
         )
-    complete = complete.assign(name=_names(complete))
+    varied = [name for name in varying_settings(complete) if name != "seed"]
     fitting, within = _within(complete, caps)
-    rows = _rows(fitting.sort_values(["top1", "macs"], ascending=[False, True], kind="stable"))
-    if caps.max_latency_ms is not None:
-        rows = _fast_enough(rows, caps.max_latency_ms, latency_ms, within)
+    best_first = fitting.sort_values(["top1", "macs"], ascending=[False, True], kind="stable")
+    if caps.max_latency_ms is None:
+        rows = [*_rows(best_first.head(2), varied)]
+    else:
+        rows = _fast_enough(best_first, varied, caps.max_latency_ms, latency_ms, within)
     best, runner_up = rows[0], rows[1] if len(rows) > 1 else None
     frontier = complete.loc[frontier_mask(complete, "macs")].sort_values("macs", kind="stable")
-    cheaper = _rows(frontier.loc[frontier["macs"] < best["macs"]])
-    dearer = _rows(frontier.loc[frontier["macs"] > best["macs"]])
+    cheaper = _rows(frontier.loc[frontier["macs"] < best["macs"]].tail(1), varied)
+    dearer = _rows(frontier.loc[frontier["macs"] > best["macs"]].head(1), varied)
     return Recommendation(
         best=best,
         runner_up=runner_up,
         standard_error=pooled_deviation(complete) * math.sqrt(sum(1 / row["num_seeds"] for row in rows[:2])),
-        cheaper=cheaper[-1] if cheaper else None,
-        dearer=dearer[0] if dearer else None,
+        cheaper=next(cheaper, None),
+        dearer=next(dearer, None),
     )
 
 
@@ -90,12 +92,25 @@ def summary(found: Recommendation, *, replicate: str) -> list[str]:
     if found.runner_up is None:
         lines.append("runner-up: none, nothing else is within the caps")
     else:
-        lines += [f"runner-up: {_described(found.runner_up)}", f"           {_noise(found, replicate)}"]
+        unknown = math.isnan(found.standard_error)
+        advice = f": no setting has several seeds; train them with: {replicate}" if unknown else ""
+        lines += [f"runner-up: {_described(found.runner_up)}", f"           {verdict(found)}{advice}"]
     for title, row in (("cheaper:", found.cheaper), ("dearer:", found.dearer)):
         if row is not None:
             macs, top1 = (row["macs"] - found.best["macs"]) / 1e6, row["top1"] - found.best["top1"]
             lines.append(f"{title:<11}{row['name']} on the frontier: {macs:+.2f} M MACs, {top1:+.2f} points top-1")
     return lines
+
+
+def verdict(found: Recommendation) -> str:
+    """What the seeds say of the gap between the best and the runner-up."""
+    if found.runner_up is None:
+        return "nothing else is within the caps"
+    gap = found.best["top1"] - found.runner_up["top1"]
+    if math.isnan(found.standard_error):
+        return f"{gap:.2f} points less, which may be noise"
+    said = "more than the seeds' noise" if gap > SURE * found.standard_error else "within the seeds' noise"
+    return f"{gap:.2f} points less: {said} (standard error {found.standard_error:.2f})"
 
 
 def _described(row: Row) -> str:
@@ -105,28 +120,13 @@ def _described(row: Row) -> str:
     return f"{row['name']}, {size}, {with_deviation(row)} % top-1{seeds}{latency}"
 
 
-def _noise(found: Recommendation, replicate: str) -> str:
-    """What the seeds say of the gap between the best and the runner-up, of which there is one."""
-    assert found.runner_up is not None
-    gap = found.best["top1"] - found.runner_up["top1"]
-    if math.isnan(found.standard_error):
-        return f"{gap:.2f} points less, which may be noise: no setting has several seeds; train them with: {replicate}"
-    verdict = "more than the seeds' noise" if gap > SURE * found.standard_error else "within the seeds' noise"
-    return f"{gap:.2f} points less: {verdict} (standard error {found.standard_error:.2f})"
-
-
-def _names(complete: pd.DataFrame) -> list[str]:
-    """The network of each row, with the settings that tell its rows apart."""
-    varied = [name for name in varying_settings(complete) if name != "seed"]
-    return [
-        " ".join(
-            [
-                network_name(row["model"], row["width_mult"], row["resolution"]),
-                *(f"{n}={text_of(row[n])}" for n in varied),
-            ]
-        )
-        for row in _rows(complete)
-    ]
+def _rows(table: pd.DataFrame, varied: Sequence[str]) -> Iterator[Row]:
+    """The rows of a table, each with its network and the settings that tell its rows apart as `name`."""
+    for i in range(len(table)):  # not all at once: of thousands of rows few are looked at
+        [values] = table.iloc[i : i + 1].to_dict("records")
+        row = {str(name): value for name, value in values.items()}
+        settings = [f"{name}={text_of(row[name])}" for name in varied]
+        yield row | {"name": " ".join([network_name(row["model"], row["width_mult"], row["resolution"]), *settings])}
 
 
 def _within(complete: pd.DataFrame, caps: Caps) -> tuple[pd.DataFrame, list[str]]:
@@ -154,11 +154,17 @@ def _within(complete: pd.DataFrame, caps: Caps) -> tuple[pd.DataFrame, list[str]
     return complete, flags
 
 
-def _fast_enough(rows: list[Row], limit: float, latency_ms: Callable[[str], float], flags: Sequence[str]) -> list[Row]:
-    """The first two of `rows` that take at most `limit` milliseconds, with their `latency_ms`."""
+def _fast_enough(
+    best_first: pd.DataFrame,
+    varied: Sequence[str],
+    limit: float,
+    latency_ms: Callable[[str], float],
+    flags: Sequence[str],
+) -> list[Row]:
+    """The first two rows that take at most `limit` milliseconds, with their `latency_ms`."""
     found: list[Row] = []
     fastest = math.inf
-    for row in rows:
+    for row in _rows(best_first, varied):
         milliseconds = latency_ms(row["point"])
         fastest = min(fastest, milliseconds)
         if milliseconds <= limit:
@@ -166,14 +172,10 @@ def _fast_enough(rows: list[Row], limit: float, latency_ms: Callable[[str], floa
         if len(found) == 2:
             break
     if not found:
-        raise _nothing_fits(f"--max-latency-ms {limit:g}", len(rows), flags, f"fastest takes {fastest:.3g} ms")
+        raise _nothing_fits(f"--max-latency-ms {limit:g}", len(best_first), flags, f"fastest takes {fastest:.3g} ms")
     return found
 
 
 def _nothing_fits(flag: str, num: int, within: Sequence[str], nearest: str) -> ConfigError:
     settings = f"settings within {' and '.join(within)}" if within else "complete settings"
     return ConfigError(f"nothing fits: {flag} leaves none of {num} {settings}; the {nearest}")
-
-
-def _rows(table: pd.DataFrame) -> list[Row]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

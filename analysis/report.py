@@ -13,10 +13,14 @@ from matplotlib.figure import Figure
 from analysis import style
 from analysis.comparison import add_published
 from analysis.frontier import frontier_points
+from analysis.html_page import Picture, html_page
 from analysis.plots.registry import PLOTS
+from analysis.provenance import Provenance, read_provenance
+from analysis.published import load_published
 from analysis.replicates import is_replicated
 from analysis.results_table import results_page
-from analysis.sweep_results import load_results
+from analysis.sweep_results import SweepResults, load_results, published_results
+from trainers.errors import ConfigError
 
 COUNTS = ("num_classes", "macs", "num_params", "activations", "best_epoch", "epochs_trained")
 """Whole numbers that a table with gaps would otherwise write as 3504872.0."""
@@ -28,43 +32,75 @@ class Report:
 
     folder: Path
     charts: tuple[Path, ...]
-    """Every chart as PNG and as SVG."""
+    """Every chart as PNG, SVG and PDF."""
     csv: Path
     """One row a point."""
     markdown: Path
-    """The page to read."""
+    """The page to paste."""
+    html: Path
+    """The page to read, which stands alone."""
     frontier: pd.DataFrame
     """The settings on the MACs frontier, cheapest first: rows of `add_frontiers`' table."""
 
 
-def write_report(folder: Path, *, published: str | None = None) -> Report:
-    """Write `folder/report/` from the logs in `folder`; a report that is there already is replaced file by file.
+def write_report(folder: Path, *, published: str | None = None, out: Path | None = None) -> Report:
+    """Write a report from the logs in `folder`; one that is there already is replaced file by file.
 
     Args:
         folder: a sweep's folder.
         published: the source of published figures, or `none`; unset, one is chosen for ImageNet and none otherwise.
+        out: the report's folder; unset: `folder/report`.
 
     Raises:
-        ConfigError: there is no results log in `folder`, a log is damaged, or there is no such source.
+        ConfigError: there is no results log in `folder`, a log is damaged, there is no such source, or `out` cannot be
+            written to.
     """
     results = load_results(folder, published)
+    return write_report_of(results, read_provenance(folder, results.points), out or folder / "report")
+
+
+def write_published(source: str, out: Path) -> Report:
+    """Write the report of a published source alone into the folder `out`.
+
+    Raises:
+        ConfigError: there is no such source, or `out` cannot be written to.
+    """
+    results = published_results(source)
+    citations = ", ".join(sorted(set(load_published(source)["citation"])))
+    costs = "counted by this project: convolutions and linear layers, 1000 classes, normalisation among the parameters"
+    provenance = Provenance(rows=[("Accuracies", f"as printed in {citations}"), ("Costs", costs)])
+    return write_report_of(results, provenance, out)
+
+
+def write_report_of(results: SweepResults, provenance: Provenance, out: Path) -> Report:
+    """Write the report of `results` into the folder `out`."""
     settings, comparison = results.settings, results.comparison
     points = add_published(results.points.join(of_points(settings), on="point"), comparison)
-    out = folder / "report"
-    out.mkdir(exist_ok=True)
-    figures = {name: figure for name, plot in PLOTS.items() if (figure := plot.figure(results)) is not None}
-    charts = [path for name, figure in figures.items() for path in write_chart(figure, out / name)]
-    csv, markdown = out / "results.csv", out / "results.md"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write the report: {error}") from error
+    infos = {name: info for name, plot in PLOTS.items() if (info := plot.info(results)) is not None}
+    charts = {name: write_chart(PLOTS[name].draw(info), out / name) for name, info in infos.items()}
+    for name, info in infos.items():
+        write_atomically(out / f"{name}.csv", info.numbers().to_csv(index=False).encode())
+    csv, markdown, html = out / "results.csv", out / "results.md", out / "report.html"
     write_atomically(csv, results_csv(points).encode())
-    images = {PLOTS[name].description: f"{name}.png" for name in figures}
+    images = {PLOTS[name].description: f"{name}.png" for name in charts}
     page = results_page(add_published(settings, comparison), comparison, sweep=results.name, charts=images)
     write_atomically(markdown, page.encode())
-    return Report(folder=out, charts=tuple(charts), csv=csv, markdown=markdown, frontier=frontier_points(settings))
+    pictures = [
+        Picture(description=PLOTS[name].description, name=name, png=paths[0].read_bytes())
+        for name, paths in charts.items()
+    ]
+    write_atomically(html, html_page(results, provenance, pictures).encode())
+    paths = tuple(path for each in charts.values() for path in each)
+    return Report(folder=out, charts=paths, csv=csv, markdown=markdown, html=html, frontier=frontier_points(settings))
 
 
 def of_points(settings: pd.DataFrame) -> pd.DataFrame:
     """What `add_frontiers`' table says of each point's setting, by point; of seeds only where some were repeated."""
-    frontiers = ["on_frontier", "on_params_frontier"]
+    frontiers = ["on_frontier", "on_params_frontier", "on_joint_frontier"]
     seeds = ["mean_top1", "sd_top1", "num_seeds", "frontier_probability"] if is_replicated(settings) else []
     by_point = settings.assign(mean_top1=settings["top1"]).explode("points").set_index("points")
     return by_point.loc[:, [*frontiers, *seeds]]
@@ -75,15 +111,16 @@ def results_csv(points: pd.DataFrame) -> str:
     return points.astype(dict.fromkeys(COUNTS, "Int64")).to_csv(index=False)
 
 
-def write_chart(figure: Figure, stem: Path) -> tuple[Path, Path]:
-    """Write a figure to `stem`.png and .svg; one figure gives the same bytes every time."""
-    png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
+def write_chart(figure: Figure, stem: Path) -> tuple[Path, Path, Path]:
+    """Write a figure to `stem`.png, .svg and .pdf; one figure gives the same bytes every time."""
+    png, svg, pdf = (stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg", "pdf"))
+    dates = {png: {"Software": None}, svg: {"Date": None}, pdf: {"CreationDate": None}}
     with matplotlib.rc_context(dict(style.RC)):  # pyright: ignore[reportArgumentType]
-        for path, metadata in ((png, {"Software": None}), (svg, {"Date": None})):
+        for path, metadata in dates.items():
             content = BytesIO()
             figure.savefig(content, format=path.suffix[1:], dpi=style.DPI, metadata=metadata)
             write_atomically(path, content.getvalue())
-    return png, svg
+    return png, svg, pdf
 
 
 def write_atomically(path: Path, content: bytes) -> None:

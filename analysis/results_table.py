@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison import Comparison
+from analysis.comparison import Comparison, beside_published
 from analysis.markdown import bold, escape, table
 from analysis.replicates import count_points, is_replicated, one_seed_each, with_deviation
 from analysis.settings import names_repeat, varying_settings
@@ -62,15 +62,16 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
     states = count_points(points)
     counts = ", ".join(f"{num} {state.lower()}" for state, num in sorted(states.items())) or "none yet"
     datasets = ", ".join(sorted(set(points["dataset"].dropna().astype(str)))) or "no dataset yet"
-    columns = _columns(points)
+    columns = page_columns(points)
     lines = [
         f"# Sweep {escape(sweep)}: {states.total()} point{'s' if states.total() != 1 else ''} on {escape(datasets)}",
         f"Points: {counts}. Published figures: {_published(points, comparison)}.{_shared(points)}",
         *([f"{escape(comparison.note)}."] if comparison.note else []),
+        *([beside] if (beside := beside_published(points, comparison)) else []),
         EXPLANATION,
         *([ONE_SEED] if one_seed_each(points) else [SEVERAL_SEEDS] if is_replicated(points) else []),
         *(f"![{escape(description)}]({name})" for description, name in charts.items()),
-        table([(c.header, c.align) for c in columns], [_line(row, columns) for row in _largest_first(points)]),
+        table([(c.header, c.align) for c in columns], [_line(row, columns) for row in largest_first(points)]),
     ]
     return "\n\n".join(lines)
 
@@ -85,18 +86,19 @@ def _published(points: pd.DataFrame, comparison: Comparison) -> str:
 def _shared(points: pd.DataFrame) -> str:
     """The sentence of the SHARED settings that have one value; "" where there is none."""
     varying = varying_settings(points)
-    values = [f"{name} {text_of(points[name].iloc[0])}" for name in SHARED if len(points) and name not in varying]
+    shared = [name for name in SHARED if name not in varying and len(points[name].dropna())]
+    values = [f"{name} {text_of(points[name].iloc[0])}" for name in shared]
     return f" All points: {', '.join(values)}." if values else ""
 
 
-def _largest_first(points: pd.DataFrame) -> list[Row]:
+def largest_first(points: pd.DataFrame) -> list[Row]:
     """By family and dataset, then width, then resolution, as upstream does; the best training of a network first."""
     order = ["dataset", "model", "width_mult", "resolution", "top1"]
     ordered = points.sort_values(order, ascending=[True, True, False, False, False], kind="stable")
     return [{str(name): value for name, value in row.items()} for row in ordered.to_dict("records")]
 
 
-def _columns(points: pd.DataFrame) -> list[Column]:
+def page_columns(points: pd.DataFrame) -> list[Column]:
     """The columns of the page; test and published figures, dataset, settings and id only where they say something."""
     figures = [
         _numbers("Test top 1", "test_top1"),

@@ -10,7 +10,7 @@ NAMED = ("data", "model", "width_mult", "resolution")
 
 def varying_settings(points: pd.DataFrame) -> list[str]:
     """The settings besides NAMED that differ among the points, in the order of SETTINGS."""
-    return [name for name in SETTINGS if name not in NAMED and len(set(points[name].astype(str))) > 1]
+    return [name for name in SETTINGS if name not in NAMED and len(points[name].unique()) > 1]
 
 
 def names_repeat(points: pd.DataFrame) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 SIZE = (8.6, 5.2)
 """Figure width and height, inches."""
-DPI = 200
+DPI = 150
 """Dots per inch of a PNG."""
 
 INK = "#222222"

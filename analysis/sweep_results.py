@@ -1,6 +1,6 @@
 """All that a report is made of: a sweep's points, settings and learning curves, and the published figures beside it."""
 
-from collections import Counter
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import Comparison, compare
+from analysis.comparison import NONE, PUBLISHED_STRIDE, TASK, Comparison, compare
 from analysis.frontier import add_frontiers
+from analysis.published import load_cells
 from analysis.replicates import by_setting
-from sweep.results import load_latencies, load_measurements, load_table
+from analysis.results_table import network_name
+from sweep.results import COLUMNS, load_latencies, load_measurements, load_table
 from trainers.measurement import Latency, Measurement
 
 
@@ -39,14 +41,29 @@ def load_results(folder: Path, published: str | None = None) -> SweepResults:
         ConfigError: there is no results log in `folder`, a log is damaged, or there is no such source.
     """
     table = load_table(folder)
-    comparison = compare(table, published)
-    return results_of(
-        table,
-        comparison,
-        name=folder.resolve().name,
-        curves=load_measurements(folder),
-        latencies=load_latencies(folder),
-    )
+    latencies: dict[str, dict[str, float]] = {}
+    for point, found in load_latencies(folder).items():
+        for latency in (each for each in found if each.batch_size == 1):
+            latencies.setdefault(_place(latency), {})[point] = latency.median_ms
+    name, curves = folder.resolve().name, load_measurements(folder)
+    return results_of(table, compare(table, published), name=name, curves=curves, latencies=latencies)
+
+
+def published_results(source: str) -> SweepResults:
+    """The networks of a published source as if they had been swept, at the costs that this project counts.
+
+    Raises:
+        ConfigError: there is no such source.
+    """
+    cells = load_cells(source)
+    names = [network_name(*row) for row in zip(cells["model"], cells["width_mult"], cells["resolution"], strict=True)]
+    given = {"point": names, "state": "COMPLETE", "dataset": TASK, "total_stride": PUBLISHED_STRIDE}
+    table = cells.assign(**given).reindex(columns=list(COLUMNS))
+    latencies: dict[str, dict[str, float]] = {}
+    for name, device, milliseconds in zip(names, cells["latency_device"], cells["latency_ms"], strict=True):
+        if not math.isnan(milliseconds):
+            latencies.setdefault(f"{device}, as published", {})[name] = milliseconds
+    return results_of(table, compare(table, NONE), name=f"{source}, as published", latencies=latencies)
 
 
 def results_of(
@@ -55,17 +72,16 @@ def results_of(
     *,
     name: str,
     curves: Mapping[str, Sequence[Measurement]] | None = None,
-    latencies: Mapping[str, Sequence[Latency]] | None = None,
+    latencies: Mapping[str, Mapping[str, float]] | None = None,
 ) -> SweepResults:
-    """The same of a results table; latencies are those of single images, on the device that measured most points."""
-    places = {
-        point: {_place(latency): latency.median_ms for latency in found if latency.batch_size == 1}
-        for point, found in (latencies or {}).items()
-    }
-    counts = Counter(place for found in places.values() for place in found)
-    place = min(counts, key=lambda each: (-counts[each], each)) if counts else ""
+    """The same of a results table; latencies are milliseconds of an image by place and point.
+
+    Those of the place that has most points are kept: figures of two devices are never mixed.
+    """
+    places = latencies or {}
+    place = min(places, key=lambda each: (-len(places[each]), each)) if places else ""
     settings = add_frontiers(by_setting(table))
-    milliseconds = [places.get(point, {}).get(place, np.nan) for point in settings["point"]]
+    milliseconds = [places[place].get(point, math.nan) if place else math.nan for point in settings["point"]]
     return SweepResults(
         name=name,
         points=table,

@@ -8,23 +8,16 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from analysis import style
-from analysis.frontier import Cost
 from analysis.pareto import step_line
-from analysis.plots.frontier_info import FrontierInfo, Series, info
+from analysis.plots.frontier_info import FrontierInfo, Series
 from analysis.plots.frontier_labels import draw_labels
 from analysis.plots.frontier_legend import draw_legend
 from analysis.plots.ticks import log_limits, log_ticks, percent_limits, percent_ticks
-from analysis.sweep_results import SweepResults
 
 PLOT_AREA = (0.085, 0.17, 0.665, 0.70)
 """Left, bottom, width and height of the axes, as shares of the figure; the legend stands to their right."""
 MARGIN = 0.025
 """Where texts above and below the axes begin, as a share of the figure."""
-
-
-def figure(results: SweepResults, *, cost: Cost) -> Figure:
-    """The frontier chart of a sweep."""
-    return draw(info(results.settings, results.comparison, cost, sweep=results.name))
 
 
 def draw(chart: FrontierInfo) -> Figure:

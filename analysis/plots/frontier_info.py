@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.comparison import Comparison
 from analysis.frontier import Cost, frontier_mask
 from analysis.pareto import pareto_mask
+from analysis.plots.cells import cell_labels, shade_column
 from analysis.plots.ticks import percent_limits
 from analysis.replicates import count_points, is_replicated, one_seed_each
 
@@ -78,6 +79,18 @@ class FrontierInfo:
     labels: tuple[str, ...]
     """`width@resolution` of each point."""
 
+    def numbers(self) -> pd.DataFrame:
+        """A row a point of the sweep, then a row a published network."""
+        swept = {"label": self.labels, "model": self.models, "stopped_early": self.pruned, "sd_top1": self.deviations}
+        datasets = [series.label for series in self.points for _ in range(len(series.costs))]
+        axis = {self.x_label: self.costs, "top1": self.top1, "on_frontier": self.on_frontier}
+        table = pd.DataFrame({"series": datasets, **swept, **axis})
+        if self.published is None:
+            return table
+        of = self.published
+        published = {self.x_label: of.costs, "top1": of.top1, "on_frontier": of.on_frontier}
+        return pd.concat([table, pd.DataFrame({"series": of.label, **published})], ignore_index=True)
+
     @property
     def costs(self) -> Array:
         """Of all points, as the axis has them."""
@@ -99,8 +112,8 @@ class FrontierInfo:
         return (*self.points, *([self.published] if self.published is not None else []))
 
 
-def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str) -> FrontierInfo:
-    """What the chart of `by_setting`'s table shows.
+def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str, on: str = "") -> FrontierInfo:
+    """What the chart of `by_setting`'s table shows; `on` says what a latency was measured on.
 
     FAILED rows and rows without a top-1 are counted but not shown. Points that were stopped so early that they lie far
     below all others are shown at the lower edge: where they are they would press the frontier flat.
@@ -111,23 +124,23 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str)
     top1 = table.loc[measured, "top1"].astype(float)
     shown = table.loc[measured].assign(top1=top1.clip(lower=edge), below=top1 < edge)
     shown = shown.sort_values(["dataset", cost, "top1"], kind="stable")
-    by_resolution = len(set(table["resolution"])) > 1 or len(set(table["width_mult"])) <= 1
+    shade, shade_title = shade_column(table)
     return FrontierInfo(
         title=one_line(sweep, 70),
-        subtitle=one_line(_subtitle(table, comparison), 110),
+        subtitle=one_line(" · ".join(part for part in (_subtitle(table, comparison), on) if part), 110),
         caption=_caption(table, num_below=int(shown["below"].sum())),
         note=one_line(comparison.note, 130),
         x_label=f"{COST_AXES[cost].label}, log scale",
         points=_series(shown, on_frontier, cost),
         published=_published(comparison, cost),
         models=tuple(shown["model"]),
-        shade_title="Resolution (px)" if by_resolution else "Width multiplier",
-        shades=shown["resolution" if by_resolution else "width_mult"].to_numpy(dtype=float),
+        shade_title=shade_title,
+        shades=shown[shade].to_numpy(dtype=float),
         pruned=(shown["state"] == "PRUNED").to_numpy(dtype=bool),
         below=shown["below"].to_numpy(dtype=bool),
         deviations=shown["sd_top1"].to_numpy(dtype=float),
         runs=_runs(shown, cost),
-        labels=tuple(_cell(w, r) for w, r in zip(shown["width_mult"], shown["resolution"], strict=True)),
+        labels=cell_labels(shown),
     )
 
 
@@ -176,9 +189,11 @@ def _published(comparison: Comparison, cost: Cost) -> Series | None:
 def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
     parts: list[str] = []
     if len(table):
-        low, high = min(table["epochs"]), max(table["epochs"])
         parts += sorted(set(table["model"])) if len(set(table["model"])) == 1 else []  # else the legend names them
         parts.append(", ".join(sorted(set(table["dataset"].dropna().astype(str)))))
+    epochs = table["epochs"].dropna()
+    if len(epochs):  # published networks may not say
+        low, high = min(epochs), max(epochs)
         parts.append(f"{low} to {high} epochs" if low != high else f"{low} epoch{'s' if low != 1 else ''}")
     if comparison.source is not None:
         parts.append(f"published figures: {comparison.source} (ImageNet)")
@@ -197,9 +212,3 @@ def _caption(table: pd.DataFrame, *, num_below: int) -> str:
     seed = ["one seed each"] if one_seed_each(table) else ["means over seeds"] if is_replicated(table) else []
     labels = ["labels: width@resolution"] if "COMPLETE" in states else []
     return " · ".join([counts, *seed, *labels])
-
-
-def _cell(width_mult: float, resolution: int) -> str:
-    """Such as `0.35@96` and `1.0@224`; a width with many digits is rounded to four."""
-    width = f"{width_mult:.4g}"
-    return f"{width if '.' in width else f'{width}.0'}@{resolution}"

@@ -1,19 +1,20 @@
 """The legend of the frontier chart: lines and points, then families by shape, then resolutions or widths by colour."""
 
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 
 from analysis import style
 from analysis.plots.frontier_info import FrontierInfo, one_line
-
-MOST_SHADES = 10
-"""At most so many colours are named, from the smallest value to the largest."""
+from analysis.plots.sheet import family_handles, legend_dot, shade_handles
 
 
 def draw_legend(canvas: FigureCanvasAgg, chart: FrontierInfo, *, left: float, top: float) -> None:
     """Draw the legend from the corner (left, top) down; both are shares of the figure."""
-    groups = {"": _kinds(chart), "Network": _families(chart), chart.shade_title: _shades(chart)}
+    groups = {
+        "": _kinds(chart),
+        "Network": family_handles(chart.models),
+        chart.shade_title: shade_handles(chart.shades),
+    }
     for title, handles in groups.items():
         if handles:
             legend = canvas.figure.legend(
@@ -59,36 +60,11 @@ def _kinds(chart: FrontierInfo) -> list[Line2D]:
         line.set(**style.PUBLISHED_LINE)
         handles.append(line)
     if (~chart.on_frontier & ~chart.pruned).any():
-        handles.append(_marker("not on the frontier", shape, style.MUTED))
+        handles.append(legend_dot("not on the frontier", shape, style.MUTED))
     if chart.pruned.any():
         label = f"stopped early ({chart.pruned.sum()})"
-        handles.append(_marker(label, shape, "none", edge=style.MUTED, size=style.SMALLEST))
+        handles.append(legend_dot(label, shape, "none", edge=style.MUTED, size=style.SMALLEST))
     if len(chart.runs):
-        handles.append(_marker("± deviation of seeds", "|", style.MUTED, edge=style.MUTED, size=9.0))
+        handles.append(legend_dot("± deviation of seeds", "|", style.MUTED, edge=style.MUTED, size=9.0))
         handles.append(Line2D([], [], label="one seed", **style.RUN))
     return handles
-
-
-def _families(chart: FrontierInfo) -> list[Line2D]:
-    """The shapes, where they tell families apart."""
-    families = sorted(set(chart.models))
-    return [_marker(model, style.marker(model, families), style.MUTED) for model in families if len(families) > 1]
-
-
-def _shades(chart: FrontierInfo) -> list[Line2D]:
-    colours = list(style.shades(chart.shades).items())
-    picks = np.unique(np.linspace(0, len(colours) - 1, min(len(colours), MOST_SHADES)).round().astype(int))
-    return [_marker(f"{colours[i][0]:.4g}", "o", colours[i][1]) for i in picks]
-
-
-def _marker(label: str, shape: str, colour: str, *, edge: str = "white", size: float = style.SMALL) -> Line2D:
-    return Line2D(
-        [],
-        [],
-        linestyle="none",
-        marker=shape,
-        markersize=size,
-        markerfacecolor=colour,
-        markeredgecolor=edge,
-        label=label,
-    )

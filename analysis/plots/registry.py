@@ -1,13 +1,33 @@
-"""PLOTS: the charts of a report by name. A plot turns what a sweep found into a figure; None where it shows nothing."""
+"""PLOTS: the charts of a report by name. A plot decides what it shows of a sweep, purely, and then draws that."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Protocol
 
+import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.plots import frontier
+from analysis.frontier import Cost
+from analysis.plots import (
+    along_width_resolution,
+    frontier,
+    frontier_info,
+    hypervolume,
+    importance,
+    learning_curves,
+    top1_top5,
+    width_resolution,
+)
 from analysis.sweep_results import SweepResults
+
+
+class Info(Protocol):
+    """All that a chart shows."""
+
+    def numbers(self) -> pd.DataFrame:
+        """The numbers that are drawn."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,21 +36,61 @@ class Plot:
 
     description: str
     """One line."""
-    figure: Callable[[SweepResults], Figure | None]
+    info: Callable[[SweepResults], Info | None]
     """None where there is nothing to show, such as latencies that nobody measured; never None for the first two."""
+    draw: Callable[[Any], Figure]
+    """Draws what `info` returned."""
+
+
+def _against(cost: Cost, results: SweepResults) -> frontier_info.FrontierInfo:
+    on = results.latency if cost == "latency_ms" else ""
+    return frontier_info.info(results.settings, results.comparison, cost, sweep=results.name, on=on)
 
 
 PLOTS: dict[str, Plot] = {
     "macs_top1": Plot(
         description="top-1 against multiply-accumulates, with the Pareto frontier",
-        figure=partial(frontier.figure, cost="macs"),
+        info=partial(_against, "macs"),
+        draw=frontier.draw,
     ),
     "params_top1": Plot(
         description="top-1 against parameters, with the Pareto frontier",
-        figure=partial(frontier.figure, cost="num_params"),
+        info=partial(_against, "num_params"),
+        draw=frontier.draw,
     ),
     "latency_top1": Plot(
-        description="top-1 against milliseconds on this machine, of the points that were measured",
-        figure=lambda results: frontier.figure(results, cost="latency_ms") if results.latency else None,
+        description="top-1 against milliseconds on one device, of the points that were measured",
+        info=lambda results: _against("latency_ms", results) if results.latency else None,
+        draw=frontier.draw,
+    ),
+    "top1_top5": Plot(
+        description="top-1 and top-5 of each network, the cheapest first",
+        info=top1_top5.info,
+        draw=top1_top5.draw,
+    ),
+    "width_resolution": Plot(
+        description="the best top-1 of each width and resolution as a heat map, with lines of equal MACs",
+        info=width_resolution.info,
+        draw=width_resolution.draw,
+    ),
+    "along_width_resolution": Plot(
+        description="top-1 along width at each resolution, and along resolution at each width",
+        info=along_width_resolution.info,
+        draw=along_width_resolution.draw,
+    ),
+    "learning_curves": Plot(
+        description="validation top-1 at each epoch, a line a point",
+        info=learning_curves.info,
+        draw=learning_curves.draw,
+    ),
+    "hypervolume": Plot(
+        description="the hypervolume found against ended points and device-hours",
+        info=hypervolume.info,
+        draw=hypervolume.draw,
+    ),
+    "importance": Plot(
+        description="how much of the variance of top-1 each swept setting explains",
+        info=importance.info,
+        draw=importance.draw,
     ),
 }

@@ -25,6 +25,7 @@ def test_each_cost_has_its_own_frontier(
 
     assert table["on_frontier"].tolist() == [True, True, False]
     assert table["on_params_frontier"].tolist() == [False, True, True]
+    assert table["on_joint_frontier"].tolist() == [True, True, True]
 
 
 @pytest.mark.parametrize("state", ["PRUNED", "FAILED"])

@@ -25,8 +25,10 @@ def test_report_has_every_chart_the_csv_and_the_page(digits_rows: list[Row], mak
     report = write_report(folder)
 
     charts = {path.name for path in report.charts}
-    assert {f"{name}_top1.{kind}" for name in ("macs", "params") for kind in ("png", "svg")} <= charts
-    assert {path.name for path in (folder / "report").iterdir()} == charts | {"results.csv", "results.md"}
+    tables = {f"{Path(chart).stem}.csv" for chart in charts}
+    assert {f"{name}_top1.{kind}" for name in ("macs", "params") for kind in ("png", "svg", "pdf")} <= charts
+    assert {path.name for path in (folder / "report").iterdir()} == charts | tables | {
+        "results.csv", "results.md", "report.html"}  # fmt: skip
     assert all(path.stat().st_size > 0 for path in (folder / "report").iterdir())
 
 
@@ -58,7 +60,7 @@ def test_csv_has_every_column_and_point_in_the_order_of_the_log(mixed_rows: list
 
     table = pd.read_csv(write_report(folder).csv)
 
-    assert tuple(table.columns) == (*COLUMNS, "on_frontier", "on_params_frontier")
+    assert tuple(table.columns) == (*COLUMNS, "on_frontier", "on_params_frontier", "on_joint_frontier")
     assert table["point"].tolist() == load_table(folder)["point"].tolist()
     assert table["reason"].notna().sum() == 6
 
@@ -69,7 +71,8 @@ def test_csv_says_of_each_seed_what_holds_for_its_setting(make_row: MakeRow, mak
     report = write_report(make_sweep([*rows, make_row(state="FAILED", top1=None)]))
 
     table = pd.read_csv(report.csv)
-    new = ["on_frontier", "on_params_frontier", "mean_top1", "sd_top1", "num_seeds", "frontier_probability"]
+    frontiers = ["on_frontier", "on_params_frontier", "on_joint_frontier"]
+    new = [*frontiers, "mean_top1", "sd_top1", "num_seeds", "frontier_probability"]
     assert list(table.columns)[len(COLUMNS) :] == new
     assert table["top1"].fillna(0).tolist() == [88.0, 95.0, 90.0, 0]
     assert table["mean_top1"].fillna(0).tolist() == [89.0, 95.0, 89.0, 0]
@@ -96,7 +99,7 @@ def test_csv_has_published_columns_where_there_is_a_source(
 ) -> None:
     report = write_report(make_sweep(digits_rows[:2]), published=published)
 
-    assert list(pd.read_csv(report.csv).columns)[len(COLUMNS) + 2 :] == columns
+    assert list(pd.read_csv(report.csv).columns)[len(COLUMNS) + 3 :] == columns
 
 
 @pytest.mark.parametrize("states", [[], ["PRUNED", "FAILED"]])
@@ -106,7 +109,7 @@ def test_report_without_a_complete_point_has_an_empty_frontier(
     report = write_report(make_sweep([make_row(state=state, top1=None, top5=None) for state in states]))
 
     assert report.frontier.empty
-    assert len(report.charts) >= 4
+    assert len(report.charts) >= 6
     assert len(pd.read_csv(report.csv)) == len(states)
 
 

@@ -1,0 +1,83 @@
+"""What a report says first: which network to ship for a few budgets, how sure that is, and what was spent. Pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.frontier import frontier_mask
+from analysis.recommend import Caps, Recommendation, recommend
+from analysis.replicates import count_points, pooled_deviation
+
+MANTISSAS = (1, 2, 5)
+MOST_BUDGETS = 5
+CONFIDENCE = 1.96
+"""Standard errors on either side that hold 95 % of a normal distribution."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The network to ship on one dataset."""
+
+    dataset: str
+    shipped: Sequence[tuple[float, Recommendation]]
+    """Budgets in MACs, ascending, each with what to ship within it; infinity stands for no limit."""
+    certainty: str
+    """How sure the accuracies are."""
+
+
+def answers(settings: pd.DataFrame, num_val: int | None) -> list[Answer]:
+    """The answers for each dataset of `by_setting`'s table that has a COMPLETE setting, by name.
+
+    Args:
+        settings: the table.
+        num_val: images of the validation split; None where that is not known.
+    """
+    complete = settings.loc[settings["state"] == "COMPLETE"]
+    found: list[Answer] = []
+    for dataset, table in complete.groupby("dataset", sort=True):
+        shipped = [(limit, recommend(table, Caps(max_macs=limit), lambda _: math.nan)) for limit in _budgets(table)]
+        found.append(Answer(dataset=str(dataset), shipped=shipped, certainty=_certainty(table, num_val)))
+    return found
+
+
+def _budgets(table: pd.DataFrame) -> list[float]:
+    """Round numbers of MACs from the cheapest of a frontier to its dearest, a few of them, and infinity."""
+    macs = table.loc[frontier_mask(table, "macs"), "macs"].to_numpy(dtype=float)
+    low, high = float(macs.min()), float(macs.max())
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    between = [m * 10.0**decade for decade in decades for m in MANTISSAS if low <= m * 10.0**decade < high]
+    step = math.ceil(len(between) / (MOST_BUDGETS - 1)) if between else 1
+    return [*between[::-1][::step][::-1], math.inf]
+
+
+def _certainty(table: pd.DataFrame, num_val: int | None) -> str:
+    if not len(table["epochs_trained"].dropna()):
+        return "Accuracies are those that were published, each of one training; how far another one deviates is unsaid."
+    deviation = pooled_deviation(table)
+    if math.isnan(deviation):
+        seeds = "Every setting was trained with one seed, so what luck gave is not known: promote the sweep to see it."
+    else:
+        num_seeds = sorted(set(table["num_seeds"]))
+        seeds = (
+            f"Trained again with another seed, a network's top-1 deviates by {deviation:.2f} points "
+            f"(one standard deviation, {'/'.join(map(str, num_seeds))} seeds each)."
+        )
+    if num_val is None:
+        return seeds
+    share = table["top1"].to_numpy(dtype=float).max() / 100
+    error = 100 * CONFIDENCE * math.sqrt(max(share * (1 - share), 0.25 / num_val) / num_val)
+    return f"{seeds} {num_val} validation images tell the best top-1 to ± {error:.2f} points (95 %)."
+
+
+def spent(points: pd.DataFrame) -> str:
+    """What the points of a results table took to train, as a sentence; "" where none was trained here."""
+    if not len(points["epochs_trained"].dropna()):
+        return ""
+    states = count_points(points.assign(num_seeds=1))
+    counts = ", ".join(f"{number} {state.lower()}" for state, number in sorted(states.items())) or "none"
+    hours = np.nansum(points["train_seconds"].to_numpy(dtype=float)) / 3600
+    epochs = np.nansum(points["epochs_trained"].to_numpy(dtype=float))
+    return f"{states.total()} points ({counts}), {epochs:.0f} epochs, {hours:.3g} hours of training."

@@ -1,0 +1,107 @@
+"""The page of a sweep: one HTML file that opens offline, with the answer first and charts that a reader can turn."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from analysis.answer import Answer, answers, spent
+from analysis.comparison import add_published, beside_published
+from analysis.frontier import family_frontiers, frontier_points
+from analysis.health import health_checks
+from analysis.interactive import interactive_chart
+from analysis.provenance import Provenance
+from analysis.recommend import verdict
+from analysis.replicates import with_deviation
+from analysis.results_table import EXPLANATION, largest_first, page_columns
+from analysis.sweep_results import SweepResults
+
+MOST_ROWS = 500
+"""Settings that the page lists; the CSV file beside it has all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A chart that does not move."""
+
+    description: str
+    name: str
+    """Of its files beside the page, without their ending."""
+    png: bytes
+
+
+def html_page(results: SweepResults, provenance: Provenance, pictures: Sequence[Picture]) -> str:
+    """The page as HTML; whatever names and reasons hold is shown as text."""
+    settings = add_published(results.settings, results.comparison)
+    chart = interactive_chart(results)
+    return _template().render(
+        sweep=results.name,
+        answers=[_shipped(answer) for answer in answers(results.settings, provenance.num_val)],
+        spent=spent(results.points),
+        note=results.comparison.note,
+        beside=beside_published(results.settings, results.comparison),
+        frontier=_table(frontier_points(settings), states=False),
+        families=family_frontiers(results.settings),
+        explanation=EXPLANATION.replace("In bold: the", "The"),
+        chart=_script(asdict(chart)),
+        colours_of=chart.colours_of,
+        colours=chart.colours,
+        plotly=Markup(get_plotlyjs()),
+        pictures=[_embedded(picture) for picture in pictures],
+        provenance=provenance.rows,
+        checks=health_checks(results),
+        settings=_table(pd.DataFrame(largest_first(settings)[:MOST_ROWS], columns=settings.columns)),
+        num_hidden=max(0, len(settings) - MOST_ROWS),
+    )
+
+
+@cache
+def _template() -> Template:
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.get_template("page.html.j2")
+
+
+def _script(value: Any) -> Markup:
+    """A value as JavaScript that no text in it can end."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
+
+
+def _embedded(picture: Picture) -> dict[str, str]:
+    source = f"data:image/png;base64,{b64encode(picture.png).decode()}"
+    return {"description": picture.description, "name": picture.name, "source": source}
+
+
+def _shipped(answer: Answer) -> dict[str, Any]:
+    """An answer as the rows of its table."""
+    rows = [
+        {
+            "budget": f"{limit / 1e6:g} M" if limit < float("inf") else "any",
+            "network": found.best["name"],
+            "top1": with_deviation(found.best),
+            "macs": f"{found.best['macs'] / 1e6:.2f}",
+            "params": f"{found.best['num_params'] / 1e6:.2f}",
+            "runner_up": found.runner_up["name"] if found.runner_up else "",
+            "verdict": verdict(found),
+        }
+        for limit, found in answer.shipped
+    ]
+    return {"dataset": answer.dataset, "rows": rows, "certainty": answer.certainty}
+
+
+def _table(rows: pd.DataFrame, *, states: bool = True) -> Mapping[str, Any]:
+    """A table of settings in the columns of the Markdown page, with their states or without."""
+    columns = [column for column in page_columns(rows) if states or column.header != "State"]
+    lines = [[column.cell(row) for column in columns] for row in map(dict, rows.to_dict("records"))]
+    numeric = [column.align != "---" for column in columns]
+    return {"header": [(c.header, n) for c, n in zip(columns, numeric, strict=True)],
+            "lines": [list(zip(line, numeric, strict=True)) for line in lines]}  # fmt: skip

@@ -1,0 +1,218 @@
+"""The chart of a page that a reader can turn: top-1 against a cost of their choice, as traces for Plotly. Pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis import style
+from analysis.frontier import Cost, frontier_mask
+from analysis.pareto import step_line
+from analysis.plots.cells import cell_label, shade_column
+from analysis.plots.frontier_info import COST_AXES
+from analysis.published import load_weight_sharing
+from analysis.replicates import with_deviation
+from analysis.results_table import network_name, text_of
+from analysis.settings import varying_settings
+from analysis.sweep_results import SweepResults
+
+MOST_IN_SVG = 2000
+"""Points that a browser moves smoothly without WebGL."""
+SMALLEST_PX, LARGEST_PX = 7.0, 22.0
+"""Diameter of a dot; its area stands for the parameters."""
+SYMBOLS = {"s": "square", "o": "circle", "^": "triangle-up", "D": "diamond", "P": "cross", "h": "hexagon",
+           "<": "triangle-left", ">": "triangle-right", "p": "pentagon"}  # fmt: skip
+"""Plotly's names of matplotlib's markers."""
+Trace = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One choice of the horizontal axis."""
+
+    name: str
+    label: str
+    xs: Sequence[Sequence[float]]
+    """The costs of each trace's points, in the order of the traces."""
+    ys: Sequence[Sequence[float]]
+    """Their top-1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InteractiveChart:
+    """Traces as Plotly takes them, without their coordinates, which each axis has."""
+
+    traces: Sequence[Trace]
+    axes: Sequence[Axis]
+    colours_of: str
+    """The setting that colours tell."""
+    colours: Sequence[tuple[str, str]]
+    """Its values and their colours."""
+
+
+_Coordinates = dict[Cost, tuple[list[float], list[float]]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A trace, and for each axis that it is on its costs and top-1."""
+
+    trace: Trace
+    coordinates: _Coordinates
+
+
+def interactive_chart(results: SweepResults) -> InteractiveChart:
+    """The chart of everything that was measured: families, stopped points, frontiers, and published figures."""
+    settings = results.settings
+    shown = settings.loc[settings["top1"].notna() & (settings["state"] != "FAILED")]
+    costs: list[Cost] = [cost for cost in COST_AXES if cost in ("macs", "num_params") or len(shown[cost].dropna())]
+    parts = [*_frontiers(shown, costs), *_families(shown, costs), *_published(results, costs)]
+    return InteractiveChart(
+        traces=[part.trace for part in parts],
+        axes=[_axis(cost, parts, results.latency) for cost in costs],
+        colours_of=shade_column(shown)[1],
+        colours=[(f"{value:.4g}", colour) for value, colour in _shades(shown).items()],
+    )
+
+
+def _axis(cost: Cost, parts: Sequence[_Part], latency: str) -> Axis:
+    label = COST_AXES[cost].label + (f" on {escape(latency)}" if cost == "latency_ms" else "")
+    coordinates = [part.coordinates.get(cost, ([], [])) for part in parts]
+    return Axis(name=cost, label=label, xs=[x for x, _ in coordinates], ys=[y for _, y in coordinates])
+
+
+def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
+    """A trace for each family on each dataset, and one for those of its points that were stopped early."""
+    several, timed = len(set(shown["dataset"])) > 1, bool(shown["latency_ms"].notna().any())
+    (shade, _), colours = shade_column(shown), _shades(shown)
+    varied = [name for name in varying_settings(shown) if name != "seed"]
+    most_params = shown["num_params"].to_numpy(dtype=float).max(initial=1.0)
+    models = sorted(set(shown["model"]))
+    parts: list[_Part] = []
+    for key, rows in shown.groupby(["dataset", "model", "state"], sort=True):
+        dataset, model, state = cast(tuple[str, str, str], key)
+        on_dataset = f" on {dataset}" if several else ""
+        stopped = " (stopped early)" if state == "PRUNED" else ""
+        lines = {"timed": timed, "stopped": state == "PRUNED"}
+        sizes = SMALLEST_PX + (LARGEST_PX - SMALLEST_PX) * np.sqrt(rows["num_params"].to_numpy(float) / most_params)
+        colour = [colours[value] for value in rows[shade].astype(float)]
+        symbol = SYMBOLS[style.marker(str(model), models)]
+        trace = {
+            "type": _kind(shown),
+            "mode": "markers",
+            "name": escape(f"{model}{on_dataset}{stopped}"),
+            "hovertemplate": _template(varied, **lines),
+            "customdata": [_told(row, varied, **lines) for row in rows.to_dict("records")],
+            "marker": {
+                "size": sizes.round(1).tolist(),
+                "symbol": f"{symbol}-open" if stopped else symbol,
+                "color": colour,
+                "line": {"width": 1.2, "color": colour if stopped else style.INK},
+            },
+        }
+        parts.append(_Part(trace, {cost: _points(rows, cost) for cost in costs}))
+    return parts
+
+
+def _shades(shown: pd.DataFrame) -> dict[float, str]:
+    """The colour of each value of the setting that colours tell."""
+    return style.shades(shown[shade_column(shown)[0]].to_numpy(dtype=float)) if len(shown) else {}
+
+
+def _kind(shown: pd.DataFrame) -> str:
+    return "scattergl" if len(shown) > MOST_IN_SVG else "scatter"
+
+
+def _points(rows: pd.DataFrame, cost: Cost) -> tuple[list[float], list[float]]:
+    """Coordinates of a table's rows; nothing for a cost that is not known."""
+    return _plain(rows[cost].to_numpy(dtype=float) / COST_AXES[cost].per), _plain(rows["top1"].to_numpy(dtype=float))
+
+
+def _plain(values: NDArray[np.float64]) -> list[float]:
+    """Values for JSON, which has no NaN: Plotly leaves out a None."""
+    return cast(list[float], [None if math.isnan(value) else float(f"{value:.7g}") for value in values.tolist()])
+
+
+def _template(varied: Sequence[str], *, timed: bool, stopped: bool) -> str:
+    """The lines of Plotly's HTML that tell the whole point, from what `_told` says of it."""
+    lines = ["<b>{}</b> {}", "top-1 {} %", "{} M MACs, {} M params", *(["{} ms"] if timed else [])]
+    lines += [*(f"{name} {{}}" for name in varied), *(["stopped early: {}"] if stopped else [])]
+    text = "<br>".join(lines)
+    return text.format(*(f"%{{customdata[{i}]}}" for i in range(text.count("{}")))) + "<extra></extra>"
+
+
+def _told(row: dict[Any, Any], varied: Sequence[str], *, timed: bool, stopped: bool) -> list[str]:
+    """What the template's gaps hold for a row."""
+    seeds = f" ({row['num_seeds']} seeds)" if row["num_seeds"] > 1 else ""
+    latency = "not measured:" if math.isnan(row["latency_ms"]) else f"{row['latency_ms']:.2f}"
+    texts = [
+        cell_label(row["width_mult"], row["resolution"]),
+        str(row["point"]),
+        f"{with_deviation(row)}{seeds}",
+        f"{row['macs'] / 1e6:.4g}",
+        f"{row['num_params'] / 1e6:.4g}",
+        *([latency] if timed else []),
+        *(text_of(row[name]) for name in varied),
+        *([str(row["reason"])] if stopped else []),
+    ]
+    return [escape(text) for text in texts]
+
+
+def _frontiers(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
+    """The step line of each dataset, along each cost."""
+    parts: list[_Part] = []
+    for number, (dataset, rows) in enumerate(shown.groupby("dataset", sort=True)):
+        line = {"color": style.INK, "width": 2, "dash": ("solid", "dot", "dashdot", "dash")[number % 4]}
+        name = f"frontier of {dataset}" if len(set(shown["dataset"])) > 1 else "frontier"
+        trace = {"type": "scatter", "mode": "lines", "name": escape(name), "line": line, "hoverinfo": "skip",
+                 "meta": "ink"}  # fmt: skip
+        coordinates: _Coordinates = {cost: _step(rows.loc[frontier_mask(rows, cost)], cost) for cost in costs}
+        parts.append(_Part(trace, coordinates))
+    return parts
+
+
+def _step(rows: pd.DataFrame, cost: Cost) -> tuple[list[float], list[float]]:
+    """The corners of the frontier of a table's rows."""
+    costs, top1 = step_line(rows[cost].to_numpy(dtype=float), rows["top1"].to_numpy(dtype=float))
+    return _plain(costs / COST_AXES[cost].per), _plain(top1)
+
+
+def _published(results: SweepResults, costs: Sequence[Cost]) -> list[_Part]:
+    """The published networks and their frontier; where ImageNet was trained on, those that share their weights too."""
+    cells, source = results.comparison.cells, results.comparison.source
+    if source is None:
+        return []
+    known: list[Cost] = [cost for cost in costs if cost in ("macs", "num_params")]
+    names = [network_name(*row) for row in zip(cells["model"], cells["width_mult"], cells["resolution"], strict=True)]
+    hover = [
+        f"<b>{n}</b><br>published by {escape(source)}: top-1 {t:.2f} %"
+        for n, t in zip(names, cells["top1"], strict=True)
+    ]
+    marker = {"symbol": "x-thin", "size": 8, "line": {"width": 1.5, "color": style.PUBLISHED}}
+    group = {"name": f"published: {escape(source)}", "legendgroup": "published"}
+    dots = {"type": "scatter", "mode": "markers", "hoverinfo": "text", "hovertext": hover, "marker": marker, **group}
+    line = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "showlegend": False, **group,
+            "line": {"color": style.PUBLISHED, "width": 1.5, "dash": "dash"}}  # fmt: skip
+    parts = [
+        _Part(line, {cost: _step(cells, cost) for cost in known}),
+        _Part(dots, {cost: _points(cells, cost) for cost in known}),
+    ]
+    return [*parts, _weight_sharing()] if results.comparison.same_task else parts
+
+
+def _weight_sharing() -> _Part:
+    """Networks that share one set of weights; hidden until asked for."""
+    table = load_weight_sharing()
+    hover = [f"<b>{escape(str(row['method']))}</b><br>{escape(str(row['family']))}: top-1 {row['top1']:.2f} %"
+             for row in table.to_dict("records")]  # fmt: skip
+    marker = {"symbol": "star", "size": 8, "color": style.PUBLISHED}
+    trace = {"type": "scatter", "mode": "markers", "name": "published: weight sharing", "visible": "legendonly",
+             "hoverinfo": "text", "hovertext": hover, "marker": marker}  # fmt: skip
+    top1 = _plain(table["top1"].to_numpy(dtype=float))
+    macs, params = (_plain(table[name].to_numpy(dtype=float)) for name in ("madds_m", "params_m"))
+    return _Part(trace, {"macs": (macs, top1), "num_params": (params, top1)})

@@ -1,0 +1,45 @@
+"""How a sweep was made, as its folder tells: command, code, versions, machine, data, seeds."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What the folder tells."""
+
+    rows: list[tuple[str, str]] = field(default_factory=list)
+    """What it is called, and what it was."""
+    num_val: int | None = None
+    """Images of the validation split; None where the folder does not say."""
+
+
+def read_provenance(folder: Path, points: pd.DataFrame) -> Provenance:
+    """How the sweep in `folder`, with the results table `points`, was made; where a file is missing less is told."""
+    try:
+        made: dict[str, Any] = json.loads((folder / "environment.json").read_text())
+        data, git = made["dataset"], made["git"]
+        commit = f"{git['commit']}{', with changes of its own' if git['dirty'] else ''}" if git else "not known"
+        rows = [
+            ("Command", " ".join(made["command"])),
+            ("Commit", commit),
+            ("Data", f"{data['name']}: {data['images']}; {data['note']}; fingerprint {data['fingerprint']}"),
+            ("Host", f"{made['host']}, {made['platform']}, {made['cpu']}"),
+            ("Versions", ", ".join(f"{n} {v}" for n, v in {"Python": made["python"], **made["versions"]}.items())),
+        ]
+        num_val = data.get("splits", {}).get("val")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        rows, num_val = [("Environment", "environment.json is missing or damaged")], None
+    if len(points):
+        ended = [datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") for at in sorted(points["ended_at"])]
+        rows += [
+            ("Devices", ", ".join(sorted(set(points["device"].dropna().astype(str)))) or "none"),
+            ("Seeds", ", ".join(map(str, sorted(set(points["seed"].dropna().astype(int)))))),
+            ("Points ended", f"{ended[0]} to {ended[-1]} (UTC)"),
+        ]
+    return Provenance(rows=rows, num_val=num_val if isinstance(num_val, int) and num_val > 0 else None)
