@@ -300,7 +300,9 @@ def run_and_report(config: SweepConfig, again: str) -> int:
         print_report(written)
         return written.folder
 
-    outcome = run(config, plan, console=console, report=report_and_print)
+    published = ["--published", config.published] if config.published else []
+    again_report = [sys.executable, str(Path(__file__).resolve()), "report", str(plan.folder), *published]
+    outcome = run(config, plan, console=console, report=report_and_print, report_command=again_report)
     print(outcome.summary())
     if outcome.tracking_error:
         print(f"MLflow lacks part of this sweep ({outcome.tracking_error}); the same command again sends it")

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.frontier import frontier_mask
-from analysis.recommend import Caps, Recommendation, recommend
-from analysis.replicates import count_points, pooled_deviation
+from analysis.markdown import escape, table
+from analysis.recommend import Caps, Recommendation, recommend, verdict
+from analysis.replicates import count_points, pooled_deviation, with_deviation
 
 MANTISSAS = (1, 2, 5)
 MOST_BUDGETS = 5
+READ_MORE = "More: report.html among the artifacts."
 CONFIDENCE = 1.96
 """Standard errors on either side that hold 95 % of a normal distribution."""
 
@@ -37,15 +39,15 @@ def answers(settings: pd.DataFrame, num_val: int | None) -> list[Answer]:
     """
     complete = settings.loc[settings["state"] == "COMPLETE"]
     found: list[Answer] = []
-    for dataset, table in complete.groupby("dataset", sort=True):
-        shipped = [(limit, recommend(table, Caps(max_macs=limit), lambda _: math.nan)) for limit in _budgets(table)]
-        found.append(Answer(dataset=str(dataset), shipped=shipped, certainty=_certainty(table, num_val)))
+    for dataset, rows in complete.groupby("dataset", sort=True):
+        shipped = [(limit, recommend(rows, Caps(max_macs=limit), lambda _: math.nan)) for limit in _budgets(rows)]
+        found.append(Answer(dataset=str(dataset), shipped=shipped, certainty=_certainty(rows, num_val)))
     return found
 
 
-def _budgets(table: pd.DataFrame) -> list[float]:
+def _budgets(settings: pd.DataFrame) -> list[float]:
     """Round numbers of MACs from the cheapest of a frontier to its dearest, a few of them, and infinity."""
-    macs = table.loc[frontier_mask(table, "macs"), "macs"].to_numpy(dtype=float)
+    macs = settings.loc[frontier_mask(settings, "macs"), "macs"].to_numpy(dtype=float)
     low, high = float(macs.min()), float(macs.max())
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     between = [m * 10.0**decade for decade in decades for m in MANTISSAS if low <= m * 10.0**decade < high]
@@ -53,21 +55,21 @@ def _budgets(table: pd.DataFrame) -> list[float]:
     return [*between[::-1][::step][::-1], math.inf]
 
 
-def _certainty(table: pd.DataFrame, num_val: int | None) -> str:
-    if not len(table["epochs_trained"].dropna()):
+def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
+    if not len(settings["epochs_trained"].dropna()):
         return "Accuracies are those that were published, each of one training; how far another one deviates is unsaid."
-    deviation = pooled_deviation(table)
+    deviation = pooled_deviation(settings)
     if math.isnan(deviation):
         seeds = "Every setting was trained with one seed, so what luck gave is not known: promote the sweep to see it."
     else:
-        num_seeds = sorted(set(table["num_seeds"]))
+        num_seeds = sorted(set(settings["num_seeds"]))
         seeds = (
             f"Trained again with another seed, a network's top-1 deviates by {deviation:.2f} points "
             f"(one standard deviation, {'/'.join(map(str, num_seeds))} seeds each)."
         )
     if num_val is None:
         return seeds
-    share = table["top1"].to_numpy(dtype=float).max() / 100
+    share = settings["top1"].to_numpy(dtype=float).max() / 100
     error = 100 * CONFIDENCE * math.sqrt(max(share * (1 - share), 0.25 / num_val) / num_val)
     return f"{seeds} {num_val} validation images tell the best top-1 to ± {error:.2f} points (95 %)."
 
@@ -80,4 +82,27 @@ def spent(points: pd.DataFrame) -> str:
     counts = ", ".join(f"{number} {state.lower()}" for state, number in sorted(states.items())) or "none"
     hours = np.nansum(points["train_seconds"].to_numpy(dtype=float)) / 3600
     epochs = np.nansum(points["epochs_trained"].to_numpy(dtype=float))
-    return f"{states.total()} points ({counts}), {epochs:.0f} epochs, {hours:.3g} hours of training."
+    time = f"{hours:.3g} hours" if hours >= 2 else f"{60 * hours:.3g} minutes"
+    return f"{states.total()} points ({counts}), {epochs:.0f} epochs, {time} of training."
+
+
+def answer_page(found: Sequence[Answer], points: pd.DataFrame) -> str:
+    """The answers as Markdown, with what was spent and where to read more."""
+    lines: list[str] = []
+    for answer in found:
+        header = [("MACs at most", "---:"), (f"Ship (on {escape(answer.dataset)})", "---"), ("Top-1 (%)", "---:"),
+                  ("MACs (M)", "---:"), ("Params (M)", "---:"), ("Runner-up", "---")]  # fmt: skip
+        lines += [table(header, [_cells(*shipped) for shipped in answer.shipped]), f"How sure: {answer.certainty}"]
+    return "\n\n".join([*(lines or ["No point is complete yet."]), f"Spent: {spent(points)}", READ_MORE]) + "\n"
+
+
+def budget_text(limit: float) -> str:
+    """A budget in MACs: `100 M`, or `any`."""
+    return f"{limit / 1e6:g} M" if limit < math.inf else "any"
+
+
+def _cells(limit: float, found: Recommendation) -> list[str]:
+    best, runner_up = found.best, f"{found.runner_up['name']}: " if found.runner_up else ""
+    size = [f"{best['macs'] / 1e6:.2f}", f"{best['num_params'] / 1e6:.2f}"]
+    cells = [budget_text(limit), best["name"], with_deviation(best), *size, f"{runner_up}{verdict(found)}"]
+    return [escape(cell) for cell in cells]

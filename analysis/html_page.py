@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from analysis.answer import Answer, answers, spent
+from analysis.answer import Answer, budget_text, spent
 from analysis.comparison import add_published, beside_published
 from analysis.frontier import family_frontiers, frontier_points
 from analysis.health import health_checks
@@ -38,13 +38,15 @@ class Picture:
     png: bytes
 
 
-def html_page(results: SweepResults, provenance: Provenance, pictures: Sequence[Picture]) -> str:
+def html_page(
+    results: SweepResults, found: Sequence[Answer], provenance: Provenance, pictures: Sequence[Picture]
+) -> str:
     """The page as HTML; whatever names and reasons hold is shown as text."""
     settings = add_published(results.settings, results.comparison)
     chart = interactive_chart(results)
     return _template().render(
         sweep=results.name,
-        answers=[_shipped(answer) for answer in answers(results.settings, provenance.num_val)],
+        answers=[_shipped(answer) for answer in found],
         spent=spent(results.points),
         note=results.comparison.note,
         beside=beside_published(results.settings, results.comparison),
@@ -85,7 +87,7 @@ def _shipped(answer: Answer) -> dict[str, Any]:
     """An answer as the rows of its table."""
     rows = [
         {
-            "budget": f"{limit / 1e6:g} M" if limit < float("inf") else "any",
+            "budget": budget_text(limit),
             "network": found.best["name"],
             "top1": with_deviation(found.best),
             "macs": f"{found.best['macs'] / 1e6:.2f}",

@@ -107,6 +107,7 @@ def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
             "mode": "markers",
             "name": escape(f"{model}{on_dataset}{stopped}"),
             "hovertemplate": _template(varied, **lines),
+            "error_y": {"array": _plain(rows["sd_top1"].to_numpy(dtype=float)), "thickness": 1, "color": style.MUTED},
             "customdata": [_told(row, varied, **lines) for row in rows.to_dict("records")],
             "marker": {
                 "size": sizes.round(1).tolist(),

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import style
+from analysis.answer import answer_page, answers
 from analysis.comparison import add_published
 from analysis.frontier import frontier_points
 from analysis.html_page import Picture, html_page
@@ -93,7 +94,9 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
         Picture(description=PLOTS[name].description, name=name, png=paths[0].read_bytes())
         for name, paths in charts.items()
     ]
-    write_atomically(html, html_page(results, provenance, pictures).encode())
+    found = answers(settings, provenance.num_val)
+    write_atomically(html, html_page(results, found, provenance, pictures).encode())
+    write_atomically(out / "summary.md", answer_page(found, results.points).encode())
     paths = tuple(path for each in charts.values() for path in each)
     return Report(folder=out, charts=paths, csv=csv, markdown=markdown, html=html, frontier=frontier_points(settings))
 

@@ -6,7 +6,7 @@ import platform
 import secrets
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from sweep.damaged import list_damaged, without_damaged_images
 from sweep.environment import environment
 from sweep.forecast import Forecast, deadline, forecast, seconds_alive
 from sweep.held import Held
+from sweep.live_report import LiveReport
 from sweep.plan import Plan
 from sweep.prediction import budget
 from sweep.progress import Progress, duration
@@ -88,8 +89,12 @@ class Outcome:
         return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed{taken}"
 
 
-def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[Path], Path]) -> Outcome:
+def run(
+    config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[Path], Path], report_command: Sequence[str]
+) -> Outcome:
     """Train what is missing of `plan`, log it, mirror it to MLflow, and attach what `report(folder)` wrote.
+
+    While it trains, `report_command` writes the report now and then, in a process of its own.
 
     A point is missing unless its last row says COMPLETE, or PRUNED where the scheduler stops points at all. What
     another sweep has trained is taken over from it, unless the configuration wants it fresh.
@@ -139,7 +144,9 @@ def run(config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[
         tracker = Tracker(store, plan, sweep_id=id_, tags=_tags(identity), ended=ended, history=held.history)
         try:
             end = deadline(config, predicted)
-            left = _train(config, held, resources, tracker, console, predicted, end) if resources else _Left()
+            with LiveReport(report_command, lambda: tracker.attach(plan.folder / "report")) as live:
+                listeners = [tracker, live]
+                left = _train(config, held, resources, listeners, console, predicted, end) if resources else _Left()
             cut = predicted.cut_ids if predicted else set[str]()
             now = replace(held, logged=latest_rows(plan.folder)) if resources else held
             rows = [row for id_, row in now.rows.items() if id_ not in left.ids | cut]
@@ -252,7 +259,7 @@ def _train(
     config: SweepConfig,
     held: Held,
     resources: Resources,
-    tracker: Listener,
+    listeners: Sequence[Listener],
     console: Console,
     predicted: Forecast | None,
     end: float | None,
@@ -267,7 +274,7 @@ def _train(
     with closing(ResultsLog(plan.folder)) as log, progress:
         # what is yet to be chosen may have been trained elsewhere; of known points that is known before
         trained = find_trained(None, config.runs, plan.folder) if adaptive and not config.fresh else {}
-        recorder = Recorder(log, [tracker, progress], queue, held.history, trained)
+        recorder = Recorder(log, [*listeners, progress], queue, held.history, trained)
         train = TRAINERS[config.trainer]
         # of points that are chosen by what others showed none is chosen before it can start
         ahead = READY_FOR_NODES if config.address and held.scheduler == "fifo" and not adaptive else 0

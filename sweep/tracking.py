@@ -5,6 +5,7 @@ that came together meanwhile in one batch. What it writes carries the time of th
 again after a restart changes nothing.
 """
 
+import csv
 import os
 import threading
 from collections.abc import Generator, Mapping, Sequence
@@ -36,6 +37,17 @@ METRICS_PER_CALL = 1000
 """MLflow's own limit."""
 FOLDER = "folder"
 """The tag of a child run that says where its point keeps its checkpoints."""
+ON_FRONTIER = "on_frontier"
+"""The tag of the child runs that are on the frontier of MACs against top-1."""
+NOTE = "mlflow.note.content"
+"""The tag that the MLflow UI shows as a description, in Markdown."""
+ABOUT = """Each sweep is one run, whose description says which network to ship and whose artifacts are the report
+(`report.html`) and its charts; each network that was trained is a child run of it.
+
+In the table show the columns `best_top1`, `macs`, `num_params`, `test_top1` and `state`, and search for
+`tags.on_frontier = "yes"` to see the networks that no cheaper one beats. Select runs and press *Compare* to plot `macs`
+against `best_top1`. `macs` are multiply-accumulates of one image; accuracies are percentages."""
+"""The description of the experiment."""
 RETRY_SECONDS = 5.0
 """Between attempts while the store cannot be reached."""
 EPOCH_METRICS = ("top1", "top5", "raw_top1", "val_loss", "train_loss", "lr", "images_per_second")
@@ -116,7 +128,9 @@ def connect(uri: str, runs: Path) -> Store:
         if experiment is not None:
             return Store(client, experiment.experiment_id)
         local = (runs.absolute() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
-        return Store(client, client.create_experiment(EXPERIMENT, artifact_location=local))
+        created = client.create_experiment(EXPERIMENT, artifact_location=local)
+        client.set_experiment_tag(created, NOTE, ABOUT)
+        return Store(client, created)
 
 
 def find_point_folder(run_id: str, runs: Path, wanted: str | None) -> Path:
@@ -198,6 +212,7 @@ class Tracker:
         self._ended, self._history = ended, history
         self._pending: dict[str, _Pending] = {}
         self._wake = threading.Condition()
+        self._report: Path | None = None
         self._closing = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._write_until_closed, name="mlflow-writer", daemon=True)
@@ -243,9 +258,16 @@ class Tracker:
             pending.status = "FAILED" if row["state"] == "FAILED" else "FINISHED"
             self._wake.notify()
 
+    def attach(self, report: Path) -> None:
+        """Attach the report in the folder `report` to the parent run, in the place of an earlier one."""
+        with self._wake:
+            self._report = report
+            self._wake.notify()
+
     def finish(self, status: str, report: Path | None) -> str | None:
         """Write what is left, attach the report to the parent run, end it; the error if something stayed unwritten."""
         with self._wake:
+            self._report = report
             self._closing = True
             self._wake.notify()
         self._thread.join()
@@ -255,8 +277,6 @@ class Tracker:
             for run in self._find_runs("attributes.status = 'RUNNING'"):
                 if run.info.run_id != self._parent_id:
                     self._client.set_terminated(run.info.run_id, "KILLED")
-            if report is not None:
-                self._client.log_artifacts(self._parent_id, str(report))
             self._client.set_terminated(self._parent_id, status)
         except (MlflowException, OSError) as error:
             return one_line(error)
@@ -264,7 +284,7 @@ class Tracker:
 
     @property
     def _has_work(self) -> bool:
-        return bool(not self._parent_id or self._pending)
+        return bool(not self._parent_id or self._pending or self._report)
 
     def _write_until_closed(self) -> None:
         while True:
@@ -277,6 +297,7 @@ class Tracker:
                     self._open()
                 while self._pending:
                     self._write_oldest()
+                self._write_report()
             except (MlflowException, OSError) as error:
                 self._error = error
             if closing:
@@ -284,6 +305,23 @@ class Tracker:
             if self._error is not None:
                 with self._wake:
                     self._wake.wait_for(lambda: self._closing, timeout=RETRY_SECONDS)
+
+    def _write_report(self) -> None:
+        """Attach the report that waits, and tag the runs that it has on the frontier."""
+        report = self._report
+        if report is None:
+            return
+        self._client.log_artifacts(self._parent_id, str(report))
+        self._client.set_tag(self._parent_id, NOTE, (report / "summary.md").read_text())
+        with open(report / "results.csv", newline="") as file:
+            frontier = [row["point"] for row in csv.DictReader(file) if row[ON_FRONTIER] == "True"]
+        wanted = {self._run_ids[point] for point in frontier if point in self._run_ids}
+        tagged = {run.info.run_id for run in self._find_runs(f"tags.{ON_FRONTIER} = 'yes'")}
+        for run_id in wanted ^ tagged:
+            self._client.set_tag(run_id, ON_FRONTIER, "yes" if run_id in wanted else "no")
+        with self._wake:
+            if self._report is report:
+                self._report = None
 
     def _open(self) -> None:
         """Find the runs of an earlier start, begin the parent or go on with it, and note what the store lacks."""

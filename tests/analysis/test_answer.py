@@ -75,4 +75,4 @@ def test_what_was_spent_counts_stopped_and_failed_points_too(make_row: MakeRow, 
 
     said = spent(make_table(rows))
 
-    assert said == "3 points (1 complete, 1 failed, 1 pruned), 4 epochs, 1.5 hours of training."
+    assert said == "3 points (1 complete, 1 failed, 1 pruned), 4 epochs, 90 minutes of training."

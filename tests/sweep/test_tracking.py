@@ -67,12 +67,13 @@ def test_a_complete_point_is_one_finished_child_with_all_its_figures(
     record(plan, tracker, {0: 3})
     report = tmp_path / "report"
     report.mkdir()
-    (report / "results.csv").write_text("point\n")
+    point = plan.points[0]
+    (report / "results.csv").write_text(f"point,on_frontier\n{point.id},True\n{plan.points[1].id},False\n")
+    (report / "summary.md").write_text("Ship it.")
 
     assert tracker.finish("FINISHED", report) is None
 
     parent, children = find_runs(store, tmp_path.name)
-    point = plan.points[0]
     child = children[point.id]
     assert (parent.info.status, child.info.status, len(children)) == ("FINISHED", "FINISHED", 1)
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
@@ -84,7 +85,9 @@ def test_a_complete_point_is_one_finished_child_with_all_its_figures(
     client = MlflowClient(store[0])
     for name in (name for name in EPOCH_METRICS if name != "raw_top1"):  # there is no average here
         assert [m.step for m in client.get_metric_history(child.info.run_id, name)] == [1, 2, 3]
-    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["results.csv"]
+    assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["results.csv", "summary.md"]
+    assert parent.data.tags["mlflow.note.content"] == "Ship it."
+    assert child.data.tags["on_frontier"] == "yes"
 
 
 def test_a_restart_goes_on_with_the_same_runs_and_doubles_nothing(
