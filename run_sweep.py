@@ -295,9 +295,12 @@ def run_and_report(config: SweepConfig, again: str) -> int:
     plan = make_plan(config)
     console = Console(quiet=config.quiet, highlight=False)
 
+    frontier: list[str] = []
+
     def report_and_print(folder: Path) -> Path:
         written = write_report(folder, published=config.published)
         print_report(written)
+        frontier[:] = written.frontier["point"]
         return written.folder
 
     published = ["--published", config.published] if config.published else []
@@ -305,12 +308,17 @@ def run_and_report(config: SweepConfig, again: str) -> int:
     outcome = run(config, plan, console=console, report=report_and_print, report_command=again_report)
     print(outcome.summary())
     if outcome.tracking_error:
-        print(f"MLflow lacks part of this sweep ({outcome.tracking_error}); the same command again sends it")
+        print(f"MLflow lacks {outcome.tracking_error}; the same command again sends it")
     if outcome.ended_by:
         to_go = counted(outcome.num_missing, "point")
         print(f"{outcome.ended_by}, with {to_go} to go; continue with: {again}")
     if outcome.signal:
         return 128 + outcome.signal
+    if config.register and not outcome.tracking_error:
+        from sweep.registration import register  # MLflow takes seconds to import
+
+        for line in register(plan.folder, frontier, runs=config.runs, wanted_uri=config.tracking_uri):
+            print(line)
     print(f"MLflow UI: {ui_command(config)}")
     return 1 if outcome.num_failed else 0
 

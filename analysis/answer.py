@@ -13,7 +13,7 @@ from analysis.recommend import Caps, Recommendation, recommend, verdict
 from analysis.replicates import count_points, pooled_deviation, with_deviation
 
 MANTISSAS = (1, 2, 5)
-MOST_BUDGETS = 5
+MOST_BUDGETS = 6
 READ_MORE = "More: report.html among the artifacts."
 CONFIDENCE = 1.96
 """Standard errors on either side that hold 95 % of a normal distribution."""
@@ -62,7 +62,7 @@ def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
     if math.isnan(deviation):
         seeds = "Every setting was trained with one seed, so what luck gave is not known: promote the sweep to see it."
     else:
-        num_seeds = sorted(set(settings["num_seeds"]))
+        num_seeds = sorted(number for number in set(settings["num_seeds"]) if number > 1)
         seeds = (
             f"Trained again with another seed, a network's top-1 deviates by {deviation:.2f} points "
             f"(one standard deviation, {'/'.join(map(str, num_seeds))} seeds each)."
@@ -80,10 +80,12 @@ def spent(points: pd.DataFrame) -> str:
         return ""
     states = count_points(points.assign(num_seeds=1))
     counts = ", ".join(f"{number} {state.lower()}" for state, number in sorted(states.items())) or "none"
-    hours = np.nansum(points["train_seconds"].to_numpy(dtype=float)) / 3600
-    epochs = np.nansum(points["epochs_trained"].to_numpy(dtype=float))
+    own = points.loc[points["reused_from"].isna()]
+    reused = f"; {len(points) - len(own)} taken over from other sweeps" if len(own) < len(points) else ""
+    hours = np.nansum(own["train_seconds"].to_numpy(dtype=float)) / 3600
+    epochs = np.nansum(own["epochs_trained"].to_numpy(dtype=float))
     time = f"{hours:.3g} hours" if hours >= 2 else f"{60 * hours:.3g} minutes"
-    return f"{states.total()} points ({counts}), {epochs:.0f} epochs, {time} of training."
+    return f"{states.total()} points ({counts}), {epochs:.0f} epochs, {time} of training{reused}."
 
 
 def answer_page(found: Sequence[Answer], points: pd.DataFrame) -> str:
@@ -93,7 +95,8 @@ def answer_page(found: Sequence[Answer], points: pd.DataFrame) -> str:
         header = [("MACs at most", "---:"), (f"Ship (on {escape(answer.dataset)})", "---"), ("Top-1 (%)", "---:"),
                   ("MACs (M)", "---:"), ("Params (M)", "---:"), ("Runner-up", "---")]  # fmt: skip
         lines += [table(header, [_cells(*shipped) for shipped in answer.shipped]), f"How sure: {answer.certainty}"]
-    return "\n\n".join([*(lines or ["No point is complete yet."]), f"Spent: {spent(points)}", READ_MORE]) + "\n"
+    paid = [f"Spent: {text}"] if (text := spent(points)) else []
+    return "\n\n".join([*(lines or ["No point is complete yet."]), *paid, READ_MORE]) + "\n"
 
 
 def budget_text(limit: float) -> str:

@@ -18,6 +18,8 @@ DEFAULT_SOURCE = "tf_slim"
 """The source beside an ImageNet sweep unless another is named: it has every family."""
 NONE = "none"
 """The name that leaves published figures out."""
+PUBLISHED_COSTS = ("macs", "num_params")
+"""The costs at which published networks stand beside a sweep; their latencies are of other devices."""
 PUBLISHED_STRIDE = 32
 """Input px per px of the last feature map of every published network."""
 

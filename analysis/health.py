@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.frontier import frontier_points
 from analysis.replicates import pooled_deviation
 from analysis.sweep_results import SweepResults
+from trainers.errors import counted
 
 LAST_SHARE = 0.1
 """The last epochs of a training, as a share, over which it should gain little."""
@@ -40,12 +41,11 @@ def _edge(results: SweepResults) -> Check:
     frontier = frontier_points(results.settings)
     if frontier.empty:
         return Check(title, None, "No point is complete yet.")
+    swept = [name for name in EDGES if len(set(results.settings[name])) > 1]
+    if not swept:
+        return Check(title, None, "Neither width nor resolution was swept.")
     best = frontier.sort_values("top1", kind="stable").iloc[-1]
-    at_edge = [
-        f"{name} {best[name]:g}"
-        for name in EDGES
-        if len(set(results.settings[name])) > 1 and best[name] == results.settings[name].max()
-    ]
+    at_edge = [f"{name} {best[name]:g}" for name in swept if best[name] == results.settings[name].max()]
     if not at_edge:
         return Check(title, True, "The most accurate network is not the largest one that was tried.")
     largest = f"The most accurate network has the largest {' and '.join(at_edge)} that was tried"
@@ -74,12 +74,14 @@ def _late_gain(top1: Sequence[float]) -> float | None:
 def _noise(results: SweepResults) -> Check:
     """Whether neighbours on the frontier differ by more than luck."""
     title = "Neighbours on the frontier differ by more than the seeds' noise"
-    frontier, deviation = frontier_points(results.settings), pooled_deviation(results.settings)
-    if np.isnan(deviation):
-        return Check(title, None, "No setting has several seeds; `promote` trains the best ones again.")
-    close = sum(_close_gaps(rows, deviation) for _, rows in frontier.groupby("dataset"))
-    gaps = len(frontier) - frontier["dataset"].nunique()
-    said = f"{close} of {gaps} gaps are within two standard errors of the means"
+    close = num_gaps = 0
+    for _, rows in results.settings.groupby("dataset"):
+        deviation, frontier = pooled_deviation(rows), frontier_points(rows)
+        if not np.isnan(deviation):
+            close, num_gaps = close + _close_gaps(frontier, deviation), num_gaps + len(frontier) - 1
+    if not num_gaps:
+        return Check(title, None, "No neighbours with several seeds; `promote` trains the best networks again.")
+    said = f"{close} of {counted(num_gaps, 'gap')} lie within two standard errors of the means"
     return Check(title, close == 0, f"{said}{'; more seeds would tell.' if close else '.'}")
 
 
@@ -96,4 +98,4 @@ def _failures(results: SweepResults) -> Check:
     if failed.empty:
         return Check(title, True, "None failed.")
     reason, times = Counter(failed).most_common(1)[0]
-    return Check(title, False, f"{len(failed)} failed and are on no chart, most often ({times}): {reason}")
+    return Check(title, False, f"{len(failed)} failed and count for nothing above, most often ({times}): {reason}")

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from analysis.answer import Answer, budget_text, spent
@@ -20,8 +19,8 @@ from analysis.health import health_checks
 from analysis.interactive import interactive_chart
 from analysis.provenance import Provenance
 from analysis.recommend import verdict
-from analysis.replicates import with_deviation
-from analysis.results_table import EXPLANATION, largest_first, page_columns
+from analysis.replicates import is_replicated, with_deviation
+from analysis.results_table import EXPLANATION, SEVERAL_SEEDS, largest_first, page_columns
 from analysis.sweep_results import SweepResults
 
 MOST_ROWS = 500
@@ -52,11 +51,12 @@ def html_page(
         beside=beside_published(results.settings, results.comparison),
         frontier=_table(frontier_points(settings), states=False),
         families=family_frontiers(results.settings),
-        explanation=EXPLANATION.replace("In bold: the", "The"),
+        explanation=" ".join([EXPLANATION, *([SEVERAL_SEEDS] if is_replicated(results.settings) else [])]),
         chart=_script(asdict(chart)),
+        webgl=any(trace["type"] == "scattergl" for trace in chart.traces),  # Plotly's makes functions from text
         colours_of=chart.colours_of,
         colours=chart.colours,
-        plotly=Markup(get_plotlyjs()),
+        plotly=get_plotlyjs(),
         pictures=[_embedded(picture) for picture in pictures],
         provenance=provenance.rows,
         checks=health_checks(results),
@@ -72,10 +72,10 @@ def _template() -> Template:
     return environment.get_template("page.html.j2")
 
 
-def _script(value: Any) -> Markup:
+def _script(value: Any) -> str:
     """A value as JavaScript that no text in it can end."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
+    return text.replace("<", "\\u003c")
 
 
 def _embedded(picture: Picture) -> dict[str, str]:

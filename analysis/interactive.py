@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import style
+from analysis.comparison import PUBLISHED_COSTS
 from analysis.frontier import Cost, frontier_mask
 from analysis.pareto import step_line
 from analysis.plots.cells import cell_label, shade_column
@@ -70,7 +71,7 @@ def interactive_chart(results: SweepResults) -> InteractiveChart:
     """The chart of everything that was measured: families, stopped points, frontiers, and published figures."""
     settings = results.settings
     shown = settings.loc[settings["top1"].notna() & (settings["state"] != "FAILED")]
-    costs: list[Cost] = [cost for cost in COST_AXES if cost in ("macs", "num_params") or len(shown[cost].dropna())]
+    costs: list[Cost] = [cost for cost in COST_AXES if cost in PUBLISHED_COSTS or len(shown[cost].dropna())]
     parts = [*_frontiers(shown, costs), *_families(shown, costs), *_published(results, costs)]
     return InteractiveChart(
         traces=[part.trace for part in parts],
@@ -141,7 +142,7 @@ def _plain(values: NDArray[np.float64]) -> list[float]:
 
 def _template(varied: Sequence[str], *, timed: bool, stopped: bool) -> str:
     """The lines of Plotly's HTML that tell the whole point, from what `_told` says of it."""
-    lines = ["<b>{}</b> {}", "top-1 {} %", "{} M MACs, {} M params", *(["{} ms"] if timed else [])]
+    lines = ["<b>{}</b> {}", "top-1 {} %", "{} M MACs, {} M params", *(["{}"] if timed else [])]
     lines += [*(f"{name} {{}}" for name in varied), *(["stopped early: {}"] if stopped else [])]
     text = "<br>".join(lines)
     return text.format(*(f"%{{customdata[{i}]}}" for i in range(text.count("{}")))) + "<extra></extra>"
@@ -150,7 +151,7 @@ def _template(varied: Sequence[str], *, timed: bool, stopped: bool) -> str:
 def _told(row: dict[Any, Any], varied: Sequence[str], *, timed: bool, stopped: bool) -> list[str]:
     """What the template's gaps hold for a row."""
     seeds = f" ({row['num_seeds']} seeds)" if row["num_seeds"] > 1 else ""
-    latency = "not measured:" if math.isnan(row["latency_ms"]) else f"{row['latency_ms']:.2f}"
+    latency = "not measured" if math.isnan(row["latency_ms"]) else f"{row['latency_ms']:.2f} ms"
     texts = [
         cell_label(row["width_mult"], row["resolution"]),
         str(row["point"]),
@@ -188,7 +189,7 @@ def _published(results: SweepResults, costs: Sequence[Cost]) -> list[_Part]:
     cells, source = results.comparison.cells, results.comparison.source
     if source is None:
         return []
-    known: list[Cost] = [cost for cost in costs if cost in ("macs", "num_params")]
+    known: list[Cost] = [cost for cost in costs if cost in PUBLISHED_COSTS]
     names = [network_name(*row) for row in zip(cells["model"], cells["width_mult"], cells["resolution"], strict=True)]
     hover = [
         f"<b>{n}</b><br>published by {escape(source)}: top-1 {t:.2f} %"

@@ -63,21 +63,11 @@ def step_line(costs: ArrayLike, values: ArrayLike) -> tuple[NDArray[np.float64],
     return np.repeat(points[0], 2)[1:], np.repeat(points[1], 2)[:-1]
 
 
-def hypervolume(costs: ArrayLike, values: ArrayLike, reference: tuple[float, float]) -> float:
-    """The area between a frontier and a reference (cost, value) that is dearer and worse; O(n log n).
-
-    That is the area of what at least one point is as cheap and as good as. Points that are dearer or worse than the
-    reference, or have a NaN, add nothing; 0 without points.
-    """
-    cost, value = np.asarray(costs, dtype=float), np.asarray(values, dtype=float)
-    inside = (cost <= reference[0]) & (value >= reference[1])
-    corners = np.unique(np.stack([cost, value])[:, inside][:, pareto_mask(cost[inside], value[inside])], axis=1)
-    widths = np.diff(np.r_[corners[0], reference[0]])
-    return float(widths @ (corners[1] - reference[1]))
-
-
 def hypervolume_over_time(costs: ArrayLike, values: ArrayLike, reference: tuple[float, float]) -> NDArray[np.float64]:
-    """`hypervolume` of the first 1, 2, ... n points; (n,), never falling.
+    """The area between the frontier of the first 1, 2, ... n points and a reference (cost, value); (n,), never falling.
+
+    That is the area of what at least one of them is as cheap and as good as. Points that are dearer or worse than the
+    reference, or have a NaN, add nothing.
 
     Each point adds what it is the first to reach: O(n log n) and the moves within a list as long as the frontier.
     """

@@ -1,6 +1,7 @@
 """How a sweep was made, as its folder tells: command, code, versions, machine, data, seeds."""
 
 import json
+import shlex
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,13 +27,13 @@ def read_provenance(folder: Path, points: pd.DataFrame) -> Provenance:
         data, git = made["dataset"], made["git"]
         commit = f"{git['commit']}{', with changes of its own' if git['dirty'] else ''}" if git else "not known"
         rows = [
-            ("Command", " ".join(made["command"])),
+            ("Command", shlex.join(made["command"])),
             ("Commit", commit),
             ("Data", f"{data['name']}: {data['images']}; {data['note']}; fingerprint {data['fingerprint']}"),
             ("Host", f"{made['host']}, {made['platform']}, {made['cpu']}"),
             ("Versions", ", ".join(f"{n} {v}" for n, v in {"Python": made["python"], **made["versions"]}.items())),
         ]
-        num_val = data.get("splits", {}).get("val")
+        num_val = data.get("splits", {}).get("val") if len(set(points["dataset"])) == 1 else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         rows, num_val = [("Environment", "environment.json is missing or damaged")], None
     if len(points):

@@ -81,6 +81,8 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"cannot write the report: {error}") from error
+    if not os.access(out, os.W_OK):
+        raise ConfigError(f"cannot write the report: {out} is not yours to write to; choose another --out")
     infos = {name: info for name, plot in PLOTS.items() if (info := plot.info(results)) is not None}
     charts = {name: write_chart(PLOTS[name].draw(info), out / name) for name, info in infos.items()}
     for name, info in infos.items():

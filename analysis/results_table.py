@@ -18,17 +18,20 @@ Row = dict[str, Any]
 SHARED = ("dropout", "lr_schedule", "epochs")
 """Settings that the page always gives: once for all points, or in a column where they vary."""
 
-EXPLANATION = (
+IN_BOLD = (
     "In bold: the Pareto frontier of MACs against top-1. For a budget of N million MACs, ship the bold row with the "
-    "most MACs at or below N. MACs count convolutions and linear layers of one image; top-1 and top-5 are percentages "
+    "most MACs at or below N."
+)
+EXPLANATION = (
+    "MACs count convolutions and linear layers of one image; top-1 and top-5 are percentages "
     "of the validation split at the best epoch, test top-1 is that checkpoint's on the test split, where there is one."
 )
 ONE_SEED = "Every setting was trained with one seed, so small differences may be noise."
 SEVERAL_SEEDS = (
     "Points that differ by their seed only are one row: top-1 is their mean ± their standard deviation, the other "
     "figures are means, and the point, where one is named, is the best of them. P(frontier) is the probability, in "
-    "percent, that the row is bold when its seeds are drawn again (bootstrap); a row of one seed is taken to be as "
-    "noisy as the others are."
+    "percent, that the row is on the frontier when its seeds are drawn again (bootstrap); a row of one seed is taken "
+    "to be as noisy as the others are."
 )
 
 
@@ -68,7 +71,7 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
         f"Points: {counts}. Published figures: {_published(points, comparison)}.{_shared(points)}",
         *([f"{escape(comparison.note)}."] if comparison.note else []),
         *([beside] if (beside := beside_published(points, comparison)) else []),
-        EXPLANATION,
+        f"{IN_BOLD} {EXPLANATION}",
         *([ONE_SEED] if one_seed_each(points) else [SEVERAL_SEEDS] if is_replicated(points) else []),
         *(f"![{escape(description)}]({name})" for description, name in charts.items()),
         table([(c.header, c.align) for c in columns], [_line(row, columns) for row in largest_first(points)]),

@@ -81,7 +81,9 @@ def results_of(
     places = latencies or {}
     place = min(places, key=lambda each: (-len(places[each]), each)) if places else ""
     settings = add_frontiers(by_setting(table))
-    milliseconds = [places[place].get(point, math.nan) if place else math.nan for point in settings["point"]]
+    measured = places[place] if place else {}
+    # the seeds of a setting are one network
+    milliseconds = [next((measured[p] for p in points if p in measured), math.nan) for points in settings["points"]]
     return SweepResults(
         name=name,
         points=table,

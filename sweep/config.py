@@ -125,6 +125,8 @@ class SweepConfig:
     """Stop after so many points in a row have failed; a training that diverged is a result and does not count."""
     published: str | None = None
     """Published table to draw beside the sweep (`tf_slim`, ...), or `none`; unset: one that fits, on ImageNet only."""
+    register: bool = False
+    """At the end, make the networks on the frontier of MACs versions of a model in MLflow's registry."""
     quiet: bool = False
     """Print the outcome only, no progress."""
 

@@ -1,4 +1,4 @@
-"""What the folder of a sweep holds of its plan, and what is left to train. Read once, as logs may be long."""
+"""What the folder of a sweep holds of its plan, and what is left to train."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

@@ -1,6 +1,7 @@
 """The report of a sweep while it runs: written anew every now and then by a process of its own."""
 
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -10,31 +11,34 @@ from sweep.plan import PlannedPoint
 from trainers.measurement import Measurement
 
 SECONDS_BETWEEN = 60.0
-"""From the start of one report to that of the next, at least."""
+"""Between two reports, at least."""
 SHARE = 0.05
 """Of the time that may go into reports: those of large sweeps take longer and come less often."""
 
 
 class LiveReport:
-    """A listener that has a report written. Use as a context: none is being written after it."""
+    """A listener that has a report written once points have ended. Use as a context: none is being written after it."""
 
     def __init__(self, command: Sequence[str], written: Callable[[], None]) -> None:
-        """`command` writes the report; `written` is told each time that it has."""
-        self._command = list(command)
+        """`command` writes the report; `written` is told, by a thread, each time that it has."""
+        self._command = ["nice", "-n", "10", *command]
         self._written = written
+        self._stale, self._over = threading.Event(), threading.Event()
         self._writer: subprocess.Popen[bytes] | None = None
-        self._begun = time.monotonic()
-        self._pause = SECONDS_BETWEEN
+        self._thread = threading.Thread(target=self._write_until_over, name="live-report", daemon=True)
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._over.set()
+        self._stale.set()
         if self._writer is not None:
             self._writer.terminate()
-            self._writer.wait()
+        self._thread.join()
 
     def started(self, point: PlannedPoint) -> None:
         """Nothing has ended by that."""
@@ -43,21 +47,27 @@ class LiveReport:
         """Nothing has ended by that."""
 
     def measured(self, measurement: Measurement) -> None:
-        """Notice that a report is done."""
-        self._look()
+        """Nothing has ended by that."""
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        """Have a report written if the last one is old enough."""
-        self._look()
-        if self._writer is None and time.monotonic() - self._begun >= self._pause:
-            self._begun = time.monotonic()
-            nothing = subprocess.DEVNULL
-            self._writer = subprocess.Popen(["nice", "-n", "10", *self._command], stdout=nothing, stderr=nothing)
+        """Have a report written soon."""
+        self._stale.set()
 
-    def _look(self) -> None:
-        if self._writer is None or self._writer.poll() is None:
-            return
-        self._pause = max(SECONDS_BETWEEN, (time.monotonic() - self._begun) / SHARE)
-        if self._writer.returncode == 0:
-            self._written()
-        self._writer = None
+    def _write_until_over(self) -> None:
+        pause = SECONDS_BETWEEN
+        while not self._over.wait(pause):
+            self._stale.wait()
+            self._stale.clear()
+            if self._over.is_set():
+                return
+            begun = time.monotonic()
+            try:
+                self._writer = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            except OSError:  # there is one at the end
+                return
+            if self._over.is_set():  # it may have been set while the process began
+                self._writer.terminate()
+            succeeded = self._writer.wait() == 0
+            if succeeded and not self._over.is_set():
+                self._written()
+            pause = max(SECONDS_BETWEEN, (time.monotonic() - begun) / SHARE)

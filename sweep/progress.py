@@ -13,10 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.plan import PlannedPoint
+from trainers.errors import counted
 from trainers.measurement import Measurement
 
-BEST_SHOWN = 3
+FRONTIER_SHOWN = 8
 RUNNING_SHOWN = 8
+BAR_CELLS = 24
+"""Of the longest bar of the frontier."""
 SECONDS_BETWEEN_LINES = 30.0
 """Without a terminal, a line at least this often while epochs end."""
 
@@ -24,15 +27,28 @@ SECONDS_BETWEEN_LINES = 30.0
 class Progress:
     """A listener that counts, estimates and shows. Use as a context: the view is on screen inside it."""
 
-    def __init__(self, points: Sequence[PlannedPoint], total: int, console: Console, *, num_ended: int) -> None:
-        """Of `total` points `num_ended` ended in earlier starts, `points` are to run, others are yet to be chosen."""
+    def __init__(
+        self,
+        points: Sequence[PlannedPoint],
+        total: int,
+        console: Console,
+        *,
+        num_ended: int,
+        earlier: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Of `total` points `num_ended` ended in earlier starts, `points` are to run, others are yet to be chosen.
+
+        `earlier` are the rows of earlier starts, which the frontier shows too.
+        """
         self._points = {point.id: point for point in points}
         self._total = total
         self._num_ended = num_ended
         self._rows: list[Mapping[str, Any]] = []
+        self._earlier = [row for row in earlier if row["point"] not in self._points]
         self._latest: dict[str, Measurement | None] = {}
         self._epochs = dict.fromkeys(self._points, 0)
         self._work_done = 0.0
+        self._epochs_done = 0
         self._started_at: float | None = None
         self._clock_then = 0.0
         self._printed_at = time.monotonic()
@@ -65,6 +81,7 @@ class Progress:
             self._epochs[measurement.point] = measurement.epoch
             if measurement.measured_at >= self._clock_then:  # else it was trained in an earlier start
                 self._work_done += self._points[measurement.point].work
+                self._epochs_done += 1
         if time.monotonic() - self._printed_at > SECONDS_BETWEEN_LINES:
             top1 = f"top-1 {measurement.top1:.2f} %"
             self._print_line(f"{self._points[measurement.point].label}: epoch {measurement.epoch}, {top1}")
@@ -92,12 +109,22 @@ class Progress:
             self._console.print(f"{self._counts()}  {news}", soft_wrap=True, highlight=False)
 
     def _best(self) -> str:
-        best = self._best_rows()[:1]
-        return f"  (best: {self._points[best[0]['point']].label}, {best[0]['top1']:.2f} %)" if best else ""
+        best = self._frontier()[-1:]
+        return f"  (best: {self._label(best[0])}, {best[0]['top1']:.2f} %)" if best else ""
 
-    def _best_rows(self) -> list[Mapping[str, Any]]:
-        """The complete points, the most accurate first."""
-        return sorted((row for row in self._rows if row["state"] == "COMPLETE"), key=lambda row: -row["top1"])
+    def _label(self, row: Mapping[str, Any]) -> str:
+        """What a point is called; one of an earlier start by its network alone."""
+        point = self._points.get(row["point"])
+        return point.label if point else f"{row['model']}_{row['width_mult']:g}_{row['resolution']}"
+
+    def _frontier(self) -> list[Mapping[str, Any]]:
+        """The complete points that no cheaper one beats, the cheapest first."""
+        complete = [row for row in (*self._earlier, *self._rows) if row["state"] == "COMPLETE"]
+        found: list[Mapping[str, Any]] = []
+        for row in sorted(complete, key=lambda row: (row["macs"], -row["top1"])):
+            if not found or row["top1"] > found[-1]["top1"]:
+                found.append(row)
+        return found
 
     def seconds_left(self) -> float | None:
         """Estimated from the work (activations x images) per second of this start; None before its first epoch."""
@@ -127,21 +154,33 @@ class Progress:
     def _render(self) -> RenderableType:
         total = sum(point.work * point.config.epochs for point in self._points.values())
         bar = ProgressBar(total=total, completed=max(0.0, total - self._work_left()), width=40)
-        tables = [table for table in (self._running_table(), self._best_table()) if table.row_count]
-        return Group(Text(self._counts()), Padding(bar, (0, 0, 0, 0)), *tables)
+        tables = [table for table in (self._running_table(), self._frontier_table()) if table.row_count]
+        basis = [Text(f"estimated from {counted(self._epochs_done, 'epoch')} of this start")] if self._work_done else []
+        return Group(Text(self._counts()), Padding(bar, (0, 0, 0, 0)), *basis, *tables)
 
     def _running_table(self) -> Table:
-        table = Table("running", "epoch", "top-1 %", "images/s", box=None, pad_edge=False)
+        devices = sorted({latest.device for latest in self._latest.values() if latest})
+        table = Table(f"running on {', '.join(devices)}" if devices else "running", box=None, pad_edge=False)
+        for header in ("epoch", "top-1 %", "images/s"):
+            table.add_column(header, no_wrap=True)
         for id_, latest in list(self._latest.items())[:RUNNING_SHOWN]:
             epochs = f"{latest.epoch if latest else 0}/{self._points[id_].config.epochs}"
             cells = (f"{latest.top1:.2f}", f"{latest.images_per_second:.0f}") if latest else ("", "")
             table.add_row(self._points[id_].label, epochs, *cells)
+        if len(self._latest) > RUNNING_SHOWN:
+            table.add_row(f"... and {len(self._latest) - RUNNING_SHOWN} more")
         return table
 
-    def _best_table(self) -> Table:
-        table = Table("best so far", "top-1 %", "M MACs", box=None, pad_edge=False)
-        for row in self._best_rows()[:BEST_SHOWN]:
-            table.add_row(self._points[row["point"]].label, f"{row['top1']:.2f}", f"{row['macs'] / 1e6:.2f}")
+    def _frontier_table(self) -> Table:
+        """The frontier as bars, from the least accurate to the most; of a long one the dearest part."""
+        frontier = self._frontier()[-FRONTIER_SHOWN:]
+        table = Table("frontier so far", "M MACs", "top-1 %", "", box=None, pad_edge=False)
+        lowest = min((row["top1"] for row in frontier), default=0.0)
+        spread = max((row["top1"] for row in frontier), default=0.0) - lowest
+        block = "#" if self._console.options.ascii_only else "\u2588"
+        for row in frontier:
+            cells = 1 + round((BAR_CELLS - 1) * ((row["top1"] - lowest) / spread if spread else 1.0))
+            table.add_row(self._label(row), f"{row['macs'] / 1e6:.2f}", f"{row['top1']:.2f}", block * cells)
         return table
 
 

@@ -270,7 +270,8 @@ def _train(
     plan = held.plan
     queue, total = _queue(config, held, predicted, end)
     waiting, adaptive = queue.waiting, plan.adaptive
-    progress = Progress(waiting, total, console, num_ended=total - queue.num_proposals - len(waiting))
+    num_ended = total - queue.num_proposals - len(waiting)
+    progress = Progress(waiting, total, console, num_ended=num_ended, earlier=list(held.rows.values()))
     with closing(ResultsLog(plan.folder)) as log, progress:
         # what is yet to be chosen may have been trained elsewhere; of known points that is known before
         trained = find_trained(None, config.runs, plan.folder) if adaptive and not config.fresh else {}
@@ -363,7 +364,7 @@ def _other_sweep(held: Held, config: SweepConfig) -> str:
     if not path.is_file():
         return ""
     then, now = load_config(path).defining, config.defining
-    saved = _read_identity(plan.folder / ENVIRONMENT)["fingerprint"]
+    saved = read_identity(plan.folder)["fingerprint"]
     if begun and not plan.adaptive and saved == plan.dataset.fingerprint and plan.holds(begun):
         return ""
     if plan.adaptive:
@@ -387,7 +388,7 @@ def write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
     """Write `config.json` and `environment.json`; the environment, with the sweep's id kept from an earlier start."""
     path = plan.folder / ENVIRONMENT
     new: dict[str, Any] = {"sweep_id": f"{plan.name}-{secrets.token_hex(4)}", "created_at": time.time()}
-    saved = _read_identity(path) if path.is_file() else new
+    saved = read_identity(plan.folder) if path.is_file() else new
     identity = {
         "sweep_id": saved["sweep_id"],
         "created_at": saved["created_at"],
@@ -407,8 +408,13 @@ def _tags(identity: Mapping[str, Any]) -> dict[str, str]:
     return {"mlflow.source.git.commit": git["commit"], "git_dirty": str(git["dirty"])}
 
 
-def _read_identity(path: Path) -> dict[str, Any]:
-    """The JSON object that `write_identity` wrote in an earlier start."""
+def read_identity(folder: Path) -> dict[str, Any]:
+    """What `write_identity` wrote in an earlier start of the sweep in `folder`.
+
+    Raises:
+        ConfigError: it is missing or damaged.
+    """
+    path = folder / ENVIRONMENT
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:

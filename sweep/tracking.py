@@ -27,7 +27,7 @@ from mlflow.exceptions import MlflowException
 
 from sweep.plan import Plan, PlannedPoint
 from sweep.results import config_of_row
-from trainers.errors import ConfigError, one_line, without_credentials
+from trainers.errors import ConfigError, counted, one_line, without_credentials
 from trainers.fields import as_row
 from trainers.measurement import Measurement
 
@@ -85,6 +85,8 @@ def reaching(uri: str) -> Generator[None]:
     """Turn what MLflow, its database drivers and HTTP library raise inside into a ConfigError naming the store."""
     try:
         yield
+    except ConfigError:
+        raise
     except Exception as error:
         where = without_credentials(uri)
         raise ConfigError(
@@ -265,21 +267,23 @@ class Tracker:
             self._wake.notify()
 
     def finish(self, status: str, report: Path | None) -> str | None:
-        """Write what is left, attach the report to the parent run, end it; the error if something stayed unwritten."""
+        """Write what is left, attach the report to the parent run, end it; what stayed unwritten, if anything did."""
         with self._wake:
             self._report = report
             self._closing = True
             self._wake.notify()
         self._thread.join()
         if self._has_work:
-            return one_line(self._error or "the writing thread ended")
+            unsent = [counted(len(self._pending), "point")] if self._pending else []
+            unsent += ["the report"] if self._report else []
+            return f"{' and '.join(unsent) or 'this start'}: {one_line(self._error or 'the writing thread ended')}"
         try:
             for run in self._find_runs("attributes.status = 'RUNNING'"):
                 if run.info.run_id != self._parent_id:
                     self._client.set_terminated(run.info.run_id, "KILLED")
             self._client.set_terminated(self._parent_id, status)
         except (MlflowException, OSError) as error:
-            return one_line(error)
+            return f"how the sweep ended: {one_line(error)}"
         return None
 
     @property
@@ -311,7 +315,9 @@ class Tracker:
         report = self._report
         if report is None:
             return
-        self._client.log_artifacts(self._parent_id, str(report))
+        for path in sorted(report.iterdir()):
+            if not path.name.startswith("."):  # that is being written
+                self._client.log_artifact(self._parent_id, str(path))
         self._client.set_tag(self._parent_id, NOTE, (report / "summary.md").read_text())
         with open(report / "results.csv", newline="") as file:
             frontier = [row["point"] for row in csv.DictReader(file) if row[ON_FRONTIER] == "True"]
@@ -348,14 +354,16 @@ class Tracker:
                 return found
 
     def _start_parent(self, known: Sequence[Run]) -> str:
-        for run in known:
-            if "point" not in run.data.tags:
-                self._client.update_run(run.info.run_id, "RUNNING")
-                return run.info.run_id
-        run = self._client.create_run(self._experiment_id, tags=self._tags, run_name=self._plan.name)
-        fixed = {n: v for n, v in self._plan.defining.items() if n.removeprefix("train.") not in self._plan.varied}
-        params = [Param(name, str(value)) for name, value in fixed.items()]
-        self._client.log_batch(run.info.run_id, params=params)
+        earlier = [run for run in known if "point" not in run.data.tags]
+        if earlier:
+            run = earlier[0]
+            self._client.update_run(run.info.run_id, "RUNNING")
+        else:
+            run = self._client.create_run(self._experiment_id, tags=self._tags, run_name=self._plan.name)
+        if not run.data.params:  # an earlier attempt may have come no further
+            fixed = {n: v for n, v in self._plan.defining.items() if n.removeprefix("train.") not in self._plan.varied}
+            params = [Param(name, str(value)) for name, value in fixed.items()]
+            self._client.log_batch(run.info.run_id, params=params)
         return run.info.run_id
 
     def _write_oldest(self) -> None:

@@ -20,7 +20,7 @@ OWNERS = {
     "torch": "trainers", "torchvision": "trainers", "PIL": "trainers",
     "pyarrow": "trainers", "timm": "trainers", "onnx": "trainers", "onnxruntime": "trainers", "onnxscript": "trainers",
     "ray": "sweep", "optuna": "sweep", "mlflow": "sweep", "rich": "sweep", "matplotlib": "analysis",
-    "tyro": "sweep", "yaml": "sweep",
+    "tyro": "sweep", "yaml": "sweep", "plotly": "analysis", "jinja2": "analysis",
 }  # fmt: skip
 
 OPTIONAL = {"timm", "onnx", "onnxruntime", "onnxscript"}

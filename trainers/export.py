@@ -144,6 +144,13 @@ def real_images(network: Network) -> torch.Tensor:
     return normalise(torch.stack([centre_crop(image, config) for image in images]))
 
 
+def example_and_logits(network: Network) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two real images, normalised (2, 3, R, R), and what the network makes of them (2, K)."""
+    images = real_images(network)[:2]
+    with torch.inference_mode():
+        return images, network.model(images)
+
+
 def _check(network: Network, run: Run, format: Format) -> float:
     """The largest difference of a logit from PyTorch's, all images at once and one by one."""
     images = real_images(network)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.comparison import Comparison
+from analysis.comparison import PUBLISHED_COSTS, Comparison
 from analysis.frontier import Cost, frontier_mask
 from analysis.pareto import pareto_mask
 from analysis.plots.cells import cell_labels, shade_column
@@ -179,7 +179,7 @@ def _series(shown: pd.DataFrame, on_frontier: pd.Series, cost: Cost) -> tuple[Se
 
 
 def _published(comparison: Comparison, cost: Cost) -> Series | None:
-    if comparison.source is None or cost not in comparison.cells:  # latencies of others are of other devices
+    if comparison.source is None or cost not in PUBLISHED_COSTS:
         return None
     costs = comparison.cells[cost].to_numpy(dtype=float) / COST_AXES[cost].per
     top1 = comparison.cells["top1"].to_numpy(dtype=float)

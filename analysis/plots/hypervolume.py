@@ -25,11 +25,11 @@ class HypervolumeInfo:
     share: Array
     """Of the final hypervolume, from 0 to 1."""
     hours: Array
-    """Device-hours until then."""
+    """Hours of training until then."""
 
     def numbers(self) -> pd.DataFrame:
         """A row an ended point, after one for none."""
-        return pd.DataFrame({"ended_points": range(len(self.share)), "device_hours": self.hours, "share": self.share})
+        return pd.DataFrame({"ended_points": range(len(self.share)), "hours": self.hours, "share": self.share})
 
 
 def info(results: SweepResults) -> HypervolumeInfo | None:
@@ -50,16 +50,17 @@ def info(results: SweepResults) -> HypervolumeInfo | None:
     if found[-1] == 0:
         return None
     share = found / found[-1]
-    hours = np.r_[0.0, points["train_seconds"].astype(float).fillna(0).cumsum() / 3600]
+    seconds = points["train_seconds"].where(points["reused_from"].isna()).astype(float).fillna(0)
+    hours = np.r_[0.0, seconds.cumsum() / 3600]
     enough = int((share >= MOST).argmax())
-    reached = f"{enough} of {len(points)} points and {hours[enough]:.3g} of {hours[-1]:.3g} device-hours"
+    reached = f"{enough} of {len(points)} points and {hours[enough]:.3g} of {hours[-1]:.3g} hours of training"
     return HypervolumeInfo(
         texts=texts_of(
             results,
             f"{100 * MOST:.0f} % of the hypervolume after {reached}",
             f"Of log10 MACs and top-1, from the reference {most_macs / 1e6:.4g} M MACs (twice the most) and "
             f"{least_top1:.2f} % (the lowest)",
-            "Only complete points add to it · device-hours: training and evaluation of all ended points, a device each",
+            "Only complete points add to it · hours: of all points, one after the other, but those that were taken over",
         ),
         share=share,
         hours=hours,
@@ -72,7 +73,7 @@ def draw(chart: HypervolumeInfo) -> Figure:
         left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.08})
         for axes, x_label, x in (
             (left, "Ended points", np.arange(len(chart.share))),
-            (right, "Device-hours of training", chart.hours),
+            (right, "Hours of training", chart.hours),
         ):
             label_axes(axes, x_label, "" if axes is right else "Hypervolume (share of the final one)")
             axes.step(x, chart.share, where="post", color=style.SINGLE, linewidth=1.6, clip_on=False)

@@ -39,8 +39,10 @@ class CurvesInfo:
     """All that the chart shows. Fields of lines follow the order in which points ended."""
 
     texts: Texts
+    points: tuple[str, ...]
+    """The id of each point with a measurement."""
     lines: tuple[Array, ...]
-    """Of each point with a measurement: (epochs, 2), epoch and top-1 in percent."""
+    """Of each point: (epochs, 2), epoch and top-1 in percent."""
     states: tuple[str, ...]
     models: tuple[str, ...]
     """The family of each line; its shape stands at the end of thick ones."""
@@ -56,8 +58,10 @@ class CurvesInfo:
         """A row an epoch."""
         each = [np.insert(line, 0, i, axis=1) for i, line in enumerate(self.lines)]
         table = pd.DataFrame(np.concatenate(each), columns=["line", "epoch", "top1"])
-        line = table["line"].astype(int)
-        return table.assign(line=line, epoch=table["epoch"].astype(int)).assign(
+        line = table.pop("line").astype(int)
+        return table.assign(
+            epoch=table["epoch"].astype(int),
+            point=np.array(self.points, dtype=object)[line],
             model=np.array(self.models, dtype=object)[line],
             state=np.array(self.states, dtype=object)[line],
             on_frontier=self.on_frontier[line],
@@ -77,6 +81,7 @@ def info(results: SweepResults) -> CurvesInfo | None:
     labels = dict(zip(cheapest_first.index.tolist(), cell_labels(cheapest_first), strict=True))
     return CurvesInfo(
         texts=texts_of(results, "Validation top-1 at each epoch", _caption(points["state"].tolist())),
+        points=tuple(points["point"]),
         lines=tuple(np.array([(each.epoch, each.top1) for each in curve], dtype=float) for curve in curves),
         states=tuple(points["state"]),
         models=tuple(points["model"]),

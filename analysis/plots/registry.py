@@ -84,7 +84,7 @@ PLOTS: dict[str, Plot] = {
         draw=learning_curves.draw,
     ),
     "hypervolume": Plot(
-        description="the hypervolume found against ended points and device-hours",
+        description="the hypervolume found against ended points and hours of training",
         info=hypervolume.info,
         draw=hypervolume.draw,
     ),

@@ -60,8 +60,8 @@ def info(results: SweepResults) -> TopInfo | None:
     cells = best_cells(complete_settings(results))
     if cells.empty:
         return None
-    unknown = {"published_top1": np.nan, "published_top5": np.nan}
-    beside = cells.assign(**unknown).assign(**add_published(cells, results.comparison))
+    published_columns = ["published_top1", "published_top5"]
+    beside = add_published(cells, results.comparison).reindex(columns=[*cells.columns, *published_columns])
     published = beside["published_top1"].to_numpy(dtype=float)
     num_published = int((~np.isnan(published)).sum())
     source = results.comparison.source if num_published else None

@@ -84,7 +84,9 @@ def test_gaps_within_the_noise_are_told(gap: float, passed: bool, make_row: Make
 def test_failures_are_counted_with_their_commonest_reason(make_row: MakeRow, results: Results) -> None:
     failed = [make_row(state="FAILED", top1=None, reason=reason) for reason in ("a", "b", "b")]
 
-    assert health_checks(results([make_row(), *failed]))[3].text == ("3 failed and are on no chart, most often (2): b")
+    assert health_checks(results([make_row(), *failed]))[3].text == (
+        "3 failed and count for nothing above, most often (2): b"
+    )
 
 
 @pytest.mark.parametrize(("check", "passed"), [(2, None), (3, True)])

@@ -6,14 +6,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from analysis import interactive
+from analysis.comparison import compare
+from analysis.html_page import html_page
+from analysis.provenance import Provenance
 from analysis.report import write_report
+from analysis.sweep_results import results_of
 
 Row = dict[str, Any]
 HOSTILE = "</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"
-SILENT = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+SILENT = (
+    "--no-sandbox",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
 LOCAL = ("file:", "data:", "blob:")
 HOVERED = re.compile(r"0\.\d+@\d+ p\dtop-1 [\d.]+ %.* M MACs, .* M params")
 """The lines of a dot's text, run together."""
@@ -28,6 +39,27 @@ def browser() -> Iterator[Browser]:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(SILENT))
         yield browser
         browser.close()
+
+
+def test_a_chart_of_many_points_is_drawn_by_webgl(
+    browser: Browser,
+    digits_rows: list[Row],
+    make_table: Callable[[list[Row]], pd.DataFrame],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(interactive, "MOST_IN_SVG", 1)
+    table = make_table(digits_rows)
+    path = tmp_path / "report.html"
+    path.write_text(html_page(results_of(table, compare(table, None), name="demo"), [], Provenance(), []))
+    page = browser.new_page()
+    problems = watch(page)
+
+    page.goto(path.as_uri())
+    page.locator("#chart canvas").first.wait_for(state="attached")
+
+    assert page.locator("#chart .no-webgl").count() == 0
+    assert problems == []
 
 
 @pytest.fixture

@@ -81,23 +81,29 @@ def test_settings_stand_in_the_order_of_their_shares(make_row: MakeRow, make_tab
 
 
 @pytest.mark.parametrize(
-    ("num", "other"),
+    ("num", "other", "drawn"),
     [
-        (7, {}),
-        (8, {"lr": 0.1}),
-        (8, {"top1": 50.0}),
-        (8, {"state": "PRUNED"}),
+        (8, {}, True),
+        (7, {}, False),
+        (8, {"lr": 0.1}, False),
+        (8, {"top1": 50.0}, False),
+        (8, {"state": "PRUNED"}, False),
     ],
 )
 def test_there_is_no_chart_of_few_or_equal_settings(
-    num: int, other: Row, make_row: MakeRow, make_table: MakeTable
+    num: int, other: Row, drawn: bool, make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    each = [{"lr": 0.1 * (i + 1), "dropout": 0.1 * (i % 2), "top1": 50.0 + i} for i in range(num)]
+    settings = [{"lr": 0.1 * (i + 1), "dropout": 0.1 * (i % 2), "momentum": 0.1 * (i % 3)} for i in range(num)]
+    rows = [make_row(**({"top1": 50.0 + i} | each | other)) for i, each in enumerate(settings)]
 
-    assert chart_of(make_table([make_row(**(row | other)) for row in each])) is None
+    assert (chart_of(make_table(rows)) is not None) is drawn
 
 
-def test_there_is_no_chart_of_two_datasets(make_row: MakeRow, make_table: MakeTable) -> None:
-    rows = [make_row(lr=i + 1, dropout=0.1 * (i % 3), top1=50.0 + i, dataset=f"set{i % 2}") for i in range(16)]
+@pytest.mark.parametrize("num_datasets", [1, 2])
+def test_there_is_no_chart_of_two_datasets(num_datasets: int, make_row: MakeRow, make_table: MakeTable) -> None:
+    rows = [
+        make_row(lr=i + 1, dropout=0.1 * (i % 3), momentum=0.1 * (i % 5), top1=50.0 + i, dataset=f"{i % num_datasets}")
+        for i in range(16)
+    ]
 
-    assert chart_of(make_table(rows)) is None
+    assert (chart_of(make_table(rows)) is not None) is (num_datasets == 1)

@@ -1,8 +1,6 @@
 """The chart of learning curves: which lines there are, which are thick and named, and that many draw fast."""
 
-import time
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,6 @@ from matplotlib.collections import LineCollection, PathCollection
 
 from analysis.comparison import compare
 from analysis.plots.learning_curves import MOST_LABELS, CurvesInfo, draw, info
-from analysis.plots.sheet import Texts
 from analysis.sweep_results import results_of
 from trainers.measurement import Measurement
 
@@ -105,23 +102,3 @@ def test_lines_that_did_not_complete_are_lighter_and_end_in_a_marker(make_row: M
     assert np.asarray(best.get_linewidths()).item() > np.asarray(worse.get_linewidths()).item()
     assert np.asarray(ring.get_offsets()).tolist() == [[2.0, 52.0]]
     assert np.asarray(cross.get_offsets()).tolist() == [[2.0, 53.0]]
-
-
-def test_ten_thousand_curves_are_drawn_in_seconds() -> None:
-    num = 10_000
-    top1 = np.random.default_rng(0).random((num, 20)).cumsum(axis=1)
-    chart = CurvesInfo(
-        texts=Texts(title="demo", subtitle="", caption=("",)),
-        lines=tuple(np.stack([np.arange(1.0, 21.0), each], axis=1) for each in top1),
-        states=("COMPLETE", "PRUNED") * (num // 2),
-        models=("mobilenet_v2",) * num,
-        shades=np.tile([96.0, 128.0], num // 2),
-        shade_title="Resolution (px)",
-        on_frontier=np.zeros(num, dtype=bool),
-        labelled={},
-    )
-    start = time.perf_counter()
-
-    draw(chart).savefig(BytesIO(), format="png", dpi=50)
-
-    assert time.perf_counter() - start < 10

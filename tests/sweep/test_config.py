@@ -119,6 +119,7 @@ def test_what_decides_the_points_is_defining(changed: dict[str, Any]) -> None:
         {"address": "auto"},
         {"time_budget": 60.0},
         {"quiet": True},
+        {"register": True},
         {"max_damaged": 0.5},
     ],
 )

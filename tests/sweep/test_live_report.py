@@ -25,47 +25,73 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_report_is_written_when_a_point_has_ended_and_told_when_it_is_done(
+def command(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_a_report_is_written_after_points_have_ended_and_told_when_it_is_done(
     tmp_path: Path, point: PlannedPoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_report, "SECONDS_BETWEEN", 0.0)
-    written, log = list[str](), tmp_path / "log"
-    command = [sys.executable, "-c", f"open({str(log)!r}, 'a').write('begun ')"]
+    monkeypatch.setattr(live_report, "SHARE", 1e9)
+    log, told = tmp_path / "log", list[str]()
 
-    with LiveReport(command, lambda: written.append(log.read_text())) as live:
+    with LiveReport(command(f"open({str(log)!r}, 'a').write('report ')"), lambda: told.append(log.read_text())) as live:
+        live.started(point)
         live.measured(measurement(point, 1))
+        time.sleep(0.2)
         assert not log.exists()
-        live.ended({})
-        live.ended({})  # while it is written no other one is
-        wait_until(lambda: bool((live.measured(measurement(point, 2)), written)[1]))
+        for number in (1, 2):
+            live.ended({})
+            wait_until(lambda number=number: len(told) == number)
 
-    assert written == ["begun "]
+    assert told == ["report ", "report report "]
 
 
-def test_a_report_that_fails_is_not_told(tmp_path: Path, point: PlannedPoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_ends_while_a_report_is_written_is_in_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(live_report, "SECONDS_BETWEEN", 0.0)
-    begun = tmp_path / "begun"
-    command = [sys.executable, "-c", f"open({str(begun)!r}, 'a').write('.'); raise SystemExit(1)"]
+    monkeypatch.setattr(live_report, "SHARE", 1e9)
+    begun, told = tmp_path / "begun", list[int]()
 
-    with LiveReport(command, lambda: pytest.fail("told")) as live:
+    with LiveReport(
+        command(f"open({str(begun)!r}, 'w'); import time; time.sleep(0.5)"), lambda: told.append(1)
+    ) as live:
         live.ended({})
         wait_until(begun.exists)
-        time.sleep(0.3)
-        live.measured(measurement(point, 1))
+        live.ended({})
+        live.ended({})
+        wait_until(lambda: len(told) == 2)
 
 
-def test_few_reports_are_written_and_none_outlives_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_that_fails_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_report, "SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(live_report, "SHARE", 1e9)
+    log, told = tmp_path / "log", list[int]()
+    code = f"open({str(log)!r}, 'a').write('.'); raise SystemExit(len(open({str(log)!r}).read()) == 1)"
+
+    with LiveReport(command(code), lambda: told.append(len(log.read_text()))) as live:
+        live.ended({})
+        wait_until(log.exists)
+        wait_until(lambda: bool((live.ended({}), told)[1]))
+
+    assert 1 not in told
+
+
+def test_none_is_written_in_the_first_minute_and_none_outlives_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun, done = tmp_path / "begun", tmp_path / "done"
-    command = [sys.executable, "-c", f"open({str(begun)!r}, 'w'); import time; time.sleep(5); open({str(done)!r}, 'w')"]
-    with LiveReport(command, lambda: None) as live:
+    slow = command(f"open({str(begun)!r}, 'w'); import time; time.sleep(5); open({str(done)!r}, 'w')")
+    with LiveReport(slow, lambda: pytest.fail("told")) as live:
         live.ended({})
-    assert not begun.exists()  # the first minute is not over
+    assert not begun.exists()
 
     monkeypatch.setattr(live_report, "SECONDS_BETWEEN", 0.0)
-    with LiveReport(command, lambda: None) as live:
+    with LiveReport(slow, lambda: pytest.fail("told")) as live:
         live.ended({})
         wait_until(begun.exists)
 
-    assert live._writer is not None
-    assert live._writer.returncode is not None
+    assert not live._thread.is_alive()
     assert not done.exists()

@@ -53,20 +53,34 @@ def test_lines_without_a_terminal_count_and_say_why(plan: Plan) -> None:
 
 def test_a_terminal_shows_running_and_best_points_within_80_columns(plan: Plan) -> None:
     console = Console(file=StringIO(), force_terminal=True, width=80, record=True)
-    progress = Progress(plan.points, 3, console, num_ended=0)
+    cheaper = {
+        "point": "p",
+        "state": "COMPLETE",
+        "model": "v2",
+        "width_mult": 0.1,
+        "resolution": 8,
+        "macs": 1,
+        "top1": 9.0,
+    }
+    dearer = cheaper | {"point": "q", "macs": 10**12, "top1": 50.0}
+    progress = Progress(plan.points, 5, console, num_ended=2, earlier=[dearer, cheaper])
 
     def tell(recorder: Recorder) -> None:
         recorder.started(plan.points[0].id)
         recorder.started(plan.points[1].id)
         for epoch in (1, 2):
-            recorder.measured(measurement(plan.points[0], epoch, 98.76))
+            recorder.measured(measurement(plan.points[0], epoch, 98.76, measured_at=time.time() + 1))
         recorder.measured(measurement(plan.points[1], 1, 12.34))
 
     report(plan, progress, tell)
     console.print(progress._render())
 
     shown = console.export_text()
-    assert all(text in shown for text in ("1/3 done, 1 running", "98.76", "12.34", "1/2", plan.points[1].label))
+    assert all(text in shown for text in ("3/5 done, 1 running", "98.76", "12.34", "1/2", plan.points[1].label))
+    assert "estimated from 2 epochs" in shown
+    frontier = shown[shown.index("frontier so far") :].splitlines()[1:]
+    assert [line.split()[-2] for line in frontier] == ["9.00", "98.76"]  # the dearer one of before is beaten
+    assert [line.count("\u2588") for line in frontier] == [1, 24]
     assert max(map(len, shown.splitlines())) <= 80
 
 

@@ -179,7 +179,7 @@ def test_what_stays_unwritten_is_an_error_and_is_written_by_the_next_start(
     with monkeypatch.context() as patched:
         patched.setattr(MlflowClient, "log_batch", away)
         record(plan, tracker, {0: 3, 1: 3})
-        assert tracker.finish("FINISHED", None) == "the store is away"
+        assert tracker.finish("FINISHED", None) == "2 points: the store is away"
 
     again, _ = start()
     assert again.finish("FINISHED", None) is None
