@@ -60,7 +60,7 @@ def info(results: SweepResults) -> HypervolumeInfo | None:
             f"{100 * MOST:.0f} % of the hypervolume after {reached}",
             f"Of log10 MACs and top-1, from the reference {most_macs / 1e6:.4g} M MACs (twice the most) and "
             f"{least_top1:.2f} % (the lowest)",
-            "Only complete points add to it · hours: of all points, one after the other, but those that were taken over",
+            "Only complete points add to it · hours: of all points but those taken over, one after the other",
         ),
         share=share,
         hours=hours,

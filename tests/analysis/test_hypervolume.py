@@ -77,7 +77,7 @@ def test_hypervolume_of_small_sets_from_cost_4_and_value_0(
     assert hypervolume_over_time(costs, values, (4.0, 0.0)).tolist() == expected
 
 
-def test_ten_thousand_points_take_less_than_a_second_even_if_all_are_on_the_frontier() -> None:
+def test_ten_thousand_points_that_are_all_on_the_frontier_fill_half_of_the_square() -> None:
     costs = np.random.default_rng(0).random(10_000)
 
     over_time = hypervolume_over_time(costs, costs, (1.0, 0.0))
