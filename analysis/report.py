@@ -18,6 +18,7 @@ from analysis.html_page import Picture, html_page
 from analysis.plots.registry import PLOTS
 from analysis.provenance import Provenance, read_provenance
 from analysis.published import load_published
+from analysis.readme_tables import readme_tables
 from analysis.replicates import is_replicated
 from analysis.results_table import results_page
 from analysis.sweep_results import SweepResults, load_results, published_results
@@ -98,6 +99,7 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
     ]
     found = answers(settings, provenance.num_val)
     write_atomically(html, html_page(results, found, provenance, pictures).encode())
+    write_atomically(out / "readme_tables.md", readme_tables(results).encode())
     write_atomically(out / "summary.md", answer_page(found, results.points).encode())
     paths = tuple(path for each in charts.values() for path in each)
     return Report(folder=out, charts=paths, csv=csv, markdown=markdown, html=html, frontier=frontier_points(settings))

@@ -28,7 +28,8 @@ def test_report_has_every_chart_the_csv_and_the_page(digits_rows: list[Row], mak
     tables = {f"{Path(chart).stem}.csv" for chart in charts}
     assert {f"{name}_top1.{kind}" for name in ("macs", "params") for kind in ("png", "svg", "pdf")} <= charts
     assert {path.name for path in (folder / "report").iterdir()} == charts | tables | {
-        "results.csv", "results.md", "summary.md", "report.html"}  # fmt: skip
+        "results.csv", "results.md", "summary.md",
+        "readme_tables.md", "report.html"}  # fmt: skip
     assert all(path.stat().st_size > 0 for path in (folder / "report").iterdir())
 
 
