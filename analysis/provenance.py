@@ -37,10 +37,11 @@ def read_provenance(folder: Path, points: pd.DataFrame) -> Provenance:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         rows, num_val = [("Environment", "environment.json is missing or damaged")], None
     if len(points):
-        ended = [datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") for at in sorted(points["ended_at"])]
+        times = sorted(points["ended_at"].dropna())
+        ended = [datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") for at in times[:1] + times[-1:]]
         rows += [
             ("Devices", ", ".join(sorted(set(points["device"].dropna().astype(str)))) or "none"),
             ("Seeds", ", ".join(map(str, sorted(set(points["seed"].dropna().astype(int)))))),
-            ("Points ended", f"{ended[0]} to {ended[-1]} (UTC)"),
+            ("Points ended", f"{' to '.join(ended) or 'not known'} (UTC)"),
         ]
     return Provenance(rows=rows, num_val=num_val if isinstance(num_val, int) and num_val > 0 else None)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from sweep.plan import Plan, PlannedPoint
-from sweep.results import latest_rows, load_measurements
+from sweep.results import MEASUREMENTS, RESULTS, latest_rows, load_measurements
 from trainers.measurement import Measurement
 
 
@@ -21,6 +21,8 @@ class Held:
     """The row of every ended point in the folder."""
     history: Mapping[str, list[Measurement]]
     """The measurements of every point in the folder."""
+    version: tuple[int, ...] = ()
+    """Of the logs when they were read: their sizes, as they only grow."""
 
     @classmethod
     def read(cls, plan: Plan, scheduler: str) -> Self:
@@ -29,7 +31,12 @@ class Held:
         Raises:
             ConfigError: they are damaged.
         """
-        return cls(plan, scheduler, latest_rows(plan.folder), load_measurements(plan.folder))
+        version = _version(plan)  # first: what is written meanwhile makes it out of date
+        return cls(plan, scheduler, latest_rows(plan.folder), load_measurements(plan.folder), version)
+
+    def now(self) -> Self:
+        """What the logs say now; they are read again only if they have changed."""
+        return self if _version(self.plan) == self.version else self.read(self.plan, self.scheduler)
 
     def none(self) -> Self:
         """The same with nothing held."""
@@ -62,3 +69,8 @@ class Held:
     def num_proposals(self) -> int:
         """How many of these are yet to be chosen."""
         return self.num_missing if self.plan.adaptive else 0
+
+
+def _version(plan: Plan) -> tuple[int, ...]:
+    paths = (plan.folder / RESULTS, plan.folder / MEASUREMENTS)
+    return tuple(path.stat().st_size if path.is_file() else 0 for path in paths)

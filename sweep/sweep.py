@@ -108,12 +108,12 @@ def run(
         console.print(line, soft_wrap=True)
 
     _check_writable(config.runs)
+    held = Held.read(plan, scheduler_name(config, plan))
+    _refuse_other_sweep(held, config)
     with ExitStack() as stack:
         stack.enter_context(_locked(plan.folder))
-        held = Held.read(plan, scheduler_name(config, plan))
-        another = _other_sweep(held, config)
-        if another:
-            raise ConfigError(another)
+        held = held.now()
+        _refuse_other_sweep(held, config)  # again: another driver may have ended since
         found = _elsewhere(config, held)
         needs_training = held.num_missing > len(found)
         if needs_training:
@@ -139,7 +139,7 @@ def run(
             say(left_out)
         with closing(ResultsLog(plan.folder)) as log:  # which also cuts off a line that was
             take_over(found, held.missing(), log)
-        held = Held.read(plan, held.scheduler) if found else held
+        held = held.now()
         ended, id_ = list(held.ended.values()), identity["sweep_id"]
         tracker = Tracker(store, plan, sweep_id=id_, tags=_tags(identity), ended=ended, history=held.history)
         try:
@@ -348,6 +348,13 @@ def _locked(folder: Path) -> Generator[None]:
     except Timeout:
         who = driver.read_text() if driver.is_file() else "another process"
         raise ConfigError(f"{who} is writing to {folder}; wait for it, or choose another --name") from None
+
+
+def _refuse_other_sweep(held: Held, config: SweepConfig) -> None:
+    """Raise a ConfigError if the folder holds points that are not of this sweep, or is damaged."""
+    another = _other_sweep(held, config)
+    if another:
+        raise ConfigError(another)
 
 
 def _other_sweep(held: Held, config: SweepConfig) -> str:

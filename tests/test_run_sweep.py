@@ -96,7 +96,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["recommend", "nowhere", "--min-top1", "101"], "min_top1 is 101.0; it must be 0 to 100"),
         (["ui", "--port", "0"], "port is 0; it must be 1 to 65535"),
         (["report", "nowhere"], "no sweep at nowhere: nowhere/results.jsonl does not exist"),
-        (["report"], "Missing from run_sweep.py report"),
+        (["report"], "which sweep? Give its folder, report runs/NAME, or a source, report --published tf_slim"),
         (["recommend", "nowhere", "--max-macs", "100M"], "no sweep at nowhere: nowhere/results.jsonl does not exist"),
         (["recommend", "nowhere", "--max-params", "few"], "--max-params: 'few' is no number such as 3000000, 3M or"),
         (["ui"], "no MLflow store at "),
