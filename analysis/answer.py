@@ -84,7 +84,7 @@ def spent(points: pd.DataFrame) -> str:
     reused = f"; {len(points) - len(own)} taken over from other sweeps" if len(own) < len(points) else ""
     hours = np.nansum(own["train_seconds"].to_numpy(dtype=float)) / 3600
     epochs = np.nansum(own["epochs_trained"].to_numpy(dtype=float))
-    time = f"{hours:.3g} hours" if hours >= 2 else f"{60 * hours:.3g} minutes"
+    time = f"{60 * hours:.3g} minutes" if hours < 2 else f"{hours:.3g} hours" if hours < 1000 else f"{hours:,.0f} hours"
     return f"{states.total()} points ({counts}), {epochs:.0f} epochs, {time} of training{reused}."
 
 

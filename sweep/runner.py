@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,9 @@ SHIPPED = ("run_sweep.py", "pyproject.toml", "sweep", "search_spaces", "trainers
 """What a cluster gets of the checkout, in which secrets, data and results may lie."""
 RAY_PROCESSES = ("gcs_server", "raylet")
 WATCH_SECONDS = 0.5
-"""Between looks at Ray's own processes."""
+"""Between looks at Ray's own processes, or at the cluster's head."""
+HEAD_SECONDS = 30.0
+"""Without an answer of a cluster's head; after twice as long Ray aborts the process."""
 SECONDS_BETWEEN_LOOKS = 2.0
 """At the nodes of the cluster, for how many trials they have room."""
 GROUP_BUNDLE = {"node:__internal_head__": 0.001}
@@ -90,11 +92,26 @@ def ray_session(config: SweepConfig) -> Generator[None]:
                 f"no Ray cluster at {config.address!r} that takes this user's token ({one_line(error)}); start one "
                 "with `ray start --head`"
             ) from error
+        threading.Thread(target=_end_with_head, args=(over, config.address), daemon=True).start()
     try:
         yield
     finally:
         over.set()
         ray.shutdown()
+
+
+def _end_with_head(over: threading.Event, address: str) -> None:
+    """End this process if the head of its cluster cannot be reached before it is `over`: Ray would abort it later."""
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    reached = time.monotonic()
+    while not over.wait(WATCH_SECONDS):
+        with suppress(OSError):
+            socket.create_connection((host, int(port)), timeout=WATCH_SECONDS).close()
+            reached = time.monotonic()
+        if time.monotonic() > reached + HEAD_SECONDS and not over.is_set():
+            why = f"the head of the Ray cluster at {address} has not answered for {HEAD_SECONDS:.0f} s"
+            print(f"error: {why}; once it is back the same command goes on", file=sys.stderr, flush=True)
+            os._exit(1)
 
 
 def _end_with_ray(over: threading.Event) -> None:
