@@ -665,6 +665,9 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as error:
         print(f"error: {one_line(error, longest=1000)}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:  # a full disk, a folder that may not be written, a file system that is gone
         kept = "; what has ended is kept, the same command goes on from there" if name in ("sweep", "promote") else ""
         print(f"error: {one_line(error)}{kept}", file=sys.stderr)

@@ -14,7 +14,7 @@ from analysis.replicates import count_points, pooled_deviation, with_deviation
 
 MANTISSAS = (1, 2, 5)
 MOST_BUDGETS = 6
-READ_MORE = "More: report.html among the artifacts."
+READ_MORE = "More: report.html, beside this page; in MLflow, among the artifacts."
 CONFIDENCE = 1.96
 """Standard errors on either side that hold 95 % of a normal distribution."""
 
@@ -28,6 +28,30 @@ class Answer:
     """Budgets in MACs, ascending, each with what to ship within it; infinity stands for no limit."""
     certainty: str
     """How sure the accuracies are."""
+    tellable: float
+    """Points of top-1 by which two networks must differ for the validation images to tell them apart; infinity where
+    their number is not known."""
+
+    @property
+    def has_test(self) -> bool:
+        """Whether the networks to ship were tested."""
+        return any(not math.isnan(found.best["test_top1"]) for _, found in self.shipped)
+
+    def rows(self) -> list[dict[str, str]]:
+        """What to ship, a budget a row."""
+        return [
+            {
+                "budget": f"{limit / 1e6:g} M" if limit < math.inf else "any",
+                "network": found.best["name"],
+                "top1": with_deviation(found.best),
+                "test_top1": "" if math.isnan(found.best["test_top1"]) else f"{found.best['test_top1']:.2f}",
+                "macs": f"{found.best['macs'] / 1e6:.2f}",
+                "params": f"{found.best['num_params'] / 1e6:.2f}",
+                "runner_up": (f"{found.runner_up['name']}: " if found.runner_up else "")
+                + verdict(found, self.tellable),
+            }
+            for limit, found in self.shipped
+        ]
 
 
 def answers(settings: pd.DataFrame, num_val: int | None) -> list[Answer]:
@@ -41,7 +65,10 @@ def answers(settings: pd.DataFrame, num_val: int | None) -> list[Answer]:
     found: list[Answer] = []
     for dataset, rows in complete.groupby("dataset", sort=True):
         shipped = [(limit, recommend(rows, Caps(max_macs=limit), lambda _: math.nan)) for limit in _budgets(rows)]
-        found.append(Answer(dataset=str(dataset), shipped=shipped, certainty=_certainty(rows, num_val)))
+        error = _sampling_error(rows, num_val)
+        certainty = _certainty(rows, num_val, error)
+        tellable = math.sqrt(2) * error
+        found.append(Answer(dataset=str(dataset), shipped=shipped, certainty=certainty, tellable=tellable))
     return found
 
 
@@ -55,7 +82,15 @@ def _budgets(settings: pd.DataFrame) -> list[float]:
     return [*between[::-1][::step][::-1], math.inf]
 
 
-def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
+def _sampling_error(settings: pd.DataFrame, num_val: int | None) -> float:
+    """Half the 95 % interval that so many images give the best top-1, in points; infinity where it is not known."""
+    if num_val is None:
+        return math.inf
+    share = settings["top1"].to_numpy(dtype=float).max() / 100
+    return 100 * CONFIDENCE * math.sqrt(max(share * (1 - share), 0.25 / num_val) / num_val)
+
+
+def _certainty(settings: pd.DataFrame, num_val: int | None, error: float) -> str:
     if not len(settings["epochs_trained"].dropna()):
         return "Accuracies are those that were published, each of one training; how far another one deviates is unsaid."
     deviation = pooled_deviation(settings)
@@ -69,8 +104,6 @@ def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
         )
     if num_val is None:
         return seeds
-    share = settings["top1"].to_numpy(dtype=float).max() / 100
-    error = 100 * CONFIDENCE * math.sqrt(max(share * (1 - share), 0.25 / num_val) / num_val)
     return f"{seeds} {num_val} validation images tell the best top-1 to ± {error:.2f} points (95 %)."
 
 
@@ -88,24 +121,15 @@ def spent(points: pd.DataFrame) -> str:
     return f"{states.total()} points ({counts}), {epochs:.0f} epochs, {time} of training{reused}."
 
 
-def answer_page(found: Sequence[Answer], points: pd.DataFrame) -> str:
-    """The answers as Markdown, with what was spent and where to read more."""
-    lines: list[str] = []
+def answer_page(name: str, found: Sequence[Answer], points: pd.DataFrame) -> str:
+    """The answers of the sweep of that name as Markdown, with what was spent and where to read more."""
+    lines = [f"# {escape(name)}: which network to ship"]
     for answer in found:
-        header = [("MACs at most", "---:"), (f"Ship (on {escape(answer.dataset)})", "---"), ("Top-1 (%)", "---:"),
-                  ("MACs (M)", "---:"), ("Params (M)", "---:"), ("Runner-up", "---")]  # fmt: skip
-        lines += [table(header, [_cells(*shipped) for shipped in answer.shipped]), f"How sure: {answer.certainty}"]
+        columns = {"budget": "MACs at most", "network": f"Ship (on {escape(answer.dataset)})", "top1": "Top-1 (%)",
+                   **({"test_top1": "Test top-1 (%)"} if answer.has_test else {}), "macs": "MACs (M)",
+                   "params": "Params (M)", "runner_up": "Runner-up"}  # fmt: skip
+        header = [(text, "---" if key in ("network", "runner_up") else "---:") for key, text in columns.items()]
+        lines.append(table(header, [[escape(row[key]) for key in columns] for row in answer.rows()]).rstrip())
+        lines.append(f"How sure: {answer.certainty}")
     paid = [f"Spent: {text}"] if (text := spent(points)) else []
-    return "\n\n".join([*(lines or ["No point is complete yet."]), *paid, READ_MORE]) + "\n"
-
-
-def budget_text(limit: float) -> str:
-    """A budget in MACs: `100 M`, or `any`."""
-    return f"{limit / 1e6:g} M" if limit < math.inf else "any"
-
-
-def _cells(limit: float, found: Recommendation) -> list[str]:
-    best, runner_up = found.best, f"{found.runner_up['name']}: " if found.runner_up else ""
-    size = [f"{best['macs'] / 1e6:.2f}", f"{best['num_params'] / 1e6:.2f}"]
-    cells = [budget_text(limit), best["name"], with_deviation(best), *size, f"{runner_up}{verdict(found)}"]
-    return [escape(cell) for cell in cells]
+    return "\n\n".join([*lines, *([] if found else ["No point is complete yet."]), *paid, READ_MORE]) + "\n"

@@ -12,14 +12,13 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from plotly.offline import get_plotlyjs
 
-from analysis.answer import Answer, budget_text, spent
+from analysis.answer import Answer, spent
 from analysis.comparison import add_published, beside_published
 from analysis.frontier import family_frontiers, frontier_points
 from analysis.health import health_checks
 from analysis.interactive import interactive_chart
 from analysis.provenance import Provenance
-from analysis.recommend import verdict
-from analysis.replicates import is_replicated, with_deviation
+from analysis.replicates import is_replicated
 from analysis.results_table import EXPLANATION, SEVERAL_SEEDS, largest_first, page_columns
 from analysis.sweep_results import SweepResults
 
@@ -45,7 +44,7 @@ def html_page(
     chart = interactive_chart(results)
     return _template().render(
         sweep=results.name,
-        answers=[_shipped(answer) for answer in found],
+        answers=found,
         spent=spent(results.points),
         note=results.comparison.note,
         beside=beside_published(results.settings, results.comparison),
@@ -81,23 +80,6 @@ def _script(value: Any) -> str:
 def _embedded(picture: Picture) -> dict[str, str]:
     source = f"data:image/png;base64,{b64encode(picture.png).decode()}"
     return {"description": picture.description, "name": picture.name, "source": source}
-
-
-def _shipped(answer: Answer) -> dict[str, Any]:
-    """An answer as the rows of its table."""
-    rows = [
-        {
-            "budget": budget_text(limit),
-            "network": found.best["name"],
-            "top1": with_deviation(found.best),
-            "macs": f"{found.best['macs'] / 1e6:.2f}",
-            "params": f"{found.best['num_params'] / 1e6:.2f}",
-            "runner_up": found.runner_up["name"] if found.runner_up else "",
-            "verdict": verdict(found),
-        }
-        for limit, found in answer.shipped
-    ]
-    return {"dataset": answer.dataset, "rows": rows, "certainty": answer.certainty}
 
 
 def _table(rows: pd.DataFrame, *, states: bool = True) -> Mapping[str, Any]:

@@ -82,7 +82,7 @@ def interactive_chart(results: SweepResults) -> InteractiveChart:
 
 
 def _axis(cost: Cost, parts: Sequence[_Part], latency: str) -> Axis:
-    label = COST_AXES[cost].label + (f" on {escape(latency)}" if cost == "latency_ms" else "")
+    label = COST_AXES[cost].label + (f" on {_text(latency)}" if cost == "latency_ms" else "")
     coordinates = [part.coordinates.get(cost, ([], [])) for part in parts]
     return Axis(name=cost, label=label, xs=[x for x, _ in coordinates], ys=[y for _, y in coordinates])
 
@@ -106,9 +106,10 @@ def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
         trace = {
             "type": _kind(shown),
             "mode": "markers",
-            "name": escape(f"{model}{on_dataset}{stopped}"),
+            "name": _text(f"{model}{on_dataset}{stopped}"),
             "hovertemplate": _template(varied, **lines),
-            "error_y": {"array": _plain(rows["sd_top1"].to_numpy(dtype=float)), "thickness": 1, "color": style.MUTED},
+            **_deviations(rows),
+            **({} if stopped else {"meta": "dots"}),
             "customdata": [_told(row, varied, **lines) for row in rows.to_dict("records")],
             "marker": {
                 "size": sizes.round(1).tolist(),
@@ -119,6 +120,13 @@ def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
         }
         parts.append(_Part(trace, {cost: _points(rows, cost) for cost in costs}))
     return parts
+
+
+def _deviations(rows: pd.DataFrame) -> Trace:
+    """The bars of those that have several seeds."""
+    if not len(rows["sd_top1"].dropna()):
+        return {}
+    return {"error_y": {"array": _plain(rows["sd_top1"].to_numpy(dtype=float)), "thickness": 1, "color": style.MUTED}}
 
 
 def _shades(shown: pd.DataFrame) -> dict[float, str]:
@@ -138,6 +146,11 @@ def _points(rows: pd.DataFrame, cost: Cost) -> tuple[list[float], list[float]]:
 def _plain(values: NDArray[np.float64]) -> list[float]:
     """Values for JSON, which has no NaN: Plotly leaves out a None."""
     return cast(list[float], [None if math.isnan(value) else float(f"{value:.7g}") for value in values.tolist()])
+
+
+def _text(name: str) -> str:
+    """A text that Plotly shows as it is: without tags, and no template."""
+    return escape(name, quote=False).replace("%{", "% {")
 
 
 def _template(varied: Sequence[str], *, timed: bool, stopped: bool) -> str:
@@ -162,7 +175,7 @@ def _told(row: dict[Any, Any], varied: Sequence[str], *, timed: bool, stopped: b
         *(text_of(row[name]) for name in varied),
         *([str(row["reason"])] if stopped else []),
     ]
-    return [escape(text) for text in texts]
+    return [_text(text) for text in texts]
 
 
 def _frontiers(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
@@ -171,7 +184,7 @@ def _frontiers(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
     for number, (dataset, rows) in enumerate(shown.groupby("dataset", sort=True)):
         line = {"color": style.INK, "width": 2, "dash": ("solid", "dot", "dashdot", "dash")[number % 4]}
         name = f"frontier of {dataset}" if len(set(shown["dataset"])) > 1 else "frontier"
-        trace = {"type": "scatter", "mode": "lines", "name": escape(name), "line": line, "hoverinfo": "skip",
+        trace = {"type": "scatter", "mode": "lines", "name": _text(name), "line": line, "hoverinfo": "skip",
                  "meta": "ink"}  # fmt: skip
         coordinates: _Coordinates = {cost: _step(rows.loc[frontier_mask(rows, cost)], cost) for cost in costs}
         parts.append(_Part(trace, coordinates))
@@ -192,11 +205,11 @@ def _published(results: SweepResults, costs: Sequence[Cost]) -> list[_Part]:
     known: list[Cost] = [cost for cost in costs if cost in PUBLISHED_COSTS]
     names = [network_name(*row) for row in zip(cells["model"], cells["width_mult"], cells["resolution"], strict=True)]
     hover = [
-        f"<b>{n}</b><br>published by {escape(source)}: top-1 {t:.2f} %"
+        f"<b>{n}</b><br>published by {_text(source)}: top-1 {t:.2f} %"
         for n, t in zip(names, cells["top1"], strict=True)
     ]
     marker = {"symbol": "x-thin", "size": 8, "line": {"width": 1.5, "color": style.PUBLISHED}}
-    group = {"name": f"published: {escape(source)}", "legendgroup": "published"}
+    group = {"name": f"published: {_text(source)}", "legendgroup": "published"}
     dots = {"type": "scatter", "mode": "markers", "hoverinfo": "text", "hovertext": hover, "marker": marker, **group}
     line = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "showlegend": False, **group,
             "line": {"color": style.PUBLISHED, "width": 1.5, "dash": "dash"}}  # fmt: skip
@@ -210,7 +223,7 @@ def _published(results: SweepResults, costs: Sequence[Cost]) -> list[_Part]:
 def _weight_sharing() -> _Part:
     """Networks that share one set of weights; hidden until asked for."""
     table = load_weight_sharing()
-    hover = [f"<b>{escape(str(row['method']))}</b><br>{escape(str(row['family']))}: top-1 {row['top1']:.2f} %"
+    hover = [f"<b>{_text(str(row['method']))}</b><br>{_text(str(row['family']))}: top-1 {row['top1']:.2f} %"
              for row in table.to_dict("records")]  # fmt: skip
     marker = {"symbol": "star", "size": 8, "color": style.PUBLISHED}
     trace = {"type": "scatter", "mode": "markers", "name": "published: weight sharing", "visible": "legendonly",

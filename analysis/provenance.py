@@ -9,6 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+MOST_IMAGES = 10**12
+"""What says that there are more is damaged."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
@@ -34,7 +37,7 @@ def read_provenance(folder: Path, points: pd.DataFrame) -> Provenance:
             ("Versions", ", ".join(f"{n} {v}" for n, v in {"Python": made["python"], **made["versions"]}.items())),
         ]
         num_val = data.get("splits", {}).get("val") if len(set(points["dataset"])) == 1 else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         rows, num_val = [("Environment", "environment.json is missing or damaged")], None
     if len(points):
         times = sorted(points["ended_at"].dropna())
@@ -44,4 +47,10 @@ def read_provenance(folder: Path, points: pd.DataFrame) -> Provenance:
             ("Seeds", ", ".join(map(str, sorted(set(points["seed"].dropna().astype(int)))))),
             ("Points ended", f"{' to '.join(ended) or 'not known'} (UTC)"),
         ]
-    return Provenance(rows=rows, num_val=num_val if isinstance(num_val, int) and num_val > 0 else None)
+    known = type(num_val) is int and 0 < num_val < MOST_IMAGES
+    return Provenance(rows=[(name, _writable(text)) for name, text in rows], num_val=num_val if known else None)
+
+
+def _writable(text: str) -> str:
+    """A text without what JSON may hold and no file can."""
+    return text.encode(errors="replace").decode()

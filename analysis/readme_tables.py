@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparison import add_published
-from analysis.markdown import table
+from analysis.markdown import escape, table
 from analysis.plots.cells import best_cells, complete_settings
 from analysis.results_table import network_name
 from analysis.sweep_results import SweepResults
@@ -26,9 +26,9 @@ def readme_tables(results: SweepResults) -> str:
     cells = best_cells(complete_settings(results)).iloc[::-1]  # the dearest first, as upstream
     if cells.empty:
         return "No network of one dataset is complete.\n"
-    parts = [f"# {results.name} in the tables of the published READMEs", "As TF-slim has it:", _tf_slim(cells)]
+    parts = [f"# {escape(results.name)} in the tables of the published READMEs", "As TF-slim has it:", _tf_slim(cells)]
     for family, rows in cells.groupby("model", sort=True):
-        parts += _dli14(FAMILIES.get(str(family), str(family)), rows)
+        parts += _dli14(FAMILIES.get(str(family), escape(str(family))), rows)
     if results.comparison.source is not None:
         parts += ["As MindSpore has it:", _mindspore(cells, results)]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
@@ -79,7 +79,7 @@ def _mindspore(cells: pd.DataFrame, results: SweepResults) -> str:
 
 
 def _name(row: Row) -> str:
-    return network_name(row["model"], row["width_mult"], row["resolution"])
+    return escape(network_name(row["model"], row["width_mult"], row["resolution"]))
 
 
 def _percent(value: float | None, digits: int) -> str:

@@ -102,13 +102,17 @@ def summary(found: Recommendation, *, replicate: str) -> list[str]:
     return lines
 
 
-def verdict(found: Recommendation) -> str:
-    """What the seeds say of the gap between the best and the runner-up."""
+def verdict(found: Recommendation, tellable: float = math.inf) -> str:
+    """What is known of the gap between the best and the runner-up.
+
+    Where no setting has several seeds, a gap above `tellable`, points that the number of validation images tells, is
+    more than luck with the images, though perhaps not with the seed.
+    """
     if found.runner_up is None:
         return "nothing else is within the caps"
     gap = found.best["top1"] - found.runner_up["top1"]
     if math.isnan(found.standard_error):
-        return f"{gap:.2f} points less, which may be noise"
+        return f"{gap:.2f} points less{', one training each' if gap > tellable else ', which may be noise'}"
     said = "more than the seeds' noise" if gap > SURE * found.standard_error else "within the seeds' noise"
     return f"{gap:.2f} points less: {said} (standard error {found.standard_error:.2f})"
 

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +27,10 @@ from trainers.errors import ConfigError
 
 COUNTS = ("num_classes", "macs", "num_params", "activations", "best_epoch", "epochs_trained")
 """Whole numbers that a table with gaps would otherwise write as 3504872.0."""
+
+
+IMAGENET_VAL = 50_000
+"""Images that published accuracies are of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +75,8 @@ def write_published(source: str, out: Path) -> Report:
     results = published_results(source)
     citations = ", ".join(sorted(set(load_published(source)["citation"])))
     costs = "counted by this project: convolutions and linear layers, 1000 classes, normalisation among the parameters"
-    provenance = Provenance(rows=[("Accuracies", f"as printed in {citations}"), ("Costs", costs)])
+    rows = [("Accuracies", f"as printed in {citations}"), ("Costs", costs)]
+    provenance = Provenance(rows=rows, num_val=IMAGENET_VAL)
     return write_report_of(results, provenance, out)
 
 
@@ -100,7 +106,7 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
     found = answers(settings, provenance.num_val)
     write_atomically(html, html_page(results, found, provenance, pictures).encode())
     write_atomically(out / "readme_tables.md", readme_tables(results).encode())
-    write_atomically(out / "summary.md", answer_page(found, results.points).encode())
+    write_atomically(out / "summary.md", answer_page(results.name, found, results.points).encode())
     paths = tuple(path for each in charts.values() for path in each)
     return Report(folder=out, charts=paths, csv=csv, markdown=markdown, html=html, frontier=frontier_points(settings))
 
@@ -138,6 +144,6 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
         os.chmod(temporary, 0o644)  # mkstemp's 0o600 would hide a report on a shared disk
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    finally:
+        with suppress(FileNotFoundError):  # as it has its name now
+            os.unlink(temporary)

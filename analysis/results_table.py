@@ -72,11 +72,18 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
         *([f"{escape(comparison.note)}."] if comparison.note else []),
         *([beside] if (beside := beside_published(points, comparison)) else []),
         f"{IN_BOLD} {EXPLANATION}",
-        *([ONE_SEED] if one_seed_each(points) else [SEVERAL_SEEDS] if is_replicated(points) else []),
+        *_about_seeds(points),
         *(f"![{escape(description)}]({name})" for description, name in charts.items()),
         table([(c.header, c.align) for c in columns], [_line(row, columns) for row in largest_first(points)]),
     ]
     return "\n\n".join(lines)
+
+
+def _about_seeds(points: pd.DataFrame) -> list[str]:
+    """What the seeds mean for a reader; nothing of published networks, whose training is not known."""
+    if is_replicated(points):
+        return [SEVERAL_SEEDS]
+    return [ONE_SEED] if one_seed_each(points) and len(points["epochs_trained"].dropna()) else []
 
 
 def _published(points: pd.DataFrame, comparison: Comparison) -> str:

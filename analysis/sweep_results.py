@@ -14,6 +14,7 @@ from analysis.published import load_cells
 from analysis.replicates import by_setting
 from analysis.results_table import network_name
 from sweep.results import COLUMNS, load_latencies, load_measurements, load_table
+from trainers.errors import ConfigError
 from trainers.measurement import Latency, Measurement
 
 
@@ -53,9 +54,11 @@ def published_results(source: str) -> SweepResults:
     """The networks of a published source as if they had been swept, at the costs that this project counts.
 
     Raises:
-        ConfigError: there is no such source.
+        ConfigError: there is no such source, or it has no accuracies.
     """
     cells = load_cells(source)
+    if cells.empty:
+        raise ConfigError(f"{source} has no accuracies; `run_sweep.py list` says what each source has")
     names = [network_name(*row) for row in zip(cells["model"], cells["width_mult"], cells["resolution"], strict=True)]
     given = {"point": names, "state": "COMPLETE", "dataset": TASK, "total_stride": PUBLISHED_STRIDE}
     table = cells.assign(**given).reindex(columns=list(COLUMNS))

@@ -4,17 +4,19 @@ They are programs of torch.export: data, not pickled code, that needs nothing of
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow import pytorch
 from mlflow.models import infer_signature
 
 from sweep.checkpoints import open_checkpoint
+from sweep.results import latest_rows
 from sweep.sweep import read_identity
 from sweep.tracking import Store, connect, reaching, tracking_uri
 from trainers.errors import ConfigError
@@ -24,35 +26,46 @@ from trainers.export import example_and_logits, metadata
 def register(folder: Path, points: Sequence[str], *, runs: Path, wanted_uri: str | None) -> list[str]:
     """Register points of the sweep in `folder` under its name, unless they are; a line for each.
 
-    Each version comes with its signature, two images as an example, and the class names and normalisation as metadata.
+    Each version comes with its signature, two images as an example, and the class names and normalisation as metadata;
+    its description says what it costs and takes. The alias `best` is that of the highest top-1.
 
     Raises:
         ConfigError: MLflow cannot be reached or lacks a point, or a checkpoint cannot be read.
     """
     name, uri = folder.resolve().name, tracking_uri(runs, wanted_uri)
-    sweep_id = read_identity(folder)["sweep_id"]
+    sweep_id, rows = read_identity(folder)["sweep_id"], latest_rows(folder)
     store = connect(uri, runs)
     with reaching(uri):
         mlflow.set_tracking_uri(uri)
-        return [_register(store, name, folder / point, sweep_id) for point in points]
+        run_ids = {point: _run_id(store, point, sweep_id) for point in points}
+        known = {point: _version(store, name, run_id) for point, run_id in run_ids.items()}
+        numbers = {
+            point: known[point] or _log(store, name, folder / point, run_id, rows[point])
+            for point, run_id in run_ids.items()
+        }
+        if points:
+            best = max(points, key=lambda point: rows[point]["top1"])
+            store.client.set_registered_model_alias(name, "best", numbers[best])
+    said = {point: "is" if known[point] else "registered as" for point in points}
+    return [f"{point} {said[point]} version {number} of {name}" for point, number in numbers.items()]
 
 
-def _register(store: Store, name: str, folder: Path, sweep_id: str) -> str:
-    query = f"tags.sweep_id = '{sweep_id}' AND tags.point = '{folder.name}'"
-    found = store.client.search_runs([store.experiment_id], query)
+def _run_id(store: Store, point: str, sweep_id: str) -> str:
+    found = store.client.search_runs([store.experiment_id], f"tags.sweep_id = '{sweep_id}' AND tags.point = '{point}'")
     if not found:
-        raise ConfigError(f"MLflow has no run of {folder.name}; the sweep's command sends it")
-    info = found[0].info
-    known = store.client.search_model_versions(f"name = '{name}' AND run_id = '{info.run_id}'")
-    if known:
-        return f"{folder.name} is version {known[0].version} of {name}"
-    number = _log(name, folder, info.run_id)
-    store.client.set_terminated(info.run_id, info.status, info.end_time)  # as if it had not been opened again
-    return f"registered {folder.name} as version {number} of {name}"
+        raise ConfigError(f"MLflow has no run of {point}; the sweep's command sends it")
+    return found[0].info.run_id
 
 
-def _log(name: str, folder: Path, run_id: str) -> str:
+def _version(store: Store, name: str, run_id: str) -> str | None:
+    """The number of the version that a run has already."""
+    found = store.client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    return str(found[0].version) if found else None
+
+
+def _log(store: Store, name: str, folder: Path, run_id: str, row: Mapping[str, Any]) -> str:
     """Add the network to its run, and to the registry; the number of its version."""
+    info = store.client.get_run(run_id).info
     network = open_checkpoint(str(folder))
     images, logits = example_and_logits(network)
     with warnings.catch_warnings(), redirect_stderr(StringIO()), mlflow.start_run(run_id=run_id):
@@ -67,4 +80,8 @@ def _log(name: str, folder: Path, run_id: str) -> str:
             pip_requirements=[f"torch=={version('torch').partition('+')[0]}"],
             metadata={"preprocessing": metadata(network)},
         )
-    return str(logged.registered_model_version)
+    store.client.set_terminated(run_id, info.status, info.end_time)  # as if it had not been opened again
+    number, px = str(logged.registered_model_version), network.config.resolution
+    text = f"{folder.name}: {row['macs'] / 1e6:.2f} M MACs, top-1 {row['top1']:.2f} %, images (B, 3, {px}, {px})"
+    store.client.update_model_version(name, number, text)
+    return number

@@ -20,7 +20,10 @@ from sweep.rows import (
     NAME,
     NUMBER,
     PERCENT,
+    POSITIVE,
+    POSITIVE_COUNT,
     TEXT,
+    TIME,
     Column,
     Kind,
     append,
@@ -81,11 +84,17 @@ COLUMNS = (
 NEEDED = ("point", "state", "model", "width_mult", "resolution", "dataset", "macs", "num_params")
 """The columns that no row lacks, of whichever version; an earlier one may lack others."""
 TEXTS = ("reason", "dataset", "fingerprint", "device", "reused_from")
-COUNTS = ("restarts", "macs", "num_params", "activations", "best_epoch", "epochs_trained", "parts")
+COUNTS = ("restarts", "best_epoch", "epochs_trained", "parts")
 
 
 def _kind(column: str) -> Kind:
     """What a column of the results table may hold."""
+    if column in ("macs", "num_params", "activations", "resolution"):
+        return POSITIVE_COUNT
+    if column == "width_mult":
+        return POSITIVE
+    if column.endswith("_at"):
+        return TIME
     if column in SETTINGS:
         return KINDS[row_type(TrainConfig, column)]
     if "top" in column:
@@ -95,7 +104,8 @@ def _kind(column: str) -> Kind:
 
 def _measured(column: Column) -> Column:
     """A field of Measurement, with what its type does not say."""
-    return replace(column, kind=NAME if column.name == "point" else PERCENT if "top" in column.name else column.kind)
+    kinds = {"point": NAME, "measured_at": TIME}
+    return replace(column, kind=PERCENT if "top" in column.name else kinds.get(column.name, column.kind))
 
 
 ROW = [
@@ -189,7 +199,8 @@ def load_latencies(sweep: Path) -> dict[str, list[Latency]]:
         ConfigError: what was kept is damaged.
     """
     found: dict[str, list[Latency]] = {}
-    for row in read_rows(sweep / LATENCIES, [Column("point", NAME, needed=True), *columns_of(Latency)]):
+    columns = [replace(c, kind=POSITIVE) if c.name.endswith("_ms") else c for c in columns_of(Latency)]
+    for row in read_rows(sweep / LATENCIES, [Column("point", NAME, needed=True), *columns]):
         found.setdefault(row["point"], []).append(Latency(**{name: row[name] for name in field_names(Latency)}))
     return found
 

@@ -37,6 +37,9 @@ NAME = Kind(
 )
 COUNT = Kind("a whole number of 0 or more", lambda value: type(value) is int and 0 <= value < LARGEST_COUNT)
 NUMBER = Kind("a number of 0 or more", lambda value: _is_number(value, LARGEST_NUMBER))
+POSITIVE_COUNT = Kind("a whole number of 1 or more", lambda value: COUNT.holds(value) and value > 0)
+POSITIVE = Kind("a number above 0", lambda value: NUMBER.holds(value) and value > 0)
+TIME = Kind("seconds since 1970, before the year 10000", lambda value: _is_number(value, 253402300800.0))
 PERCENT = Kind("a number from 0 to 100", lambda value: _is_number(value, math.nextafter(100, 101)))
 FLAG = Kind("true or false", lambda value: type(value) is bool)
 KINDS = {str: TEXT, int: COUNT, float: NUMBER, bool: FLAG}

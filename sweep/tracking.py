@@ -8,6 +8,7 @@ again after a restart changes nothing.
 import csv
 import os
 import threading
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a run may be created though the answer is lost
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with whatever password it holds
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 import logging
@@ -132,6 +134,7 @@ def connect(uri: str, runs: Path) -> Store:
         local = (runs.absolute() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
         created = client.create_experiment(EXPERIMENT, artifact_location=local)
         client.set_experiment_tag(created, NOTE, ABOUT)
+        client.set_experiment_tag(created, "mlflow.experimentKind", "custom_model_development")  # which pages it has
         return Store(client, created)
 
 
@@ -210,6 +213,7 @@ class Tracker:
         self._client, self._experiment_id = store.client, store.experiment_id
         self._planned = {point.id: point for point in plan.points}
         self._parent_id = ""
+        self._knows_runs = False
         self._run_ids: dict[str, str] = {}
         self._ended, self._history = ended, history
         self._pending: dict[str, _Pending] = {}
@@ -288,7 +292,7 @@ class Tracker:
 
     @property
     def _has_work(self) -> bool:
-        return bool(not self._parent_id or self._pending or self._report)
+        return bool(not self._knows_runs or self._pending or self._report)
 
     def _write_until_closed(self) -> None:
         while True:
@@ -297,13 +301,14 @@ class Tracker:
                 closing = self._closing
             self._error = None
             try:
-                if not self._parent_id:
+                if not self._knows_runs:
                     self._open()
                 while self._pending:
                     self._write_oldest()
                 self._write_report()
-            except (MlflowException, OSError) as error:
+            except Exception as error:  # whatever it is, training goes on and it is tried again
                 self._error = error
+                self._knows_runs = False  # a run may have been created of which the answer was lost
             if closing:
                 return
             if self._error is not None:
@@ -320,7 +325,11 @@ class Tracker:
                 self._client.log_artifact(self._parent_id, str(path))
         self._client.set_tag(self._parent_id, NOTE, (report / "summary.md").read_text())
         with open(report / "results.csv", newline="") as file:
-            frontier = [row["point"] for row in csv.DictReader(file) if row[ON_FRONTIER] == "True"]
+            rows = list(csv.DictReader(file))
+        frontier = [row["point"] for row in rows if row[ON_FRONTIER] == "True"]
+        at = round(time.time() * 1000)
+        counts = {"num_ended": len(rows), "num_frontier": len(frontier)}
+        self._client.log_batch(self._parent_id, [Metric(name, count, at, 0) for name, count in counts.items()])
         wanted = {self._run_ids[point] for point in frontier if point in self._run_ids}
         tagged = {run.info.run_id for run in self._find_runs(f"tags.{ON_FRONTIER} = 'yes'")}
         for run_id in wanted ^ tagged:
@@ -331,12 +340,15 @@ class Tracker:
 
     def _open(self) -> None:
         """Find the runs of an earlier start, begin the parent or go on with it, and note what the store lacks."""
-        known = self._find_runs()
+        # of two of a point the first one counts
+        known = sorted(self._find_runs(), key=lambda run: -run.info.start_time)
         self._run_ids = {run.data.tags["point"]: run.info.run_id for run in known if "point" in run.data.tags}
         self._parent_id = self._start_parent(known)
-        finished = {run.info.run_id for run in known if run.info.status == "FINISHED"}
-        for row in self._ended:
-            if self._run_ids.get(row["point"]) not in finished:
+        self._knows_runs = True
+        told = {(run.info.run_id, run.data.tags.get("state")) for run in known if run.info.status == "FINISHED"}
+        ended, self._ended = self._ended, ()
+        for row in ended:
+            if (self._run_ids.get(row["point"]), row["state"]) not in told:
                 self.started(self._planned.get(row["point"]) or self._plan.point(config_of_row(row)))
                 for measurement in self._history.get(row["point"], ()):
                     self.measured(measurement)
@@ -356,7 +368,7 @@ class Tracker:
     def _start_parent(self, known: Sequence[Run]) -> str:
         earlier = [run for run in known if "point" not in run.data.tags]
         if earlier:
-            run = earlier[0]
+            run = earlier[-1]
             self._client.update_run(run.info.run_id, "RUNNING")
         else:
             run = self._client.create_run(self._experiment_id, tags=self._tags, run_name=self._plan.name)

@@ -108,7 +108,7 @@ def draw(chart: AlongInfo) -> Figure:
 
 
 def _draw_lines(axes: Axes, panel: Panel) -> None:
-    """The lines, the last of each value of what they share labelled at its end."""
+    """The lines, the longest of each value of what they share labelled at its end."""
     models = [line.model for line in panel.lines]
     colours = style.shades(np.array([line.shared for line in panel.lines]))
     few = sum(len(line.along) for line in panel.lines) <= MANY
@@ -126,7 +126,8 @@ def _draw_lines(axes: Axes, panel: Panel) -> None:
     ticks = np.unique(np.concatenate([line.along for line in panel.lines]))
     named = spread_ticks(ticks)
     axes.set_xticks(named, [f"{tick:.4g}" for tick in named])
-    ends = {line.shared: (line.along[-1], line.top1[-1]) for line in panel.lines}
+    longest_last = sorted(panel.lines, key=lambda line: len(line.along))  # which is the one that is labelled
+    ends = {line.shared: (line.along[-1], line.top1[-1]) for line in longest_last}
     labelled = [list(ends)[i] for i in spaced(len(ends), MOST_LABELS)]
     label_ends(axes, np.array([ends[each] for each in labelled]), [f"{each:.4g}{panel.unit}" for each in labelled])
 

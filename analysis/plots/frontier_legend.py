@@ -53,7 +53,7 @@ def _kinds(chart: FrontierInfo) -> list[Line2D]:
         if series.on_frontier.any()
     ]
     if len(chart.points) == 1 and handles:
-        handles[0].set_label("this sweep's frontier")
+        handles[0].set_label("frontier")
     if chart.published is not None:
         label = f"published: {chart.published.label}"
         line = Line2D([], [], marker=style.PUBLISHED_MARKER, markersize=5, label=label)

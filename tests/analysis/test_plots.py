@@ -194,7 +194,7 @@ def test_the_legend_names_the_kinds_of_points_that_are_drawn(
     figure = draw(chart_of(make_table([make_row(), make_row(**{"width_mult": 1.0} | row)])))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
 
-    assert texts == ["this sweep's frontier", *entries]
+    assert texts == ["frontier", *entries]
 
 
 def test_points_off_the_frontier_stand_out_from_its_line(make_row: MakeRow, make_table: MakeTable) -> None:

@@ -45,3 +45,12 @@ def test_nothing_is_mixed(datasets: list[str], make_row: Callable[..., Row], mak
     table = make_table([make_row(dataset=dataset) for dataset in datasets])
 
     assert "No network" in readme_tables(results_of(table, compare(table, None), name="demo"))
+
+
+def test_no_name_is_markup(make_row: Callable[..., Row], make_table: MakeTable) -> None:
+    table = make_table([make_row(model="<b>|`x`", resolution=resolution) for resolution in (64, 96)])
+
+    text = readme_tables(results_of(table, compare(table, None), name="<i>demo"))
+
+    assert "<" not in text
+    assert text.count("\\|") >= 2

@@ -25,13 +25,16 @@ def test_a_network_is_registered_once_and_loaded_by_mlflow(real_sweep: Sweep, tm
 
     first, second = (register(folder, [point], runs=runs, wanted_uri=None) for _ in range(2))
 
-    assert first == [f"registered {point} as version 1 of {folder.name}"]
+    assert first == [f"{point} registered as version 1 of {folder.name}"]
     assert second == [f"{point} is version 1 of {folder.name}"]
     after = MlflowClient(uri).get_run(before.info.run_id)
     assert (after.info.status, after.info.end_time) == (before.info.status, before.info.end_time)
+    chosen = MlflowClient(uri).get_model_version_by_alias(folder.name, "best")
+    assert chosen.description is not None
+    assert chosen.description.startswith(f"{point}: ")
     network = open_checkpoint(str(folder / point))
     images = torch.rand(3, 3, network.config.resolution, network.config.resolution)
-    loaded = mlflow.pytorch.load_model(f"models:/{folder.name}/1")
+    loaded = mlflow.pytorch.load_model(f"models:/{folder.name}@best")
     torch.testing.assert_close(loaded(images), network.model(images))
     with pytest.raises(ConfigError, match=r"^MLflow has no run of absent"):
         register(folder, ["absent"], runs=runs, wanted_uri=None)

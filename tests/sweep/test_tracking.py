@@ -186,6 +186,53 @@ def test_what_stays_unwritten_is_an_error_and_is_written_by_the_next_start(
     assert {run.info.status for run in find_runs(store, tmp_path.name)[1].values()} == {"FINISHED"}
 
 
+def test_a_stopped_point_that_was_trained_to_its_end_while_nobody_tracked_is_complete(
+    store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
+) -> None:
+    tracker, plan = start()
+    log = ResultsLog(plan.folder)
+    recorder = open_recorder(plan.points, log, [tracker])
+    recorder.measured(measurement(plan.points[0], 1, top1=10.0))
+    recorder.ended(plan.points[0].id, "PRUNED", "behind the frontier")
+    log.close()
+    tracker.finish("FINISHED", None)
+    silent, _ = start("nobody at all")
+    silent.finish("FINISHED", None)
+    record(plan, silent, {0: 3})
+
+    again, _ = start()
+    assert again.finish("FINISHED", None) is None
+
+    child = find_runs(store, tmp_path.name)[1][plan.points[0].id]
+    assert (child.data.tags["state"], child.data.metrics["best_top1"]) == ("COMPLETE", 30.0)
+
+
+def test_a_run_whose_creation_was_not_answered_is_gone_on_with(
+    store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_run, created = MlflowClient.create_run, count(1)
+
+    def without_answer(client: MlflowClient, *args: Any, **kwargs: Any) -> Run:
+        run = create_run(client, *args, **kwargs)
+        if next(created) in (1, 3):
+            raise MlflowException("the answer is lost")
+        return run
+
+    monkeypatch.setattr(MlflowClient, "create_run", without_answer)
+    monkeypatch.setattr("sweep.tracking.RETRY_SECONDS", 0.01)
+    tracker, plan = start()
+    record(plan, tracker, {0: 3, 1: 3})
+    written = threading.Event()
+    monkeypatch.setattr(tracker, "_write_report", written.set)
+
+    assert written.wait(timeout=30)
+    assert tracker.finish("FINISHED", None) is None
+    parent, children = find_runs(store, tmp_path.name)
+    assert parent.data.params
+    assert len(children) == 2
+    assert next(created) == 4
+
+
 def test_what_fails_to_be_written_is_written_later(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
