@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.plots.registry import PLOTS
+
 
 @pytest.fixture(autouse=True, scope="session")
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -28,3 +30,10 @@ def known_timings(isolated: None, session_cache: Path, tmp_path: Path) -> None:
     (session_cache / "timings").mkdir(exist_ok=True)
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "timings").symlink_to(session_cache / "timings")
+
+
+@pytest.fixture
+def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports with the two charts that every sweep has: all of them take seconds, and have tests of their own."""
+    for name in list(PLOTS)[2:]:
+        monkeypatch.delitem(PLOTS, name)

@@ -33,6 +33,7 @@ def test_report_has_every_chart_the_csv_and_the_page(digits_rows: list[Row], mak
     assert all(path.stat().st_size > 0 for path in (folder / "report").iterdir())
 
 
+@pytest.mark.usefixtures("few_charts")
 def test_report_of_a_published_grid_matches_the_published_figures(make_row: MakeRow, make_sweep: MakeSweep) -> None:
     """The grid's networks with TensorFlow's own figures: no difference, and the published frontier of 17."""
     cells = load_cells("tf_slim").query("model == 'mobilenet_v2'")
@@ -56,6 +57,7 @@ def test_report_of_a_published_grid_matches_the_published_figures(make_row: Make
     assert table.loc[table["on_params_frontier"], "resolution"].eq(224).all()
 
 
+@pytest.mark.usefixtures("few_charts")
 def test_csv_has_every_column_and_point_in_the_order_of_the_log(mixed_rows: list[Row], make_sweep: MakeSweep) -> None:
     folder = make_sweep(mixed_rows)
 
@@ -66,6 +68,7 @@ def test_csv_has_every_column_and_point_in_the_order_of_the_log(mixed_rows: list
     assert table["reason"].notna().sum() == 6
 
 
+@pytest.mark.usefixtures("few_charts")
 def test_csv_says_of_each_seed_what_holds_for_its_setting(make_row: MakeRow, make_sweep: MakeSweep) -> None:
     rows = [make_row(seed=0, top1=88.0), make_row(width_mult=1.0, top1=95.0), make_row(seed=1, top1=90.0)]
 
@@ -91,6 +94,7 @@ def test_csv_writes_whole_numbers_as_such(column: str, make_row: MakeRow, make_t
     assert cells.fillna("").tolist() == ["1000", "", "25"]
 
 
+@pytest.mark.usefixtures("few_charts")
 @pytest.mark.parametrize(
     ("published", "columns"),
     [("none", []), ("tf_slim", ["published_top1", "published_top5", "top1_difference"])],
@@ -103,6 +107,7 @@ def test_csv_has_published_columns_where_there_is_a_source(
     assert list(pd.read_csv(report.csv).columns)[len(COLUMNS) + 3 :] == columns
 
 
+@pytest.mark.usefixtures("few_charts")
 @pytest.mark.parametrize("states", [[], ["PRUNED", "FAILED"]])
 def test_report_without_a_complete_point_has_an_empty_frontier(
     states: list[str], make_row: MakeRow, make_sweep: MakeSweep

@@ -25,6 +25,11 @@ ARGUMENTS = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "re
 """Four points of seconds each; those with a learning rate of 1e30 diverge."""
 
 
+@pytest.fixture(autouse=True)
+def quick_reports(few_charts: None) -> None:
+    """Sweeps of this package's tests have their reports, but not every chart."""
+
+
 def quick_config(runs: Path, *axes: str, **train: Any) -> SweepConfig:
     """A sweep of `mnv2_quick` with these axes and training settings."""
     base = replace(get_space("mnv2_quick").base, **train)
