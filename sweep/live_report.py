@@ -11,7 +11,7 @@ from sweep.plan import PlannedPoint
 from trainers.measurement import Measurement
 
 SECONDS_BETWEEN = 60.0
-"""Between two reports, at least."""
+"""From the end of a point to a report that has it, and between two reports, at least."""
 SHARE = 0.05
 """Of the time that may go into reports: those of large sweeps take longer and come less often."""
 
@@ -55,11 +55,8 @@ class LiveReport:
 
     def _write_until_over(self) -> None:
         pause = SECONDS_BETWEEN
-        while not self._over.wait(pause):
-            self._stale.wait()
+        while self._stale.wait() and not self._over.wait(pause):  # the last point of a sweep begins none
             self._stale.clear()
-            if self._over.is_set():
-                return
             begun = time.monotonic()
             try:
                 self._writer = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
