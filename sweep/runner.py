@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ for _name, _value in {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_DEDUP_LOGS": "1",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # it would ship all of the working directory, and build workers a new one
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours says what happens
@@ -71,7 +73,6 @@ def ray_session(config: SweepConfig) -> Generator[None]:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     over = threading.Event()
     if config.address is None:
-        os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # workers use this environment; nothing to ship
         with _outliving_sigterm():
             ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
         threading.Thread(target=_end_with_ray, args=(over,), daemon=True).start()
@@ -80,6 +81,8 @@ def ray_session(config: SweepConfig) -> Generator[None]:
         root = Path(__file__).parents[1]
         others = [f"/{path.name}" for path in root.iterdir() if path.name not in SHIPPED]
         shipped = {"working_dir": str(root), "excludes": [*others, "__pycache__"]}
+        if "UV" in os.environ:  # `uv run` started this process
+            shipped["py_executable"] = f"uv run --no-dev --python {platform.python_version()} python"
         try:
             ray.init(config.address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
         except AuthenticationError as error:

@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 import torch
 from mlflow import MlflowClient
-from ray.train import WorkerGroupError
 
 import run_sweep
 from sweep import runner, timings
@@ -346,6 +345,8 @@ def test_a_second_driver_is_told_who_is_at_work_and_a_dead_ones_lock_is_free(tmp
 
 
 def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.train import WorkerGroupError  # not at the top: the runner tells Ray things before it is imported
+
     reported: list[dict[str, str]] = []
     monkeypatch.setattr(runner.tune, "report", reported.append)
 
@@ -353,3 +354,7 @@ def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pyte
         raise WorkerGroupError("2 workers failed", {1: RuntimeError("of it"), 0: TrainingDivergedError("at step 7")})
 
     assert reported == [{"failure": "at step 7"}]
+
+
+def test_under_uv_a_session_of_its_own_ships_nothing_and_builds_no_environment() -> None:
+    assert not runner.ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV  # Ray's hook would, whoever calls init
