@@ -1,5 +1,6 @@
 """Plans, measurements and one real sweep that the tests of the package share."""
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 import run_sweep
 from search_spaces.registry import get_space
@@ -103,11 +105,16 @@ class Sweep:
 
 
 @pytest.fixture(scope="session")
-def real_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """Four points under a real Ray with a real MLflow store: two train, two diverge."""
-    runs = tmp_path_factory.mktemp("runs")
+def real_sweep(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Sweep:
+    """Four points under a real Ray with a real MLflow store: two train, two diverge. One for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    runs, outcome = shared / "real_sweep", shared / "real_sweep.json"
     arguments = [*ARGUMENTS, "--runs", str(runs)]
-    printed = StringIO()
-    with redirect_stdout(printed):
-        exit_code = run_sweep.main(arguments)
-    return Sweep(arguments, exit_code, printed.getvalue(), runs, runs / "mnv2_quick-digits")
+    with FileLock(shared / "real_sweep.lock"):
+        if not outcome.is_file():
+            printed = StringIO()
+            with redirect_stdout(printed):
+                exit_code = run_sweep.main(arguments)
+            outcome.write_text(json.dumps([exit_code, printed.getvalue()]))
+    return Sweep(arguments, *json.loads(outcome.read_text()), runs, runs / "mnv2_quick-digits")
