@@ -72,7 +72,7 @@ class ReportArguments:
     folder: Positional[Path | None] = None
     """The sweep's folder, such as runs/mnv2_quick-digits; unset: the published source by itself."""
     published: str | None = None
-    """Published table to draw beside the sweep, or `none`; unset: one that fits, on ImageNet only."""
+    """Published table to draw beside a sweep on ImageNet, or `none`; unset: tf_slim."""
     out: Path | None = None
     """Where the report goes; unset: `report` in the sweep's folder, or published-NAME in the working directory."""
 

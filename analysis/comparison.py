@@ -1,11 +1,10 @@
 """Which published figures go beside a sweep, and why none do. Pure, but for reading the published tables.
 
-Published accuracies are ImageNet's. Beside a sweep on other data they are left out unless asked for by name, and then
-they are drawn as another task's and never subtracted.
+Published accuracies are ImageNet's: beside a sweep on other data they are left out.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -32,44 +31,34 @@ class Comparison:
     """The source by name; None where no figures are shown."""
     cells: pd.DataFrame
     """Its networks of the swept models, one row each (see `published.load_cells`); empty without a source."""
-    same_task: bool
-    """Whether every point was trained on ImageNet, so that accuracies can be subtracted."""
     note: str
-    """One sentence for the reader about figures left out or of another task; "" where there is nothing to say."""
+    """Why figures are left out, for the reader; "" where there is nothing to say."""
 
 
 def compare(table: pd.DataFrame, published: str | None) -> Comparison:
-    """The published figures for a results table: of the source `published`, of none, or (unset) as fits the dataset.
+    """The published figures for a results table: of the source `published`, unset that of DEFAULT_SOURCE, or of none.
 
     Raises:
         ConfigError: there is no such source.
     """
     datasets, models = sorted(set(table["dataset"].dropna())), sorted(set(table["model"]))
-    same_task = datasets == [TASK]
-    if published == NONE or (published is None and not datasets):
-        return _nothing(same_task, "")
-    if published is None and not same_task:
-        where = f"this sweep is on {', '.join(datasets)}; draw them with --published {DEFAULT_SOURCE}"
-        return _nothing(same_task, f"Published ImageNet figures left out: {where}")
     source = published or DEFAULT_SOURCE
-    cells = load_cells(source)
+    cells = load_cells(DEFAULT_SOURCE if source == NONE else source)
+    nothing = Comparison(source=None, cells=cells.iloc[:0], note="")
+    if source == NONE or not datasets:
+        return nothing
+    if datasets != [TASK]:
+        why = f"they are ImageNet's, and this sweep is on {', '.join(datasets)}"
+        return replace(nothing, note=f"Published figures left out: {why}")
     cells = cells.loc[cells["model"].isin(models)].reset_index(drop=True)
     if cells.empty:
-        return _nothing(same_task, f"No published figures: {source} has none for {', '.join(models) or 'no point'}")
-    another_task = (
-        f"{source}'s figures are ImageNet's: another task than {', '.join(datasets)}, "
-        f"and other costs where num_classes is not 1000 or total_stride not {PUBLISHED_STRIDE}"
-    )
-    note = "" if same_task else another_task
-    return Comparison(source=source, cells=cells, same_task=same_task, note=note)
+        return replace(nothing, note=f"No published figures: {source} has none for {', '.join(models)}")
+    return Comparison(source=source, cells=cells, note="")
 
 
 def beside_published(settings: pd.DataFrame, comparison: Comparison) -> str:
-    """How a sweep's curve lies to the published one, family by family, as a sentence; "" where they are no match.
-
-    That is, where there is no source or the task is another one.
-    """
-    if comparison.source is None or not comparison.same_task:
+    """How a sweep's curve lies to the published one, family by family, as a sentence; "" without a source."""
+    if comparison.source is None:
         return ""
     complete = settings.loc[settings["state"] == "COMPLETE"]
     said: list[str] = []
@@ -93,8 +82,7 @@ def check_source(published: str | None) -> None:
 def add_published(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     """A copy of a results table with `published_top1`, `published_top5` and `top1_difference` (points minus published).
 
-    They are NaN where the source has no such network, and the difference also where the task is another one. Without a
-    source the copy has no new column.
+    They are NaN where the source has no such network. Without a source the copy has no new column.
     """
     if comparison.source is None:
         return table.copy()
@@ -107,9 +95,5 @@ def add_published(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     return table.assign(
         published_top1=figures["published_top1"],
         published_top5=figures["published_top5"],
-        top1_difference=difference if comparison.same_task else float("nan"),
+        top1_difference=difference,
     )
-
-
-def _nothing(same_task: bool, note: str) -> Comparison:
-    return Comparison(source=None, cells=load_cells(DEFAULT_SOURCE).iloc[:0], same_task=same_task, note=note)

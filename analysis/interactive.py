@@ -198,7 +198,7 @@ def _step(rows: pd.DataFrame, cost: Cost) -> tuple[list[float], list[float]]:
 
 
 def _published(results: SweepResults, costs: Sequence[Cost]) -> list[_Part]:
-    """The published networks and their frontier; where ImageNet was trained on, those that share their weights too."""
+    """The published networks and their frontier, and those that share their weights."""
     cells, source = results.comparison.cells, results.comparison.source
     if source is None:
         return []
@@ -217,7 +217,7 @@ def _published(results: SweepResults, costs: Sequence[Cost]) -> list[_Part]:
         _Part(line, {cost: _step(cells, cost) for cost in known}),
         _Part(dots, {cost: _points(cells, cost) for cost in known}),
     ]
-    return [*parts, _weight_sharing()] if results.comparison.same_task else parts
+    return [*parts, _weight_sharing()]
 
 
 def _weight_sharing() -> _Part:

@@ -55,7 +55,7 @@ def write_report(folder: Path, *, published: str | None = None, out: Path | None
 
     Args:
         folder: a sweep's folder.
-        published: the source of published figures, or `none`; unset, one is chosen for ImageNet and none otherwise.
+        published: the source of published figures beside a sweep on ImageNet, or `none`; unset: that of TF-slim.
         out: the report's folder; unset: `folder/report`.
 
     Raises:

@@ -124,7 +124,7 @@ class SweepConfig:
     max_failures: int = 5
     """Stop after so many points in a row have failed; a training that diverged is a result and does not count."""
     published: str | None = None
-    """Published table to draw beside the sweep (`tf_slim`, ...), or `none`; unset: one that fits, on ImageNet only."""
+    """Published table to draw beside a sweep on ImageNet (`tf_slim`, ...), or `none`; unset: tf_slim."""
     register: bool = False
     """At the end, make the networks on the frontier of MACs versions of a model in MLflow's registry."""
     quiet: bool = False

@@ -102,7 +102,9 @@ def test_csv_writes_whole_numbers_as_such(column: str, make_row: MakeRow, make_t
 def test_csv_has_published_columns_where_there_is_a_source(
     published: str, columns: list[str], digits_rows: list[Row], make_sweep: MakeSweep
 ) -> None:
-    report = write_report(make_sweep(digits_rows[:2]), published=published)
+    rows = [row | {"dataset": "imagenet"} for row in digits_rows[:2]]
+
+    report = write_report(make_sweep(rows), published=published)
 
     assert list(pd.read_csv(report.csv).columns)[len(COLUMNS) + 3 :] == columns
 

@@ -56,18 +56,11 @@ def test_page_of_a_published_grid_has_upstreams_columns_and_order(make_row: Make
     assert sum(line[0].startswith("**") for line in lines) == 17
 
 
-def test_figures_of_another_task_have_no_difference(digits_rows: list[Row], make_table: MakeTable) -> None:
-    page = page_of(make_table(digits_rows), "tf_slim")
-
-    assert page_table(page)[0][5:] == ["Published top 1", "State"]
-    assert "tf_slim's figures are ImageNet's: another task than digits, and other costs where num_classes" in page
-
-
 def test_page_heading_counts_states_and_says_what_is_left_out(mixed_rows: list[Row], make_table: MakeTable) -> None:
     page = page_of(make_table(mixed_rows))
 
     assert page.startswith("# Sweep demo: 22 points on digits\n\nPoints: 16 complete, 3 failed, 3 pruned.")
-    assert "Published ImageNet figures left out: this sweep is on digits; draw them with --published tf_slim." in page
+    assert "Published figures left out: they are ImageNet's, and this sweep is on digits." in page
     assert len(page_table(page)) == 23
 
 
