@@ -4,12 +4,13 @@ Published accuracies are ImageNet's: beside a sweep on other data they are left 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from analysis.curve_difference import curve_difference
-from analysis.published import CELL, load_cells
+from analysis.published import CELL, load_cells, load_every_source, load_weight_sharing
 
 TASK = "imagenet"
 """The dataset of every published figure."""
@@ -31,6 +32,11 @@ class Comparison:
     """The source by name; None where no figures are shown."""
     cells: pd.DataFrame
     """Its networks of the swept models, one row each (see `published.load_cells`); empty without a source."""
+    every_source: pd.DataFrame
+    """The networks of the swept models of all sources (see `published.load_every_source`), between which a curve is to
+    lie; empty where no figures are shown."""
+    weight_sharing: pd.DataFrame
+    """Those that share one set of weights (see `published.load_weight_sharing`); empty where no figures are shown."""
     note: str
     """Why figures are left out, for the reader; "" where there is nothing to say."""
 
@@ -44,7 +50,7 @@ def compare(table: pd.DataFrame, published: str | None) -> Comparison:
     datasets, models = sorted(set(table["dataset"].dropna())), sorted(set(table["model"]))
     source = published or DEFAULT_SOURCE
     cells = load_cells(DEFAULT_SOURCE if source == NONE else source)
-    nothing = Comparison(source=None, cells=cells.iloc[:0], note="")
+    nothing = all_sources([])
     if source == NONE or not datasets:
         return nothing
     if datasets != [TASK]:
@@ -53,7 +59,17 @@ def compare(table: pd.DataFrame, published: str | None) -> Comparison:
     cells = cells.loc[cells["model"].isin(models)].reset_index(drop=True)
     if cells.empty:
         return replace(nothing, note=f"No published figures: {source} has none for {', '.join(models)}")
-    return Comparison(source=source, cells=cells, note="")
+    return Comparison(source=source, cells=cells, **_context(models), note="")
+
+
+def _context(models: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """What all sources have of these models."""
+    return {"every_source": load_every_source(models), "weight_sharing": load_weight_sharing(models)}
+
+
+def all_sources(models: Sequence[str]) -> Comparison:
+    """What all sources have of these models, and no source beside which a sweep is set."""
+    return Comparison(source=None, cells=load_cells(DEFAULT_SOURCE).iloc[:0], **_context(models), note="")
 
 
 def beside_published(settings: pd.DataFrame, comparison: Comparison) -> str:

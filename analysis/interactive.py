@@ -11,15 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.comparison import PUBLISHED_COSTS
+from analysis.comparison import PUBLISHED_COSTS, Comparison
 from analysis.frontier import Cost, frontier_mask
 from analysis.pareto import step_line
 from analysis.plots.cells import cell_label, shade_column
 from analysis.plots.frontier_info import COST_AXES
-from analysis.published import load_weight_sharing
 from analysis.replicates import with_deviation
 from analysis.results_table import network_name, text_of
 from analysis.settings import varying_settings
+from analysis.source_range import Array, shared_cells, source_range
 from analysis.sweep_results import SweepResults
 
 MOST_IN_SVG = 2000
@@ -72,7 +72,7 @@ def interactive_chart(results: SweepResults) -> InteractiveChart:
     settings = results.settings
     shown = settings.loc[settings["top1"].notna() & (settings["state"] != "FAILED")]
     costs: list[Cost] = [cost for cost in COST_AXES if cost in PUBLISHED_COSTS or len(shown[cost].dropna())]
-    parts = [*_frontiers(shown, costs), *_families(shown, costs), *_published(results, costs)]
+    parts = [*_published(results, costs), *_frontiers(shown, costs), *_families(shown, costs)]
     return InteractiveChart(
         traces=[part.trace for part in parts],
         axes=[_axis(cost, parts, results.latency) for cost in costs],
@@ -198,11 +198,17 @@ def _step(rows: pd.DataFrame, cost: Cost) -> tuple[list[float], list[float]]:
 
 
 def _published(results: SweepResults, costs: Sequence[Cost]) -> list[_Part]:
-    """The published networks and their frontier, and those that share their weights."""
-    cells, source = results.comparison.cells, results.comparison.source
+    """What others published: the range of all sources, networks that share weights, the source that was chosen."""
+    known: list[Cost] = [cost for cost in costs if cost in PUBLISHED_COSTS]
+    return [*_source_range(results.comparison, known), *_weight_sharing(results.comparison, known),
+            *_chosen_source(results.comparison, known)]  # fmt: skip
+
+
+def _chosen_source(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]:
+    """Its networks and their frontier."""
+    cells, source = comparison.cells, comparison.source
     if source is None:
         return []
-    known: list[Cost] = [cost for cost in costs if cost in PUBLISHED_COSTS]
     names = [network_name(*row) for row in zip(cells["model"], cells["width_mult"], cells["resolution"], strict=True)]
     hover = [
         f"<b>{n}</b><br>published by {_text(source)}: top-1 {t:.2f} %"
@@ -213,21 +219,30 @@ def _published(results: SweepResults, costs: Sequence[Cost]) -> list[_Part]:
     dots = {"type": "scatter", "mode": "markers", "hoverinfo": "text", "hovertext": hover, "marker": marker, **group}
     line = {"type": "scatter", "mode": "lines", "hoverinfo": "skip", "showlegend": False, **group,
             "line": {"color": style.PUBLISHED, "width": 1.5, "dash": "dash"}}  # fmt: skip
-    parts = [
+    return [
         _Part(line, {cost: _step(cells, cost) for cost in known}),
         _Part(dots, {cost: _points(cells, cost) for cost in known}),
     ]
-    return [*parts, _weight_sharing()]
 
 
-def _weight_sharing() -> _Part:
+def _source_range(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]:
+    """The area between what all sources make of the same networks."""
+    outlines: dict[Cost, Array] = {cost: source_range(comparison.every_source, cost) for cost in known}
+    name = f"range of {len(set(shared_cells(comparison.every_source)['source']))} sources"
+    trace = {"type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": "rgba(138,143,152,0.18)",
+             "line": {"width": 0}, "hoverinfo": "skip", "name": name}  # fmt: skip
+    of_cost: _Coordinates = {cost: (_plain(x / COST_AXES[cost].per), _plain(y)) for cost, (x, y) in outlines.items()}
+    return [_Part(trace, of_cost)] if any(outline.size for outline in outlines.values()) else []
+
+
+def _weight_sharing(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]:
     """Networks that share one set of weights; hidden until asked for."""
-    table = load_weight_sharing()
+    table = comparison.weight_sharing
+    if table.empty:
+        return []
     hover = [f"<b>{_text(str(row['method']))}</b><br>{_text(str(row['family']))}: top-1 {row['top1']:.2f} %"
              for row in table.to_dict("records")]  # fmt: skip
     marker = {"symbol": "star", "size": 8, "color": style.PUBLISHED}
     trace = {"type": "scatter", "mode": "markers", "name": "published: weight sharing", "visible": "legendonly",
              "hoverinfo": "text", "hovertext": hover, "marker": marker}  # fmt: skip
-    top1 = _plain(table["top1"].to_numpy(dtype=float))
-    macs, params = (_plain(table[name].to_numpy(dtype=float)) for name in ("madds_m", "params_m"))
-    return _Part(trace, {"macs": (macs, top1), "num_params": (params, top1)})
+    return [_Part(trace, {cost: _points(table, cost) for cost in known})]

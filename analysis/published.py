@@ -8,6 +8,7 @@ The same network differs by recipe, so figures of two sources are never mixed.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -73,6 +74,12 @@ def load_cells(source: str) -> pd.DataFrame:
     return best_first.drop_duplicates(list(CELL)).sort_index().reset_index(drop=True)
 
 
+def load_every_source(models: Iterable[str]) -> pd.DataFrame:
+    """The networks of these families of every source: rows of `load_cells`, told apart by `source`."""
+    cells = pd.concat([load_cells(name) for name in sorted(_files())], ignore_index=True)
+    return cells.loc[cells["model"].isin(list(models))].reset_index(drop=True)
+
+
 def misprints() -> pd.DataFrame:
     """The rows of all sources that upstream printed with a wrong figure: what it printed, and the true figure."""
     tables = pd.concat([load_published(name) for name in sorted(_files())], ignore_index=True)
@@ -80,10 +87,13 @@ def misprints() -> pd.DataFrame:
     return tables.loc[tables["misprint"] != "", columns].reset_index(drop=True)
 
 
-def load_weight_sharing() -> pd.DataFrame:
-    """Networks that share one set of weights, and what they were compared with: method, family, madds_m, params_m, top1
-    and source, as printed by their authors."""
-    return pd.read_csv(TABLES / "weight_sharing_anchors.csv")
+def load_weight_sharing(models: Iterable[str]) -> pd.DataFrame:
+    """Networks of these families that share one set of weights: method, family, source and top1 as printed by their
+    authors, and `macs` and `num_params`, which are what was printed too."""
+    table = pd.read_csv(TABLES / "weight_sharing_anchors.csv")
+    families = {model.replace("_", "") for model in models}
+    table = table.loc[table["family"].str.lower().isin(families)].reset_index(drop=True)
+    return table.assign(macs=1e6 * table["madds_m"], num_params=1e6 * table["params_m"])
 
 
 def _files() -> dict[str, list[Path]]:

@@ -30,8 +30,8 @@ LEGEND = 8.5
 LABEL = 8.0
 """Font sizes, points; nothing is printed smaller than LABEL."""
 
-SMALLEST, SMALL, LARGE = 5.0, 6.5, 7.5
-"""Marker sizes of what was stopped early, off and on the frontier, points."""
+SMALLEST, SMALL, LARGE, LARGEST = 5.0, 6.5, 7.5, 12.0
+"""Marker sizes of what was stopped early, off and on the frontier, points; areas are between the first and the last."""
 
 FONT = "DejaVu Sans"
 RC: Mapping[str, Any] = MappingProxyType(
@@ -51,6 +51,10 @@ SPARE_MARKERS = ("P", "h", "<", ">", "p")
 BELOW_MARKER = "v"
 PUBLISHED_MARKER = "x"
 PUBLISHED_LINE: Mapping[str, Any] = MappingProxyType({"color": PUBLISHED, "linestyle": (0, (4, 2)), "linewidth": 1.2})
+SOURCE_RANGE: Mapping[str, Any] = MappingProxyType({"facecolor": "#e9ebee", "edgecolor": "none", "zorder": 0.5})
+WEIGHT_SHARING: Mapping[str, Any] = MappingProxyType(
+    {"linestyle": "none", "marker": "*", "markersize": 4.0, "color": "#b3b7bd", "markeredgewidth": 0, "zorder": 1.5}
+)
 RUN: Mapping[str, Any] = MappingProxyType(
     {"linestyle": "none", "marker": "o", "markersize": 3.0, "color": PUBLISHED, "alpha": 0.6, "markeredgewidth": 0}
 )

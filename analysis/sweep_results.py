@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import NONE, PUBLISHED_STRIDE, TASK, Comparison, compare
+from analysis.comparison import PUBLISHED_STRIDE, TASK, Comparison, all_sources, compare
 from analysis.frontier import add_frontiers
 from analysis.published import load_cells
 from analysis.replicates import by_setting
@@ -36,7 +36,7 @@ class SweepResults:
 
 
 def load_results(folder: Path, published: str | None = None) -> SweepResults:
-    """The sweep in `folder`, beside the figures of the source `published`; unset: as fits its dataset.
+    """The sweep in `folder`, beside the figures of the source `published` (see `compare`).
 
     Raises:
         ConfigError: there is no results log in `folder`, a log is damaged, or there is no such source.
@@ -66,7 +66,8 @@ def published_results(source: str) -> SweepResults:
     for name, device, milliseconds in zip(names, cells["latency_device"], cells["latency_ms"], strict=True):
         if not math.isnan(milliseconds):
             latencies.setdefault(f"{device}, as published", {})[name] = milliseconds
-    return results_of(table, compare(table, NONE), name=f"{source}, as published", latencies=latencies)
+    comparison = all_sources(sorted(set(cells["model"])))
+    return results_of(table, comparison, name=f"{source}, as published", latencies=latencies)
 
 
 def results_of(

@@ -32,8 +32,12 @@ def cell_label(width_mult: float, resolution: int) -> str:
 
 
 def cell_labels(table: pd.DataFrame) -> tuple[str, ...]:
-    """`cell_label` of each row."""
-    return tuple(cell_label(w, r) for w, r in zip(table["width_mult"], table["resolution"], strict=True))
+    """`cell_label` of each row, after its family where there are several, such as `v3-small 0.35@96`."""
+    cells = [cell_label(w, r) for w, r in zip(table["width_mult"], table["resolution"], strict=True)]
+    families = [str(model).removeprefix("mobilenet_").replace("_", "-") for model in table["model"]]
+    if len(set(families)) < 2:
+        return tuple(cells)
+    return tuple(f"{family} {cell}" for family, cell in zip(families, cells, strict=True))
 
 
 def shade_column(settings: pd.DataFrame) -> tuple[str, str]:

@@ -9,9 +9,9 @@ from matplotlib.font_manager import FontProperties
 
 from analysis import style
 from analysis.pareto import step_line
-from analysis.plots.frontier_info import FrontierInfo, Series
+from analysis.plots.frontier_info import FrontierInfo
 from analysis.plots.frontier_labels import draw_labels
-from analysis.plots.frontier_legend import draw_legend
+from analysis.plots.frontier_legend import draw_legend, marker_sizes
 from analysis.plots.ticks import log_limits, log_ticks, percent_limits, percent_ticks
 
 PLOT_AREA = (0.085, 0.17, 0.665, 0.70)
@@ -27,8 +27,7 @@ def draw(chart: FrontierInfo) -> Figure:
         axes = canvas.figure.add_axes(PLOT_AREA)
         _draw_axes(axes, chart)
         _draw_texts(canvas.figure, chart)
-        if chart.published is not None:
-            _draw_published(axes, chart.published)
+        _draw_published(axes, chart)
         if len(chart.runs):
             _draw_seeds(axes, chart)
         _draw_points(axes, chart)
@@ -78,7 +77,14 @@ def _draw_texts(figure: Figure, chart: FrontierInfo) -> None:
         figure.text(MARGIN, height, text, parse_math=False, fontproperties=font, color=colour)
 
 
-def _draw_published(axes: Axes, published: Series) -> None:
+def _draw_published(axes: Axes, chart: FrontierInfo) -> None:
+    """What others published: the range of all sources, the networks that share weights, the source that was chosen."""
+    axes.fill(*chart.source_range, **style.SOURCE_RANGE)
+    if chart.weight_sharing is not None:
+        axes.plot(chart.weight_sharing.costs, chart.weight_sharing.top1, **style.WEIGHT_SHARING)
+    published = chart.published
+    if published is None:
+        return
     axes.plot(*step_line(published.costs, published.top1), **style.PUBLISHED_LINE)
     for mask, alpha in ((published.on_frontier, 1.0), (~published.on_frontier, 0.5)):
         axes.scatter(
@@ -107,14 +113,14 @@ def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
     colours = np.array([by_value[value] for value in chart.shades.tolist()], dtype=object)
     faces = np.where(chart.pruned, "none", colours)
     edges = np.where(chart.pruned, colours, np.where(chart.on_frontier, style.INK, "white"))  # white: not on the line
-    models = np.array(chart.models, dtype=object)
+    models, sizes = np.array(chart.models, dtype=object), marker_sizes(chart)
     for model in sorted(set(chart.models)):
         own = style.marker(model, chart.models)
-        for mask, size, marker in (
-            (chart.pruned & chart.below, style.SMALLEST, style.BELOW_MARKER),
-            (chart.pruned & ~chart.below, style.SMALLEST, own),
-            (~chart.on_frontier & ~chart.pruned, style.SMALL, own),
-            (chart.on_frontier, style.LARGE, own),
+        for mask, marker, zorder in (
+            (chart.pruned & chart.below, style.BELOW_MARKER, 3),
+            (chart.pruned & ~chart.below, own, 3),
+            (~chart.on_frontier & ~chart.pruned, own, 3),
+            (chart.on_frontier, own, 4),
         ):
             rows = mask & (models == model)
             if not rows.any():
@@ -122,10 +128,10 @@ def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
             axes.scatter(
                 chart.costs[rows],
                 chart.top1[rows],
-                s=size**2,
+                s=sizes[rows] ** 2,
                 marker=marker,
                 facecolors=list(faces[rows]),
                 edgecolors=list(edges[rows]),
                 clip_on=False,
-                zorder=4 if size == style.LARGE else 3,
+                zorder=zorder,
             )

@@ -14,6 +14,7 @@ from analysis.pareto import pareto_mask
 from analysis.plots.cells import cell_labels, shade_column
 from analysis.plots.ticks import percent_limits
 from analysis.replicates import count_points, is_replicated, one_seed_each
+from analysis.source_range import shared_cells, source_range
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -63,11 +64,19 @@ class FrontierInfo:
     points: tuple[Series, ...]
     """What is drawn of the sweep, one series per dataset: its settings, each at the mean of its seeds."""
     published: Series | None
+    source_range: Array
+    """The outline (2, k) between what the published sources make of the same networks; k is 0 where there is none."""
+    num_sources: int
+    """How many these are."""
+    weight_sharing: Series | None
+    """Published networks that share one set of weights; None where there are none."""
     models: tuple[str, ...]
     """The family of each point."""
     shade_title: str
     shades: Array
     """The resolution or width of each point, told by its colour."""
+    num_params: Array | None
+    """The parameters of each point, millions, told by its area; None where another cost is drawn than MACs."""
     pruned: Mask
     """Which points were stopped early; they are drawn hollow and never on the frontier."""
     below: Mask
@@ -77,19 +86,23 @@ class FrontierInfo:
     runs: Array
     """The single trainings of the points that have several seeds, (k, 2): cost, top-1 in percent."""
     labels: tuple[str, ...]
-    """`width@resolution` of each point."""
+    """`width@resolution` of each point, after its family where there are several."""
 
     def numbers(self) -> pd.DataFrame:
-        """A row a point of the sweep, then a row a published network."""
+        """A row a point of the sweep, then a row a published network, then the corners of the sources' range."""
         swept = {"label": self.labels, "model": self.models, "stopped_early": self.pruned, "sd_top1": self.deviations}
         datasets = [series.label for series in self.points for _ in range(len(series.costs))]
         axis = {self.x_label: self.costs, "top1": self.top1, "on_frontier": self.on_frontier}
-        table = pd.DataFrame({"series": datasets, **swept, **axis})
-        if self.published is None:
-            return table
-        of = self.published
-        published = {self.x_label: of.costs, "top1": of.top1, "on_frontier": of.on_frontier}
-        return pd.concat([table, pd.DataFrame({"series": of.label, **published})], ignore_index=True)
+        areas = {} if self.num_params is None else {"num_params_m": self.num_params}
+        tables = [pd.DataFrame({"series": datasets, **swept, **axis, **areas})]
+        for of in (self.published, self.weight_sharing):
+            if of is not None:
+                published = {self.x_label: of.costs, "top1": of.top1, "on_frontier": of.on_frontier}
+                tables.append(pd.DataFrame({"series": of.label, **published}))
+        costs, top1 = self.source_range
+        outline = f"outline of the range of {self.num_sources} sources"
+        tables.append(pd.DataFrame({"series": outline, self.x_label: costs, "top1": top1}))
+        return pd.concat(tables, ignore_index=True)
 
     @property
     def costs(self) -> Array:
@@ -128,14 +141,18 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str,
     return FrontierInfo(
         title=one_line(sweep, 70),
         subtitle=one_line(" · ".join(part for part in (_subtitle(table, comparison), on) if part), 110),
-        caption=_caption(table, num_below=int(shown["below"].sum())),
+        caption=_caption(table.loc[table[cost].notna()], num_below=int(shown["below"].sum())),
         note=one_line(comparison.note, 130),
         x_label=f"{COST_AXES[cost].label}, log scale",
         points=_series(shown, on_frontier, cost),
         published=_published(comparison, cost),
+        source_range=_source_range(comparison, cost),
+        num_sources=len(set(shared_cells(comparison.every_source)["source"])),
+        weight_sharing=_weight_sharing(comparison, cost),
         models=tuple(shown["model"]),
         shade_title=shade_title,
         shades=shown[shade].to_numpy(dtype=float),
+        num_params=shown["num_params"].to_numpy(dtype=float) / 1e6 if cost == "macs" else None,
         pruned=(shown["state"] == "PRUNED").to_numpy(dtype=bool),
         below=shown["below"].to_numpy(dtype=bool),
         deviations=shown["sd_top1"].to_numpy(dtype=float),
@@ -181,9 +198,26 @@ def _series(shown: pd.DataFrame, on_frontier: pd.Series, cost: Cost) -> tuple[Se
 def _published(comparison: Comparison, cost: Cost) -> Series | None:
     if comparison.source is None or cost not in PUBLISHED_COSTS:
         return None
-    costs = comparison.cells[cost].to_numpy(dtype=float) / COST_AXES[cost].per
-    top1 = comparison.cells["top1"].to_numpy(dtype=float)
-    return Series(label=comparison.source, costs=costs, top1=top1, on_frontier=pareto_mask(costs, top1))
+    return _series_of(comparison.cells, cost, comparison.source)
+
+
+def _weight_sharing(comparison: Comparison, cost: Cost) -> Series | None:
+    if cost not in PUBLISHED_COSTS:
+        return None
+    known = comparison.weight_sharing.dropna(subset=[cost])
+    return _series_of(known, cost, "weight sharing") if len(known) else None
+
+
+def _series_of(cells: pd.DataFrame, cost: Cost, label: str) -> Series:
+    """Published networks as a series."""
+    costs, top1 = cells[cost].to_numpy(dtype=float) / COST_AXES[cost].per, cells["top1"].to_numpy(dtype=float)
+    return Series(label=label, costs=costs, top1=top1, on_frontier=pareto_mask(costs, top1))
+
+
+def _source_range(comparison: Comparison, cost: Cost) -> Array:
+    if cost not in PUBLISHED_COSTS:
+        return np.empty((2, 0))
+    return source_range(comparison.every_source, cost) / np.array([[COST_AXES[cost].per], [1.0]])
 
 
 def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
@@ -210,5 +244,6 @@ def _caption(table: pd.DataFrame, *, num_below: int) -> str:
         parts.append(f"{states['FAILED']} failed (not drawn)")
     counts = f"{states.total()} point{'s' if states.total() != 1 else ''}: {', '.join(parts)}"
     seed = ["one seed each"] if one_seed_each(table) else ["means over seeds"] if is_replicated(table) else []
-    labels = ["labels: width@resolution"] if "COMPLETE" in states else []
+    family = "family " if len(set(table["model"])) > 1 else ""
+    labels = [f"labels: {family}width@resolution"] if "COMPLETE" in states else []
     return " · ".join([counts, *seed, *labels])

@@ -9,6 +9,7 @@ from matplotlib.patheffects import withStroke
 from analysis import style
 from analysis.pareto import step_line
 from analysis.plots.frontier_info import Array, FrontierInfo, Series
+from analysis.plots.frontier_legend import marker_sizes
 from analysis.plots.labels import Place, place_labels
 
 
@@ -20,7 +21,7 @@ def draw_labels(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> Non
     anchors = _to_points(canvas, axes, np.array(list(names)))
     points = np.stack([chart.costs, chart.top1], axis=1)
     lines = [_line_boxes(canvas, axes, series) for series in chart.points]
-    dots = _boxes(_to_points(canvas, axes, points), style.LARGE / 2 + 0.5)
+    dots = _boxes(_to_points(canvas, axes, points), marker_sizes(chart)[:, None] / 2 + 0.5)
     faint = np.vstack([dots[chart.pruned], _deviation_boxes(canvas, axes, chart)])
     if chart.published is not None:
         crosses = _to_points(canvas, axes, np.stack([chart.published.costs, chart.published.top1], axis=1))
@@ -79,7 +80,7 @@ def _to_points(canvas: FigureCanvasAgg, axes: Axes, data: Array) -> Array:
     return np.asarray(axes.transData.transform(data)) * 72 / canvas.figure.dpi
 
 
-def _boxes(centres: Array, radius: float) -> Array:
+def _boxes(centres: Array, radius: Array | float) -> Array:
     return np.concatenate([centres - radius, centres + radius], axis=1)
 
 

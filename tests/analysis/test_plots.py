@@ -18,6 +18,7 @@ from analysis.comparison import compare
 from analysis.frontier import Cost
 from analysis.plots.frontier import draw
 from analysis.plots.frontier_info import FrontierInfo, info, one_line
+from analysis.plots.frontier_legend import marker_sizes
 from analysis.plots.registry import PLOTS
 from analysis.replicates import by_setting
 from analysis.sweep_results import results_of
@@ -206,7 +207,6 @@ def test_points_off_the_frontier_stand_out_from_its_line(make_row: MakeRow, make
     assert (len(np.asarray(off.get_offsets())), len(np.asarray(on.get_offsets()))) == (2, 2)
     assert np.asarray(off.get_edgecolors()).tolist() == [[1, 1, 1, 1]] * 2
     assert axes.lines[0].get_zorder() < off.get_zorder() < on.get_zorder()
-    assert off.get_sizes()[0] < on.get_sizes()[0]
 
 
 @pytest.mark.parametrize("seed", [0, 3, 4, 5])
@@ -247,7 +247,6 @@ def test_points_stopped_early_have_no_fill(make_row: MakeRow, make_table: MakeTa
 
     assert np.asarray(hollow.get_facecolors())[:, 3].tolist() == [0]
     assert np.asarray(on.get_facecolors())[:, 3].tolist() == [1]
-    assert hollow.get_sizes()[0] < on.get_sizes()[0]
 
 
 def test_seeds_are_drawn_as_their_mean_and_deviation(make_row: MakeRow, make_table: MakeTable) -> None:
@@ -370,3 +369,47 @@ def test_colours_are_distinct_and_ever_lighter(num: int) -> None:
 
     assert len(set(colours)) == num
     assert lightness == sorted(lightness)
+
+
+def test_areas_stand_for_parameters_where_macs_are_the_cost(make_row: MakeRow, make_table: MakeTable) -> None:
+    table = make_table([make_row(num_params=n, macs=n, top1=n / 10**6) for n in (10**6, 3 * 10**6, 5 * 10**6)])
+
+    areas = marker_sizes(chart_of(table)) ** 2
+
+    assert areas[1] - areas[0] == pytest.approx(areas[2] - areas[1])
+    assert areas[0] < areas[1]
+    assert len(set(marker_sizes(chart_of(table, cost="num_params")))) == 1
+
+
+def test_labels_name_the_family_where_there_are_several(make_row: MakeRow, make_table: MakeTable) -> None:
+    rows = [make_row(width_mult=0.35, resolution=96), make_row(model="mobilenet_v3_small", width_mult=0.75, macs=10**9)]
+
+    chart = chart_of(make_table(rows))
+
+    assert set(chart.labels) == {"v2 0.35@96", "v3-small 0.75@96"}
+    assert chart.caption.endswith("labels: family width@resolution")
+
+
+def test_the_latency_chart_counts_the_measured_points(make_row: MakeRow, make_table: MakeTable) -> None:
+    table = make_table([make_row(lr=0.1), make_row(lr=0.2), make_row(lr=0.3)])
+    latencies = {"cpu": {str(table["point"][1]): 4.0}}
+
+    chart = PLOTS["latency_top1"].info(results_of(table, compare(table, None), name="demo", latencies=latencies))
+
+    assert isinstance(chart, FrontierInfo)
+    assert chart.caption.startswith("1 point: 1 complete")
+
+
+def test_beside_imagenet_the_range_of_all_sources_and_weight_sharing_are_drawn(
+    make_row: MakeRow, make_table: MakeTable
+) -> None:
+    rows = [make_row(dataset="imagenet", model="mobilenet_v2")]
+
+    chart, on_digits = chart_of(make_table(rows)), chart_of(make_table([make_row()]))
+
+    of_range = chart.source_range[:, chart.source_range[0] == chart.source_range[0].min()]
+    assert set(of_range[1]) == {45.5, 47.5}  # 0.35@96 of TF-slim and of MindSpore
+    assert chart.weight_sharing is not None
+    assert chart.weight_sharing.label in set(chart.numbers()["series"])
+    assert on_digits.weight_sharing is None
+    assert on_digits.source_range.size == 0

@@ -128,8 +128,10 @@ def test_misprints_name_source_row_printed_figure_and_truth() -> None:
     assert wrong.set_index("variant").loc["mobilenet_v1_0.25_192", "misprint"] == "34 M MACs is a typo; 30.21 M MACs"
 
 
-def test_weight_sharing_series_can_be_loaded() -> None:
-    series = load_weight_sharing()
+def test_weight_sharing_series_are_those_of_the_families_that_are_asked_for() -> None:
+    both, v2 = load_weight_sharing(["mobilenet_v1", "mobilenet_v2"]), load_weight_sharing(["mobilenet_v2"])
 
-    assert list(series.columns) == ["method", "family", "madds_m", "params_m", "top1", "source"]
-    assert set(series["family"]) == {"MobileNetV1", "MobileNetV2"}
+    assert set(both["family"]) == {"MobileNetV1", "MobileNetV2"}
+    assert set(v2["family"]) == {"MobileNetV2"}
+    assert load_weight_sharing(["mobilenet_v3_small"]).empty
+    assert v2.set_index("method").loc["S-Net w1 r224", "macs"] == 301e6
