@@ -536,8 +536,13 @@ def ui(argv: Sequence[str]) -> int:
     options = {"--backend-store-uri": store or f"sqlite:///{path}", "--host": arguments.host, "--port": arguments.port}
     quiet = ["--uvicorn-opts", "--log-level warning"]
     flags = [str(part) for option in options.items() for part in option]
-    print(f"starting; in some seconds the MLflow UI is on http://{arguments.host}:{arguments.port}; Ctrl-C ends it")
-    sys.stdout.flush()
+    from sweep.mlflow_views import view_links
+    from sweep.tracking import connect
+
+    address = f"http://{arguments.host}:{arguments.port}"
+    print(f"starting; in some seconds the MLflow UI is on {address}; Ctrl-C ends it", flush=True)
+    for what, link in view_links(address, connect(store or f"sqlite:///{path}", arguments.runs).experiment_id).items():
+        print(f"{what}: {link}", flush=True)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", "--workers", "1", *quiet, *flags])
 

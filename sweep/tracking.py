@@ -27,6 +27,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
+from sweep.mlflow_views import view_tags
 from sweep.plan import Plan, PlannedPoint
 from sweep.results import config_of_row
 from trainers.errors import ConfigError, counted, one_line, without_credentials
@@ -46,10 +47,12 @@ NOTE = "mlflow.note.content"
 ABOUT = """Each sweep is one run, whose description says which network to ship and whose artifacts are the report
 (`report.html`) and its charts; each network that was trained is a child run of it.
 
-In the table show the columns `best_top1`, `macs`, `num_params`, `test_top1` and `state`, and search for
-`tags.on_frontier = "yes"` to see the networks that no cheaper one beats. Select runs and press *Compare* to plot `macs`
-against `best_top1`. `macs` are multiply-accumulates of one image; accuracies are percentages."""
+`run_sweep.py ui` prints links to the networks that no cheaper one beats (`tags.on_frontier = "yes"`) as a table, and to
+all of them as charts of `best_top1` against `macs` and `num_params`. `macs` are multiply-accumulates of one image;
+accuracies are percentages."""
 """The description of the experiment."""
+EXPERIMENT_TAGS = {NOTE: ABOUT, "mlflow.experimentKind": "custom_model_development", **view_tags()}
+"""The kind decides which pages the UI has."""
 RETRY_SECONDS = 5.0
 """Between attempts while the store cannot be reached."""
 EPOCH_METRICS = ("top1", "top5", "raw_top1", "val_loss", "train_loss", "lr", "images_per_second")
@@ -128,14 +131,13 @@ def connect(uri: str, runs: Path) -> Store:
         if uri.startswith("sqlite:"):
             runs.mkdir(parents=True, exist_ok=True)
         client = MlflowClient(uri)
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is not None:
-            return Store(client, experiment.experiment_id)
+        found = client.get_experiment_by_name(EXPERIMENT)
         local = (runs.absolute() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
-        created = client.create_experiment(EXPERIMENT, artifact_location=local)
-        client.set_experiment_tag(created, NOTE, ABOUT)
-        client.set_experiment_tag(created, "mlflow.experimentKind", "custom_model_development")  # which pages it has
-        return Store(client, created)
+        id_ = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifact_location=local)
+        for name, value in EXPERIMENT_TAGS.items():
+            if found is None or name not in found.tags:  # its users may have changed it
+                client.set_experiment_tag(id_, name, value)
+        return Store(client, id_)
 
 
 def find_point_folder(run_id: str, runs: Path, wanted: str | None) -> Path:

@@ -1,5 +1,7 @@
 """The tracker mirrors a sweep into a real MLflow store: complete, once, and again after a restart."""
 
+import re
+import shutil
 import threading
 from collections.abc import Callable
 from itertools import count
@@ -11,9 +13,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from sweep.mlflow_views import VIEWS, view_tags
 from sweep.plan import Plan
 from sweep.results import ResultsLog, latest_rows, load_measurements
-from sweep.tracking import COSTS, EPOCH_METRICS, Tracker, check_server, connect, tracking_uri
+from sweep.tracking import COSTS, EPOCH_METRICS, SUMMARY, Tracker, check_server, connect, tracking_uri
 from tests.sweep.conftest import measurement, open_recorder, quick_plan
 from trainers.errors import ConfigError
 
@@ -277,3 +280,24 @@ def test_the_environment_names_the_store_unless_the_user_does(tmp_path: Path, mo
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://env")
     assert tracking_uri(tmp_path, None) == "http://env"
     assert tracking_uri(tmp_path, "http://flag") == "http://flag"
+
+
+def test_an_experiment_of_an_earlier_version_gets_its_views_and_keeps_its_description(
+    store: tuple[str, Path], tmp_path: Path
+) -> None:
+    uri = f"sqlite:///{shutil.copy(store[0].removeprefix('sqlite:///'), tmp_path / 'old.db')}"
+    client = MlflowClient(uri)
+    id_ = connect(uri, tmp_path).experiment_id
+    client.set_experiment_tag(id_, "mlflow.note.content", "ours")
+    for name in view_tags():
+        client.delete_experiment_tag(id_, name)
+    assert not view_tags().keys() & client.get_experiment(id_).tags.keys()
+
+    connect(uri, tmp_path)
+
+    tags = client.get_experiment(id_).tags
+    assert tags["mlflow.note.content"] == "ours"
+    assert {name: tags[name] for name in view_tags()} == view_tags()
+    of_points = [*SUMMARY, *COSTS]
+    columns = {column for view in VIEWS.values() for column in view["selectedColumns"]}
+    assert {re.sub(r"metrics\.`(.*)`", r"\1", column) for column in columns} <= {*of_points, "tags.`state`"}

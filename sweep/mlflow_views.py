@@ -1,0 +1,57 @@
+"""Views of the experiment in the MLflow UI that open by a link: their columns, order, filter and charts.
+
+The UI keeps a view that somebody shares as a tag of the experiment, in JSON, and the link to it names the tag. Here are
+tags as it would write them.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+COLUMNS = ("metrics.`macs`", "metrics.`best_top1`", "metrics.`test_top1`", "metrics.`num_params`", "tags.`state`")
+SCATTERED = ("macs", "num_params")
+"""The costs against which `best_top1` is drawn, a chart each."""
+SECTION = "cost"
+VIEWS: Mapping[str, Mapping[str, Any]] = {
+    "frontier": {
+        "selectedColumns": COLUMNS,
+        "searchFilter": 'tags.on_frontier = "yes"',
+        "orderByKey": "metrics.`macs`",
+        "orderByAsc": True,
+    },
+    "points": {
+        "selectedColumns": COLUMNS,
+        "orderByKey": "metrics.`best_top1`",
+        "orderByAsc": False,
+        "compareRunSections": [
+            {"uuid": SECTION, "name": "Accuracy against cost", "display": True, "isReordered": False}
+        ],
+        "compareRunCharts": [
+            {
+                "type": "SCATTER",
+                "uuid": cost,
+                "metricSectionId": SECTION,
+                "deleted": False,
+                "isGenerated": False,
+                "xaxis": {"key": cost, "type": "METRIC"},
+                "yaxis": {"key": "best_top1", "type": "METRIC"},
+                "runsCountToCompare": 100,
+            }
+            for cost in SCATTERED
+        ],
+    },
+}
+
+
+def view_tags() -> dict[str, str]:
+    """The tags of the experiment that hold the views."""
+    return {f"mlflow.sharedViewState.{name}": json.dumps(view) for name, view in VIEWS.items()}
+
+
+def view_links(ui: str, experiment_id: str) -> dict[str, str]:
+    """What each view shows, and its address in the MLflow UI at the address `ui`."""
+    runs = f"{ui}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey="
+    return {
+        "the frontier as a table": f"{runs}frontier",
+        "accuracy against cost": f"{runs}points&compareRunsMode=CHART",
+    }
