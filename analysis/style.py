@@ -14,6 +14,9 @@ SIZE = (8.6, 5.2)
 DPI = 150
 """Dots per inch of a PNG."""
 
+MOST_VECTORS = 2000
+"""Dots of a series beyond which SVG and PDF hold it as pixels."""
+
 INK = "#222222"
 MUTED = "#5f6368"
 GRID = "#e4e6e9"

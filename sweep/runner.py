@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ from sweep.config import SweepConfig  # noqa: E402
 from sweep.recorder import Recorder  # noqa: E402
 from sweep.resources import Resources  # noqa: E402
 from sweep.timings import Machine  # noqa: E402
-from trainers.device import is_device_lost, limit_process, use_gpu  # noqa: E402
+from trainers.device import MOST_HALVINGS, is_device_lost, is_out_of_memory, limit_process, use_gpu  # noqa: E402
 from trainers.errors import ConfigError, TrainingDivergedError, one_line  # noqa: E402
 from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
 from trainers.timing import Slot  # noqa: E402
@@ -274,18 +274,42 @@ def _group_trial(config: dict[str, list[Point]], *, train: Trainer, resources: R
     per_worker = resources.per_worker
     for point in config["points"]:
         (point.folder / STOP).unlink(missing_ok=True)
-    trainer = TorchTrainer(
-        _worker,
-        train_loop_config={"points": config["points"], "train": train, "num_threads": int(per_worker["CPU"])},
-        scaling_config=ScalingConfig(
-            num_workers=resources.num_workers, use_gpu=per_worker["GPU"] > 0, resources_per_worker=dict(per_worker)
-        ),
-        run_config=RunConfig(
-            name=tune.get_context().get_trial_id(), storage_path=str(folder), callbacks=[TuneReportCallback()]
-        ),
-    )
-    with _reporting_failure():
+
+    def fit(points: list[Point], name: str) -> None:
+        trainer = TorchTrainer(
+            _worker,
+            train_loop_config={"points": points, "train": train, "num_threads": int(per_worker["CPU"])},
+            scaling_config=ScalingConfig(
+                num_workers=resources.num_workers, use_gpu=per_worker["GPU"] > 0, resources_per_worker=dict(per_worker)
+            ),
+            run_config=RunConfig(name=name, storage_path=str(folder), callbacks=[TuneReportCallback()]),
+        )
         trainer.fit()
+
+    with _reporting_failure():
+        _fit_in_memory(fit, config["points"], tune.get_context().get_trial_id(), resources.num_workers)
+
+
+def _fit_in_memory(fit: Callable[[list[Point], str], None], points: list[Point], name: str, num_workers: int) -> None:
+    """Fit, and again with every batch in twice as many parts while the memory of a worker does not suffice.
+
+    One worker cannot do so by itself, as the others wait for it within a step: all are started again.
+    """
+    for halvings in range(MOST_HALVINGS + 1):
+        try:
+            return fit(points, f"{name}-{halvings}")
+        except Exception as error:
+            smallest = any(4 * num_workers * p.config.accumulate > p.config.batch_size for p in points)
+            if not is_out_of_memory(_cause(error)) or smallest or halvings == MOST_HALVINGS:
+                raise
+        points = [replace(p, config=replace(p.config, accumulate=2 * p.config.accumulate)) for p in points]
+
+
+def _cause(error: Exception) -> Exception:
+    """Of what several workers raised: that one ran out of memory, else the first; others raise in its wake."""
+    failures = getattr(error, "worker_failures", {})  # of Ray Train's, by rank
+    causes = [failures[rank] for rank in sorted(failures)]
+    return next((each for each in causes if is_out_of_memory(each)), causes[0] if causes else error)
 
 
 def _worker(config: dict[str, Any]) -> None:
@@ -307,8 +331,7 @@ def _reporting_failure() -> Generator[None]:
     try:
         yield
     except Exception as error:
-        failures = getattr(error, "worker_failures", {})  # of Ray Train's: what each worker raised, by rank
-        cause = failures[min(failures)] if failures else error
+        cause = _cause(error)
         if is_device_lost(cause) or isinstance(cause, RayActorError):
             raise  # a process that cannot use its GPU any more, or that is gone: Ray starts others
         kind = "" if isinstance(cause, TrainingDivergedError) else f"{type(cause).__name__}: "

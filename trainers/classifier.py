@@ -16,7 +16,7 @@ from trainers import checkpoint
 from trainers.datasets.batches import Batches, batches, normalise
 from trainers.datasets.dataset import SplitName
 from trainers.datasets.registry import check_dataset
-from trainers.device import Device, free_memory, is_out_of_memory
+from trainers.device import MOST_HALVINGS, Device, free_memory, is_out_of_memory
 from trainers.ema import Ema
 from trainers.errors import DIVERGED, ConfigError, TrainingDivergedError
 from trainers.evaluate import Scores, evaluate
@@ -32,14 +32,11 @@ CHECK_LOSS_EVERY = 50
 """Steps between looks at the losses; each look waits for the GPU."""
 
 
-MOST_HALVINGS = 4
-"""How often the parts of a batch are halved for a memory that does not suffice."""
-
-
 def train(points: Sequence[Point]) -> Iterator[Measurement]:
     """Train each point from its own weights on this process's GPU, or CPU; see `trainers.measurement.Trainer`.
 
-    Where the memory does not suffice, a point goes on from its last epoch with every batch in twice as many parts.
+    Where the memory does not suffice, a point goes on from its last epoch with every batch in twice as many parts; of
+    several processes none can do so by itself.
     """
     for point in points:
         num_parts = point.config.accumulate
@@ -102,9 +99,10 @@ class Training:
             images_per_second = len(train) * train.images_per_step / (time.monotonic() - start)
             scores = evaluate(self.scored, val, self.device.autocast)
             raw = evaluate(self.model, val, self.device.autocast) if self.ema else None
-            if scores.top1 > max((m.top1 for m in self.history), default=-1.0):
+            is_best = scores.top1 > max((m.top1 for m in self.history), default=-1.0)
+            test = self._test_best(at_hand=is_best) if epoch == self.config.epochs else None
+            if is_best:  # last of all that may fail: a next attempt is not to find what this one did not finish
                 self._save_best(epoch, scores)
-            test = self._test_best() if epoch == self.config.epochs else None
             before = self.history[-1].train_seconds if self.history else 0.0
             self.history.append(
                 Measurement(
@@ -185,16 +183,18 @@ class Training:
             self.ema.update(self.model)
         return total
 
-    def _test_best(self) -> Scores | None:
-        """Score the best checkpoint on the test split, where there is one."""
+    def _test_best(self, *, at_hand: bool) -> Scores | None:
+        """Score the best network, the one at hand or its checkpoint, on the test split, where there is one."""
         if "test" not in self.dataset.splits:
             return None
-        self.workers.wait()  # for the first one to have written it
+        return evaluate(self.scored if at_hand else self._load_best(), self._batches("test"), self.device.autocast)
+
+    def _load_best(self) -> nn.Module:
         best = checkpoint.load(self.point.folder / checkpoint.BEST, self.device.place)
         assert best is not None
         model = self.device.prepare(build_model(self.config))
         model.load_state_dict(best["model"])
-        return evaluate(model, self._batches("test"), self.device.autocast)
+        return model
 
     def _save_best(self, epoch: int, scores: Scores) -> None:
         if not self.workers.first:

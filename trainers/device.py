@@ -12,6 +12,8 @@ from trainers.depthwise import use_fast_bf16_gradients
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """glibc's numbers of these settings, from malloc.h."""
+MOST_HALVINGS = 4
+"""How often the parts of a batch are halved for a memory that does not suffice."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def is_device_lost(error: Exception) -> bool:
     return isinstance(error, torch.AcceleratorError)
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether `error` says that the memory of a GPU, or of the machine, does not suffice."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 

@@ -62,11 +62,6 @@ class Workers:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
-    def wait(self) -> None:
-        """Return once every worker is here."""
-        if self.count > 1:
-            dist.barrier()
-
     def wrap(self, model: nn.Module) -> nn.Module:
         """`model` so that its gradients are averaged over the workers."""
         return DistributedDataParallel(model) if self.count > 1 else model

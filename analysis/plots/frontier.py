@@ -134,4 +134,5 @@ def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
                 edgecolors=list(edges[rows]),
                 clip_on=False,
                 zorder=zorder,
+                rasterized=len(chart.costs) > style.MOST_VECTORS,
             )

@@ -15,7 +15,7 @@ from analysis.replicates import SAME
 from analysis.sweep_results import SweepResults
 
 LEAST_SETTINGS, LEAST_VARYING = 8, 3
-MOST_SETTINGS = 2000
+MOST_SETTINGS = 1000
 """More are thinned evenly, or the forests would take half a minute for 10,000."""
 MOST_BARS = 14
 NUM_TREES, NUM_FOLDS, NUM_PERMUTATIONS = 100, 5, 10

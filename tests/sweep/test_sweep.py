@@ -28,9 +28,9 @@ from sweep.prediction import TimedNetwork, predict
 from sweep.results import ResultsLog, load_measurements, load_table
 from sweep.schedulers import Fifo
 from sweep.sweep import _locked, progress_so_far, write_identity
-from tests.sweep.conftest import ARGUMENTS, Sweep, measurement, open_recorder, quick_config, resources
+from tests.sweep.conftest import ARGUMENTS, Sweep, measurement, open_recorder, quick_config, quick_plan, resources
 from trainers.errors import ConfigError, TrainingDivergedError
-from trainers.measurement import Measurement
+from trainers.measurement import Measurement, Point
 from trainers.timing import Line, Timing
 
 ROOT = Path(__file__).parents[2]
@@ -345,7 +345,7 @@ def test_a_second_driver_is_told_who_is_at_work_and_a_dead_ones_lock_is_free(tmp
 
 
 def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ray.train import WorkerGroupError  # not at the top: the runner tells Ray things before it is imported
+    from ray.train import WorkerGroupError  # here, as the runner tells Ray things before it is imported
 
     reported: list[dict[str, str]] = []
     monkeypatch.setattr(runner.tune, "report", reported.append)
@@ -354,6 +354,27 @@ def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pyte
         raise WorkerGroupError("2 workers failed", {1: RuntimeError("of it"), 0: TrainingDivergedError("at step 7")})
 
     assert reported == [{"failure": "at step 7"}]
+
+
+@pytest.mark.parametrize(("batch_size", "num_fits"), [(64, 5), (16, 3)])
+def test_several_workers_start_again_with_smaller_parts_where_the_memory_of_one_does_not_suffice(
+    batch_size: int, num_fits: int, tmp_path: Path
+) -> None:
+    """A part keeps two images for each worker, and there is an end to it."""
+    from ray.train import WorkerGroupError
+
+    plan = quick_plan(tmp_path, 1, batch_size=batch_size)
+    tried: list[int] = []
+
+    def fit(points: list[Point], name: str) -> None:
+        tried.append(points[0].config.accumulate)
+        raise WorkerGroupError("", {0: RuntimeError("a peer is gone"), 1: torch.OutOfMemoryError("of it")})
+
+    with pytest.raises(WorkerGroupError) as failed:
+        runner._fit_in_memory(fit, [plan.points[0].point], "trial", 2)
+
+    assert tried == [2**i for i in range(num_fits)]
+    assert str(runner._cause(failed.value)) == "of it"
 
 
 def test_under_uv_a_session_of_its_own_ships_nothing_and_builds_no_environment() -> None:
