@@ -1,6 +1,7 @@
 """The results log survives what kills its writer, and says of every point what was measured."""
 
 import json
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,20 @@ def test_a_row_that_could_not_be_written_is_not_forgotten(tmp_path: Path, monkey
 
     with pytest.raises(OSError, match="No space left"):
         end_all()
+
+
+def test_who_writes_rows_does_not_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were a row to wait for it, this would never end."""
+    plan = quick_plan(tmp_path, 2)
+    disk = threading.Event()
+    monkeypatch.setattr(results.os, "fsync", lambda number: disk.wait())
+    log = ResultsLog(plan.folder)
+    recorder = open_recorder(plan.points, log)
+
+    for point in plan.points:
+        recorder.started(point.id)
+        recorder.ended(point.id, "FAILED", "as a test")
+
+    disk.set()
+    log.close()
+    assert latest_rows(plan.folder).keys() == {point.id for point in plan.points}

@@ -5,13 +5,16 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing, redirect_stdout
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -375,6 +378,30 @@ def test_several_workers_start_again_with_smaller_parts_where_the_memory_of_one_
 
     assert tried == [2**i for i in range(num_fits)]
     assert str(runner._cause(failed.value)) == "of it"
+
+
+def test_a_cluster_whose_head_is_gone_ends_the_process_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    over, codes = threading.Event(), list[int]()
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+    context = SimpleNamespace(gcs_address=address)  # where nobody listens any more
+    monkeypatch.setattr(runner.ray, "get_runtime_context", lambda: context)
+    monkeypatch.setattr(runner, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(runner, "HEAD_SECONDS", 0.05)
+
+    def end(code: int) -> None:
+        codes.append(code)
+        over.set()
+
+    monkeypatch.setattr(runner.os, "_exit", end)
+    runner._end_with_head(over, address)
+
+    assert codes == [1]
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: the head of the Ray cluster at {address} has not answered")
+    assert said.count("\n") == 1
 
 
 def test_under_uv_a_session_of_its_own_ships_nothing_and_builds_no_environment() -> None:

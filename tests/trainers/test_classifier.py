@@ -3,17 +3,19 @@
 import math
 import pickle
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from trainers import checkpoint
+from trainers import checkpoint, classifier
 from trainers.classifier import train
 from trainers.config import TrainConfig
 from trainers.datasets.batches import batches
@@ -224,6 +226,41 @@ def test_a_point_that_cannot_fit_fails_with_what_the_device_said(
 
     with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
         list(train([make_point(model="small", batch_size=512, epochs=1)]))
+
+
+def test_the_best_checkpoint_is_not_of_an_attempt_that_ran_out_of_memory(
+    make_point: MakePoint, linear_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last epoch scores 90 %, and has no memory left for the test; that of the next attempt scores 50 %."""
+    found: list[float | None] = [60.0, 90.0, None, 50.0, 55.0]
+
+    def evaluate(*_: object) -> Scores:
+        top1 = found.pop(0)
+        if top1 is None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return Scores(loss=1.0, top1=top1, top5=95.0)
+
+    monkeypatch.setattr(classifier, "evaluate", evaluate)
+    point = make_point(model=linear_model, epochs=2)
+
+    *_, last = train([point])
+
+    assert (last.top1, last.test_top1, last.parts) == (50.0, 55.0, 2)
+    assert load(point, "best.pt")["scores"]["top1"] == 60.0
+
+
+def test_durations_do_not_follow_a_clock_that_is_set_back(
+    make_point: MakePoint, linear_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(time=lambda: next(days), monotonic=time.monotonic)
+    days = count(1e9, -86400.0)
+    monkeypatch.setattr(classifier, "time", clock)
+
+    first, second = train([make_point(model=linear_model, epochs=2)])
+
+    assert second.measured_at < first.measured_at
+    assert 0 < first.train_seconds < second.train_seconds < 3600
+    assert second.images_per_second > 0
 
 
 @pytest.mark.parametrize(
