@@ -527,23 +527,28 @@ def latency(argv: Sequence[str]) -> int:
 def ui(argv: Sequence[str]) -> int:
     """Become an MLflow server on the project's store."""
     arguments = parse(argv, UiArguments, "ui")
-    store = os.environ.get("MLFLOW_TRACKING_URI", "")
+    from sweep.mlflow_views import view_links
+    from sweep.tracking import STORE, connect, tracking_uri
+
+    store = tracking_uri(arguments.runs, None)
     if store.startswith("http"):
         raise ConfigError("MLFLOW_TRACKING_URI names a server: open it in a browser, or unset the variable")
-    path = arguments.runs.absolute() / "mlflow.db"
-    if not store and not path.is_file():
+    path = arguments.runs.absolute() / STORE
+    if store == f"sqlite:///{path}" and not path.is_file():
         raise ConfigError(f"no MLflow store at {path}; run a sweep first, or give its folder with --runs")
-    options = {"--backend-store-uri": store or f"sqlite:///{path}", "--host": arguments.host, "--port": arguments.port}
+    options = {"--backend-store-uri": store, "--host": arguments.host, "--port": arguments.port}
     quiet = ["--uvicorn-opts", "--log-level warning"]
     flags = [str(part) for option in options.items() for part in option]
-    from sweep.mlflow_views import view_links
-    from sweep.tracking import connect
-
-    address = f"http://{arguments.host}:{arguments.port}"
-    print(f"starting; in some seconds the MLflow UI is on {address}; Ctrl-C ends it", flush=True)
-    for what, link in view_links(address, connect(store or f"sqlite:///{path}", arguments.runs).experiment_id).items():
-        print(f"{what}: {link}", flush=True)
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    host = "127.0.0.1" if arguments.host in ("0.0.0.0", "::") else arguments.host
+    address = f"http://{host}:{arguments.port}"
+    print(f"starting; in some seconds the MLflow UI is on {address}; Ctrl-C ends it")
+    try:
+        links = view_links(address, connect(store, arguments.runs).experiment_id)
+    except ConfigError as error:  # which the UI may be needed for
+        links = {"no links to the experiment": str(error)}
+    for what, link in links.items():
+        print(f"{what}: {link}")
+    sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", "--workers", "1", *quiet, *flags])
 
 

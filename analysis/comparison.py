@@ -5,7 +5,7 @@ Published accuracies are ImageNet's: beside a sweep on other data they are left 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -26,18 +26,17 @@ PUBLISHED_STRIDE = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The published figures beside a sweep."""
+    """The published figures beside a sweep; empty tables where none are shown."""
 
-    source: str | None
-    """The source by name; None where no figures are shown."""
-    cells: pd.DataFrame
-    """Its networks of the swept models, one row each (see `published.load_cells`); empty without a source."""
-    every_source: pd.DataFrame
-    """The networks of the swept models of all sources (see `published.load_every_source`), between which a curve is to
-    lie; empty where no figures are shown."""
-    weight_sharing: pd.DataFrame
-    """Those that share one set of weights (see `published.load_weight_sharing`); empty where no figures are shown."""
-    note: str
+    source: str | None = None
+    """The source that the sweep is compared with, by name; None where it is with none."""
+    cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Its networks of the swept models, one row each (see `published.load_cells`)."""
+    every_source: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Those of all sources (see `published.load_every_source`)."""
+    weight_sharing: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Those that share one set of weights (see `published.load_weight_sharing`)."""
+    note: str = ""
     """Why figures are left out, for the reader; "" where there is nothing to say."""
 
 
@@ -47,29 +46,24 @@ def compare(table: pd.DataFrame, published: str | None) -> Comparison:
     Raises:
         ConfigError: there is no such source.
     """
+    check_source(published)
     datasets, models = sorted(set(table["dataset"].dropna())), sorted(set(table["model"]))
-    source = published or DEFAULT_SOURCE
-    cells = load_cells(DEFAULT_SOURCE if source == NONE else source)
-    nothing = all_sources([])
-    if source == NONE or not datasets:
-        return nothing
+    if published == NONE or not datasets:
+        return Comparison()
     if datasets != [TASK]:
         why = f"they are ImageNet's, and this sweep is on {', '.join(datasets)}"
-        return replace(nothing, note=f"Published figures left out: {why}")
+        return Comparison(note=f"Published figures left out: {why}")
+    source = published or DEFAULT_SOURCE
+    cells = load_cells(source)
     cells = cells.loc[cells["model"].isin(models)].reset_index(drop=True)
     if cells.empty:
-        return replace(nothing, note=f"No published figures: {source} has none for {', '.join(models)}")
-    return Comparison(source=source, cells=cells, **_context(models), note="")
-
-
-def _context(models: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """What all sources have of these models."""
-    return {"every_source": load_every_source(models), "weight_sharing": load_weight_sharing(models)}
+        return Comparison(note=f"No published figures: {source} has none for {', '.join(models)}")
+    return replace(all_sources(models), source=source, cells=cells)
 
 
 def all_sources(models: Sequence[str]) -> Comparison:
-    """What all sources have of these models, and no source beside which a sweep is set."""
-    return Comparison(source=None, cells=load_cells(DEFAULT_SOURCE).iloc[:0], **_context(models), note="")
+    """What all sources have of these models, with none that a sweep is compared with."""
+    return Comparison(every_source=load_every_source(models), weight_sharing=load_weight_sharing(models))
 
 
 def beside_published(settings: pd.DataFrame, comparison: Comparison) -> str:

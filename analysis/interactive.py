@@ -19,11 +19,11 @@ from analysis.plots.frontier_info import COST_AXES
 from analysis.replicates import with_deviation
 from analysis.results_table import network_name, text_of
 from analysis.settings import varying_settings
-from analysis.source_range import Array, shared_cells, source_range
+from analysis.source_range import SourceRange, source_range
 from analysis.sweep_results import SweepResults
 
-MOST_IN_SVG = 2000
-"""Points that a browser moves smoothly without WebGL."""
+BAND = "rgba(138,143,152,0.18)"
+"""The colour of published figures, for light and dark pages."""
 SMALLEST_PX, LARGEST_PX = 7.0, 22.0
 """Diameter of a dot; its area stands for the parameters."""
 SYMBOLS = {"s": "square", "o": "circle", "^": "triangle-up", "D": "diamond", "P": "cross", "h": "hexagon",
@@ -92,7 +92,7 @@ def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
     several, timed = len(set(shown["dataset"])) > 1, bool(shown["latency_ms"].notna().any())
     (shade, _), colours = shade_column(shown), _shades(shown)
     varied = [name for name in varying_settings(shown) if name != "seed"]
-    most_params = shown["num_params"].to_numpy(dtype=float).max(initial=1.0)
+    sizes = pd.Series(style.diameters(shown["num_params"].to_numpy(float), SMALLEST_PX, LARGEST_PX), index=shown.index)
     models = sorted(set(shown["model"]))
     parts: list[_Part] = []
     for key, rows in shown.groupby(["dataset", "model", "state"], sort=True):
@@ -100,7 +100,6 @@ def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
         on_dataset = f" on {dataset}" if several else ""
         stopped = " (stopped early)" if state == "PRUNED" else ""
         lines = {"timed": timed, "stopped": state == "PRUNED"}
-        sizes = SMALLEST_PX + (LARGEST_PX - SMALLEST_PX) * np.sqrt(rows["num_params"].to_numpy(float) / most_params)
         colour = [colours[value] for value in rows[shade].astype(float)]
         symbol = SYMBOLS[style.marker(str(model), models)]
         trace = {
@@ -112,7 +111,7 @@ def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
             **({} if stopped else {"meta": "dots"}),
             "customdata": [_told(row, varied, **lines) for row in rows.to_dict("records")],
             "marker": {
-                "size": sizes.round(1).tolist(),
+                "size": sizes.loc[rows.index].round(1).tolist(),
                 "symbol": f"{symbol}-open" if stopped else symbol,
                 "color": colour,
                 "line": {"width": 1.2, "color": colour if stopped else style.INK},
@@ -135,7 +134,7 @@ def _shades(shown: pd.DataFrame) -> dict[float, str]:
 
 
 def _kind(shown: pd.DataFrame) -> str:
-    return "scattergl" if len(shown) > MOST_IN_SVG else "scatter"
+    return "scattergl" if len(shown) > style.MOST_VECTORS else "scatter"
 
 
 def _points(rows: pd.DataFrame, cost: Cost) -> tuple[list[float], list[float]]:
@@ -227,12 +226,20 @@ def _chosen_source(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]
 
 def _source_range(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]:
     """The area between what all sources make of the same networks."""
-    outlines: dict[Cost, Array] = {cost: source_range(comparison.every_source, cost) for cost in known}
-    name = f"range of {len(set(shared_cells(comparison.every_source)['source']))} sources"
-    trace = {"type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": "rgba(138,143,152,0.18)",
-             "line": {"width": 0}, "hoverinfo": "skip", "name": name}  # fmt: skip
-    of_cost: _Coordinates = {cost: (_plain(x / COST_AXES[cost].per), _plain(y)) for cost, (x, y) in outlines.items()}
-    return [_Part(trace, of_cost)] if any(outline.size for outline in outlines.values()) else []
+    if comparison.every_source.empty:
+        return []
+    every = comparison.every_source
+    found: list[tuple[Cost, SourceRange]] = [(c, each) for c in known if (each := source_range(every, c))]
+    if not found:
+        return []
+    num_sources = max(each.num_sources for _, each in found)
+    trace = {"type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": BAND, "line": {"width": 0},
+             "hoverinfo": "skip", "name": f"range of {num_sources} sources"}  # fmt: skip
+    coordinates: _Coordinates = {}
+    for axis, each in found:
+        costs, top1 = each.outline
+        coordinates[axis] = _plain(costs / COST_AXES[axis].per), _plain(top1)
+    return [_Part(trace, coordinates)]
 
 
 def _weight_sharing(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]:
@@ -243,6 +250,6 @@ def _weight_sharing(comparison: Comparison, known: Sequence[Cost]) -> list[_Part
     hover = [f"<b>{_text(str(row['method']))}</b><br>{_text(str(row['family']))}: top-1 {row['top1']:.2f} %"
              for row in table.to_dict("records")]  # fmt: skip
     marker = {"symbol": "star", "size": 8, "color": style.PUBLISHED}
-    trace = {"type": "scatter", "mode": "markers", "name": "published: weight sharing", "visible": "legendonly",
+    trace = {"type": "scatter", "mode": "markers", "name": "weight sharing, as printed", "visible": "legendonly",
              "hoverinfo": "text", "hovertext": hover, "marker": marker}  # fmt: skip
     return [_Part(trace, {cost: _points(table, cost) for cost in known})]

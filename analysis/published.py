@@ -39,6 +39,8 @@ COLUMNS = (
     "citation",
 )
 """The columns of every table, in order; `precision` is `float` or `int8`, `citation` a repository and its file."""
+NOT_OWN = r"in21k|3rdparty|^tf_|Official Implementation"
+"""In the `variant` of weights that another source trained, or that ImageNet-21k came before."""
 TEXT = ("source", "model", "variant", "precision", "latency_device", "misprint", "notes", "citation")
 
 
@@ -68,15 +70,23 @@ def load_cells(source: str) -> pd.DataFrame:
     Raises:
         ConfigError: there is no such source.
     """
-    rows = load_published(source)
+    return _best_of_each(load_published(source))
+
+
+def _best_of_each(rows: pd.DataFrame) -> pd.DataFrame:
+    """The row of the best top-1 of each network whose costs are known."""
     rows = rows.loc[rows["top1"].notna() & rows["macs"].notna() & (rows["precision"] == "float")]
     best_first = rows.sort_values("top1", ascending=False, kind="stable")
     return best_first.drop_duplicates(list(CELL)).sort_index().reset_index(drop=True)
 
 
 def load_every_source(models: Iterable[str]) -> pd.DataFrame:
-    """The networks of these families of every source: rows of `load_cells`, told apart by `source`."""
-    cells = pd.concat([load_cells(name) for name in sorted(_files())], ignore_index=True)
+    """The networks of these families as each source trained them on ImageNet-1k: rows as `load_cells` has them.
+
+    Weights that a source has from another one, and those that began with more images, are left out.
+    """
+    trained = [rows.loc[~rows["variant"].str.contains(NOT_OWN)] for rows in map(load_published, sorted(_files()))]
+    cells = pd.concat([_best_of_each(rows) for rows in trained], ignore_index=True)
     return cells.loc[cells["model"].isin(list(models))].reset_index(drop=True)
 
 
@@ -88,11 +98,12 @@ def misprints() -> pd.DataFrame:
 
 
 def load_weight_sharing(models: Iterable[str]) -> pd.DataFrame:
-    """Networks of these families that share one set of weights: method, family, source and top1 as printed by their
-    authors, and `macs` and `num_params`, which are what was printed too."""
+    """Networks of these families that share one set of weights: method, family, top1, and `macs` and `num_params` as
+    they were printed, by other rules than this project's (NaN where they were not)."""
     table = pd.read_csv(TABLES / "weight_sharing_anchors.csv")
     families = {model.replace("_", "") for model in models}
-    table = table.loc[table["family"].str.lower().isin(families)].reset_index(drop=True)
+    shared = table["family"].str.lower().isin(families) & ~table["method"].str.contains("retrained")
+    table = table.loc[shared].reset_index(drop=True)
     return table.assign(macs=1e6 * table["madds_m"], num_params=1e6 * table["params_m"])
 
 

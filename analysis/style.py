@@ -15,7 +15,7 @@ DPI = 150
 """Dots per inch of a PNG."""
 
 MOST_VECTORS = 2000
-"""Dots of a series beyond which SVG and PDF hold it as pixels."""
+"""Points of a chart beyond which SVG and PDF hold its dots as pixels, and a page has WebGL draw them."""
 
 INK = "#222222"
 MUTED = "#5f6368"
@@ -33,8 +33,12 @@ LEGEND = 8.5
 LABEL = 8.0
 """Font sizes, points; nothing is printed smaller than LABEL."""
 
-SMALLEST, SMALL, LARGE, LARGEST = 5.0, 6.5, 7.5, 12.0
-"""Marker sizes of what was stopped early, off and on the frontier, points; areas are between the first and the last."""
+SMALLEST, SMALL, LARGE, LARGEST = 5.0, 6.5, 7.5, 13.0
+"""Marker sizes of what was stopped early, off and on the frontier, points; from the first to the last where an area
+stands for a number."""
+CIRCLE = np.pi / 4
+AREA: Mapping[str, float] = MappingProxyType({"s": 1.0, "o": CIRCLE, "^": 0.5, "D": 1.0})
+"""Of a marker of size 1; others are taken for circles."""
 
 FONT = "DejaVu Sans"
 RC: Mapping[str, Any] = MappingProxyType(
@@ -72,6 +76,11 @@ def marker(model: str, models: Sequence[str]) -> str:
     """The marker of a model; one without its own gets a spare by its place among `models`."""
     others = sorted(set(models) - set(MARKERS))
     return MARKERS.get(model) or SPARE_MARKERS[others.index(model) % len(SPARE_MARKERS)]
+
+
+def diameters(values: NDArray[np.float64], smallest: float, largest: float) -> NDArray[np.float64]:
+    """Of dots (n,) whose areas stand for positive values; the largest has `largest`, and none less than `smallest`."""
+    return np.maximum(smallest, largest * np.sqrt(values / values.max(initial=0.0)))
 
 
 def linestyle(number: int) -> Any:

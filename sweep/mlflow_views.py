@@ -8,7 +8,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-COLUMNS = ("metrics.`macs`", "metrics.`best_top1`", "metrics.`test_top1`", "metrics.`num_params`", "tags.`state`")
+COLUMNS = (
+    "metrics.`macs`",
+    "metrics.`best_top1`",
+    "metrics.`test_top1`",
+    "metrics.`num_params`",
+    "tags.`sweep`",
+    "tags.`dataset`",
+    "tags.`state`",
+)
 SCATTERED = ("macs", "num_params")
 """The costs against which `best_top1` is drawn, a chart each."""
 SECTION = "cost"
@@ -21,8 +29,10 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
     },
     "points": {
         "selectedColumns": COLUMNS,
+        "searchFilter": 'tags.point != ""',  # what is no point is a sweep
         "orderByKey": "metrics.`best_top1`",
         "orderByAsc": False,
+        "runsHiddenMode": "SHOW_ALL",  # instead of the first ten
         "compareRunSections": [
             {"uuid": SECTION, "name": "Accuracy against cost", "display": True, "isReordered": False}
         ],
@@ -35,7 +45,6 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
                 "isGenerated": False,
                 "xaxis": {"key": cost, "type": "METRIC"},
                 "yaxis": {"key": "best_top1", "type": "METRIC"},
-                "runsCountToCompare": 100,
             }
             for cost in SCATTERED
         ],
@@ -52,6 +61,6 @@ def view_links(ui: str, experiment_id: str) -> dict[str, str]:
     """What each view shows, and its address in the MLflow UI at the address `ui`."""
     runs = f"{ui}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey="
     return {
-        "the frontier as a table": f"{runs}frontier",
+        "the frontier of each sweep, as a table": f"{runs}frontier",
         "accuracy against cost": f"{runs}points&compareRunsMode=CHART",
     }

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -20,7 +19,6 @@ for _name, _value in {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
     "RAY_DEDUP_LOGS": "1",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # it would ship all of the working directory, and build workers a new one
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours says what happens
@@ -29,11 +27,15 @@ for _name, _value in {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }.items():
     os.environ.setdefault(_name, _value)
+CARRIES_ENVIRONMENT = os.environ.get("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "1") != "0"
+"""Whether a cluster's nodes are to build the environment of `uv run`, where that started this process."""
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # or Ray ships all of the folder, and workers here build their own
 if "ray" not in sys.modules:  # it looks once; a session of its own has a token in any case
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # whoever reaches Ray's ports runs code
 
 import ray  # noqa: E402 - Ray reads the variables above when it is imported
 from ray import tune  # noqa: E402
+from ray._private.runtime_env.uv_runtime_env_hook import hook  # noqa: E402 - where Ray documents it
 from ray.exceptions import AuthenticationError, RayActorError  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
@@ -48,7 +50,7 @@ from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
 from trainers.timing import Slot  # noqa: E402
 from trainers.workers import Workers  # noqa: E402
 
-SHIPPED = ("run_sweep.py", "pyproject.toml", "sweep", "search_spaces", "trainers", "analysis")
+SHIPPED = ("run_sweep.py", "pyproject.toml", "uv.lock", "sweep", "search_spaces", "trainers", "analysis")
 """What a cluster gets of the checkout, in which secrets, data and results may lie."""
 RAY_PROCESSES = ("gcs_server", "raylet")
 WATCH_SECONDS = 0.5
@@ -78,13 +80,8 @@ def ray_session(config: SweepConfig) -> Generator[None]:
         threading.Thread(target=_end_with_ray, args=(over,), daemon=True).start()
     else:
         _reach(config.address)
-        root = Path(__file__).parents[1]
-        others = [f"/{path.name}" for path in root.iterdir() if path.name not in SHIPPED]
-        shipped = {"working_dir": str(root), "excludes": [*others, "__pycache__"]}
-        if "UV" in os.environ:  # `uv run` started this process
-            shipped["py_executable"] = f"uv run --no-dev --python {platform.python_version()} python"
         try:
-            ray.init(config.address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
+            ray.init(config.address, runtime_env=_shipped(), log_to_driver=False, logging_level=logging.CRITICAL)
         except AuthenticationError as error:
             raise ConfigError(
                 f"the Ray cluster at {config.address!r} wants another token, or none: copy ~/.ray/auth_token from its "
@@ -101,6 +98,14 @@ def ray_session(config: SweepConfig) -> Generator[None]:
     finally:
         over.set()
         ray.shutdown()
+
+
+def _shipped() -> dict[str, Any]:
+    """What the nodes of a cluster are given: the project's own files, and the environment of `uv run`."""
+    root = Path(__file__).parents[1]
+    others = [f"/{path.name}" for path in root.iterdir() if path.name not in SHIPPED]
+    files = {"working_dir": str(root), "excludes": [*others, "__pycache__"]}
+    return hook(files) if CARRIES_ENVIRONMENT else files
 
 
 def _end_with_head(over: threading.Event, address: str) -> None:

@@ -47,12 +47,12 @@ NOTE = "mlflow.note.content"
 ABOUT = """Each sweep is one run, whose description says which network to ship and whose artifacts are the report
 (`report.html`) and its charts; each network that was trained is a child run of it.
 
-`run_sweep.py ui` prints links to the networks that no cheaper one beats (`tags.on_frontier = "yes"`) as a table, and to
-all of them as charts of `best_top1` against `macs` and `num_params`. `macs` are multiply-accumulates of one image;
-accuracies are percentages."""
+`run_sweep.py ui` prints links to the networks that no cheaper one of their sweep beats (`tags.on_frontier = "yes"`) as
+a table, and to all networks as charts of `best_top1` against `macs` and `num_params`. `macs` are multiply-accumulates
+of one image; accuracies are percentages."""
 """The description of the experiment."""
-EXPERIMENT_TAGS = {NOTE: ABOUT, "mlflow.experimentKind": "custom_model_development", **view_tags()}
-"""The kind decides which pages the UI has."""
+ABOUT_TAGS = {NOTE: ABOUT, "mlflow.experimentKind": "custom_model_development"}
+"""Of the experiment when it is made; the kind decides which pages the UI has."""
 RETRY_SECONDS = 5.0
 """Between attempts while the store cannot be reached."""
 EPOCH_METRICS = ("top1", "top5", "raw_top1", "val_loss", "train_loss", "lr", "images_per_second")
@@ -132,10 +132,16 @@ def connect(uri: str, runs: Path) -> Store:
             runs.mkdir(parents=True, exist_ok=True)
         client = MlflowClient(uri)
         found = client.get_experiment_by_name(EXPERIMENT)
+        if found is not None and found.lifecycle_stage != "active":
+            raise ConfigError(
+                f"the experiment {EXPERIMENT} of {without_credentials(uri)} was deleted; restore it: "
+                f"MlflowClient().restore_experiment({found.experiment_id!r})"
+            )
         local = (runs.absolute() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
         id_ = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifact_location=local)
-        for name, value in EXPERIMENT_TAGS.items():
-            if found is None or name not in found.tags:  # its users may have changed it
+        tags = found.tags if found else {}
+        for name, value in (ABOUT_TAGS | tags | view_tags()).items():  # its users may have changed what it says
+            if tags.get(name) != value:
                 client.set_experiment_tag(id_, name, value)
         return Store(client, id_)
 

@@ -1,5 +1,6 @@
 """What every test shares: no test touches the user's cache, runs or MLflow server."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +9,18 @@ import pytest
 from analysis.plots.registry import PLOTS
 
 
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of pytest, the same for all of its workers."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @pytest.fixture(autouse=True, scope="session")
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache for what a session's fixtures run, as the fixture below comes too late for them."""
     with pytest.MonkeyPatch.context() as patch:
-        cache = tmp_path_factory.mktemp("cache")
+        cache = shared_folder(tmp_path_factory) / "cache"
+        cache.mkdir(exist_ok=True)
         patch.setenv("MOBILENET_SWEEP_CACHE", str(cache))
         yield cache
 

@@ -11,7 +11,7 @@ from analysis import style
 from analysis.pareto import step_line
 from analysis.plots.frontier_info import FrontierInfo
 from analysis.plots.frontier_labels import draw_labels
-from analysis.plots.frontier_legend import draw_legend, marker_sizes
+from analysis.plots.frontier_legend import draw_legend
 from analysis.plots.ticks import log_limits, log_ticks, percent_limits, percent_ticks
 
 PLOT_AREA = (0.085, 0.17, 0.665, 0.70)
@@ -79,7 +79,8 @@ def _draw_texts(figure: Figure, chart: FrontierInfo) -> None:
 
 def _draw_published(axes: Axes, chart: FrontierInfo) -> None:
     """What others published: the range of all sources, the networks that share weights, the source that was chosen."""
-    axes.fill(*chart.source_range, **style.SOURCE_RANGE)
+    if chart.source_range is not None:
+        axes.fill(*chart.source_range.outline, **style.SOURCE_RANGE)
     if chart.weight_sharing is not None:
         axes.plot(chart.weight_sharing.costs, chart.weight_sharing.top1, **style.WEIGHT_SHARING)
     published = chart.published
@@ -100,9 +101,11 @@ def _draw_published(axes: Axes, chart: FrontierInfo) -> None:
 
 def _draw_seeds(axes: Axes, chart: FrontierInfo) -> None:
     """The single trainings of each mean, and one deviation up and down."""
+    as_pixels = len(chart.costs) > style.MOST_VECTORS
     several = ~np.isnan(chart.deviations)
-    axes.plot(*chart.runs.T, **style.RUN)
-    axes.errorbar(chart.costs[several], chart.top1[several], chart.deviations[several], **style.DEVIATION)
+    axes.plot(*chart.runs.T, rasterized=as_pixels, **style.RUN)
+    costs, top1, deviations = chart.costs[several], chart.top1[several], chart.deviations[several]
+    axes.errorbar(costs, top1, deviations, rasterized=as_pixels, **style.DEVIATION)
 
 
 def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
@@ -113,7 +116,7 @@ def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
     colours = np.array([by_value[value] for value in chart.shades.tolist()], dtype=object)
     faces = np.where(chart.pruned, "none", colours)
     edges = np.where(chart.pruned, colours, np.where(chart.on_frontier, style.INK, "white"))  # white: not on the line
-    models, sizes = np.array(chart.models, dtype=object), marker_sizes(chart)
+    models, as_pixels = np.array(chart.models, dtype=object), len(chart.costs) > style.MOST_VECTORS
     for model in sorted(set(chart.models)):
         own = style.marker(model, chart.models)
         for mask, marker, zorder in (
@@ -122,17 +125,18 @@ def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
             (~chart.on_frontier & ~chart.pruned, own, 3),
             (chart.on_frontier, own, 4),
         ):
-            rows = mask & (models == model)
-            if not rows.any():
+            rows = np.flatnonzero(mask & (models == model))
+            if not len(rows):
                 continue
+            rows = rows[np.argsort(-chart.sizes[rows], kind="stable")]  # small ones over large ones
             axes.scatter(
                 chart.costs[rows],
                 chart.top1[rows],
-                s=sizes[rows] ** 2,
+                s=chart.sizes[rows] ** 2 * style.CIRCLE / style.AREA.get(marker, style.CIRCLE),
                 marker=marker,
                 facecolors=list(faces[rows]),
                 edgecolors=list(edges[rows]),
                 clip_on=False,
                 zorder=zorder,
-                rasterized=len(chart.costs) > style.MOST_VECTORS,
+                rasterized=as_pixels,
             )

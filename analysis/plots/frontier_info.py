@@ -1,20 +1,21 @@
 """What the frontier chart shows. Pure: decides every number and text, draws nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis import style
 from analysis.comparison import PUBLISHED_COSTS, Comparison
 from analysis.frontier import Cost, frontier_mask
 from analysis.pareto import pareto_mask
 from analysis.plots.cells import cell_labels, shade_column
 from analysis.plots.ticks import percent_limits
 from analysis.replicates import count_points, is_replicated, one_seed_each
-from analysis.source_range import shared_cells, source_range
+from analysis.source_range import SourceRange, source_range
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -64,10 +65,8 @@ class FrontierInfo:
     points: tuple[Series, ...]
     """What is drawn of the sweep, one series per dataset: its settings, each at the mean of its seeds."""
     published: Series | None
-    source_range: Array
-    """The outline (2, k) between what the published sources make of the same networks; k is 0 where there is none."""
-    num_sources: int
-    """How many these are."""
+    source_range: SourceRange | None
+    """Between what the published sources make of the same networks; costs as the axis has them."""
     weight_sharing: Series | None
     """Published networks that share one set of weights; None where there are none."""
     models: tuple[str, ...]
@@ -76,7 +75,9 @@ class FrontierInfo:
     shades: Array
     """The resolution or width of each point, told by its colour."""
     num_params: Array | None
-    """The parameters of each point, millions, told by its area; None where another cost is drawn than MACs."""
+    """The parameters of each point, millions, told by its area; None where all are the same, and but for MACs."""
+    sizes: Array
+    """The diameter of each point's marker, in points."""
     pruned: Mask
     """Which points were stopped early; they are drawn hollow and never on the frontier."""
     below: Mask
@@ -99,9 +100,10 @@ class FrontierInfo:
             if of is not None:
                 published = {self.x_label: of.costs, "top1": of.top1, "on_frontier": of.on_frontier}
                 tables.append(pd.DataFrame({"series": of.label, **published}))
-        costs, top1 = self.source_range
-        outline = f"outline of the range of {self.num_sources} sources"
-        tables.append(pd.DataFrame({"series": outline, self.x_label: costs, "top1": top1}))
+        if self.source_range is not None:
+            costs, top1 = self.source_range.outline
+            series = f"outline of the range of {self.source_range.num_sources} sources"
+            tables.append(pd.DataFrame({"series": series, self.x_label: costs, "top1": top1}))
         return pd.concat(tables, ignore_index=True)
 
     @property
@@ -138,27 +140,37 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str,
     shown = table.loc[measured].assign(top1=top1.clip(lower=edge), below=top1 < edge)
     shown = shown.sort_values(["dataset", cost, "top1"], kind="stable")
     shade, shade_title = shade_column(table)
+    pruned = (shown["state"] == "PRUNED").to_numpy(dtype=bool)
+    params = shown["num_params"].to_numpy(dtype=float) / 1e6
+    num_params = params if cost == "macs" and len(np.unique(params)) > 1 else None
+    on_line = on_frontier.loc[shown.index].to_numpy(dtype=bool)
     return FrontierInfo(
         title=one_line(sweep, 70),
         subtitle=one_line(" · ".join(part for part in (_subtitle(table, comparison), on) if part), 110),
-        caption=_caption(table.loc[table[cost].notna()], num_below=int(shown["below"].sum())),
+        caption=_caption(table.loc[table[cost].notna()], shown),
         note=one_line(comparison.note, 130),
         x_label=f"{COST_AXES[cost].label}, log scale",
         points=_series(shown, on_frontier, cost),
         published=_published(comparison, cost),
         source_range=_source_range(comparison, cost),
-        num_sources=len(set(shared_cells(comparison.every_source)["source"])),
         weight_sharing=_weight_sharing(comparison, cost),
         models=tuple(shown["model"]),
         shade_title=shade_title,
         shades=shown[shade].to_numpy(dtype=float),
-        num_params=shown["num_params"].to_numpy(dtype=float) / 1e6 if cost == "macs" else None,
-        pruned=(shown["state"] == "PRUNED").to_numpy(dtype=bool),
+        num_params=num_params,
+        sizes=_sizes(num_params, pruned, on_line),
+        pruned=pruned,
         below=shown["below"].to_numpy(dtype=bool),
         deviations=shown["sd_top1"].to_numpy(dtype=float),
         runs=_runs(shown, cost),
         labels=cell_labels(shown),
     )
+
+
+def _sizes(num_params: Array | None, pruned: Mask, on_frontier: Mask) -> Array:
+    if num_params is not None:
+        return style.diameters(num_params, style.SMALLEST, style.LARGEST)
+    return np.where(pruned, style.SMALLEST, np.where(on_frontier, style.LARGE, style.SMALL))
 
 
 def one_line(text: str, most: int) -> str:
@@ -202,10 +214,10 @@ def _published(comparison: Comparison, cost: Cost) -> Series | None:
 
 
 def _weight_sharing(comparison: Comparison, cost: Cost) -> Series | None:
-    if cost not in PUBLISHED_COSTS:
+    if cost not in PUBLISHED_COSTS or comparison.weight_sharing.empty:
         return None
     known = comparison.weight_sharing.dropna(subset=[cost])
-    return _series_of(known, cost, "weight sharing") if len(known) else None
+    return _series_of(known, cost, "weight sharing, as printed") if len(known) else None
 
 
 def _series_of(cells: pd.DataFrame, cost: Cost, label: str) -> Series:
@@ -214,10 +226,11 @@ def _series_of(cells: pd.DataFrame, cost: Cost, label: str) -> Series:
     return Series(label=label, costs=costs, top1=top1, on_frontier=pareto_mask(costs, top1))
 
 
-def _source_range(comparison: Comparison, cost: Cost) -> Array:
-    if cost not in PUBLISHED_COSTS:
-        return np.empty((2, 0))
-    return source_range(comparison.every_source, cost) / np.array([[COST_AXES[cost].per], [1.0]])
+def _source_range(comparison: Comparison, cost: Cost) -> SourceRange | None:
+    if cost not in PUBLISHED_COSTS or comparison.every_source.empty:
+        return None
+    found = source_range(comparison.every_source, cost)
+    return found and replace(found, outline=found.outline / np.array([[COST_AXES[cost].per], [1.0]]))
 
 
 def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
@@ -234,8 +247,8 @@ def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _caption(table: pd.DataFrame, *, num_below: int) -> str:
-    states = count_points(table)
+def _caption(table: pd.DataFrame, shown: pd.DataFrame) -> str:
+    states, num_below = count_points(table), np.count_nonzero(shown["below"])
     parts = [f"{states['COMPLETE']} complete"]
     if "PRUNED" in states:
         below = f"; triangles: {num_below} that lie below" if num_below else ""
@@ -244,6 +257,6 @@ def _caption(table: pd.DataFrame, *, num_below: int) -> str:
         parts.append(f"{states['FAILED']} failed (not drawn)")
     counts = f"{states.total()} point{'s' if states.total() != 1 else ''}: {', '.join(parts)}"
     seed = ["one seed each"] if one_seed_each(table) else ["means over seeds"] if is_replicated(table) else []
-    family = "family " if len(set(table["model"])) > 1 else ""
+    family = "family " if len(set(shown["model"])) > 1 else ""
     labels = [f"labels: {family}width@resolution"] if "COMPLETE" in states else []
     return " · ".join([counts, *seed, *labels])

@@ -9,7 +9,6 @@ from matplotlib.patheffects import withStroke
 from analysis import style
 from analysis.pareto import step_line
 from analysis.plots.frontier_info import Array, FrontierInfo, Series
-from analysis.plots.frontier_legend import marker_sizes
 from analysis.plots.labels import Place, place_labels
 
 
@@ -21,7 +20,7 @@ def draw_labels(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> Non
     anchors = _to_points(canvas, axes, np.array(list(names)))
     points = np.stack([chart.costs, chart.top1], axis=1)
     lines = [_line_boxes(canvas, axes, series) for series in chart.points]
-    dots = _boxes(_to_points(canvas, axes, points), marker_sizes(chart)[:, None] / 2 + 0.5)
+    dots = _boxes(_to_points(canvas, axes, points), chart.sizes[:, None] / 2 + 0.5)
     faint = np.vstack([dots[chart.pruned], _deviation_boxes(canvas, axes, chart)])
     if chart.published is not None:
         crosses = _to_points(canvas, axes, np.stack([chart.published.costs, chart.published.top1], axis=1))
@@ -33,9 +32,10 @@ def draw_labels(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> Non
         faint=faint,
         bounds=np.asarray(axes.get_window_extent().extents) * 72 / canvas.figure.dpi,
     )
+    radii = {at: size / 2 for at, size in sorted(zip(map(tuple, points.tolist()), chart.sizes.tolist(), strict=True))}
     for at, anchor, text, place in zip(names, anchors, names.values(), places, strict=True):
         if place is not None:
-            _draw_label(axes, text, at, anchor, place)
+            _draw_label(axes, text, at, anchor, place, radii[at])
 
 
 def _names(chart: FrontierInfo) -> dict[tuple[float, float], str]:
@@ -51,8 +51,8 @@ def _merged(labels: list[str]) -> str:
     return labels[0] if len(labels) == 1 else f"{labels[0]} +{len(labels) - 1}"
 
 
-def _draw_label(axes: Axes, text: str, at: tuple[float, float], anchor: Array, place: Place) -> None:
-    leader = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
+def _draw_label(axes: Axes, text: str, at: tuple[float, float], anchor: Array, place: Place, radius: float) -> None:
+    leader = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.7, "shrinkA": 1, "shrinkB": radius}
     label = axes.annotate(
         text,
         at,

@@ -1,12 +1,11 @@
 """The legend of the frontier chart: lines and points, then families by shape, then resolutions or widths by colour."""
 
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis import style
-from analysis.plots.frontier_info import Array, FrontierInfo, one_line
+from analysis.plots.frontier_info import FrontierInfo, one_line
 from analysis.plots.sheet import family_handles, legend_dot, shade_handles
 
 
@@ -37,31 +36,18 @@ def draw_legend(canvas: FigureCanvasAgg, chart: FrontierInfo, *, left: float, to
             top = legend.get_window_extent(canvas.get_renderer()).y0 / canvas.figure.bbox.height
 
 
-def marker_sizes(chart: FrontierInfo) -> Array:
-    """The diameter of each point's marker, in points."""
-    if chart.num_params is not None:
-        return _diameters(chart.num_params, chart.num_params)
-    return np.where(chart.pruned, style.SMALLEST, np.where(chart.on_frontier, style.LARGE, style.SMALL))
-
-
-def _diameters(num_params: Array, among: Array) -> Array:
-    """Diameters whose areas stand for parameters, the largest ones `among` those that are drawn."""
-    share = num_params / among.max(initial=0.0)
-    return np.sqrt(style.SMALLEST**2 + share * (style.LARGEST**2 - style.SMALLEST**2))
-
-
 def _areas(chart: FrontierInfo) -> list[Line2D]:
     """The smallest and the largest network."""
-    if chart.num_params is None or not len(chart.num_params):
+    if chart.num_params is None:
         return []
-    values = np.unique(chart.num_params)[[0, -1]]
-    sizes = dict(zip(values.tolist(), _diameters(values, values).tolist(), strict=True))
-    return [legend_dot(f"{value:.3g}", "o", style.MUTED, size=size) for value, size in sizes.items()]
+    ends = (chart.num_params.argmin(), chart.num_params.argmax())
+    return [legend_dot(f"{chart.num_params[i]:.3g}", "o", style.MUTED, size=chart.sizes[i]) for i in ends]
 
 
 def _kinds(chart: FrontierInfo) -> list[Line2D | Patch]:
     """The lines with the points on them, then the points off them."""
     shape = style.marker(chart.models[0], chart.models) if chart.models else ""
+    on, off = (style.LARGE, style.SMALL) if chart.num_params is None else (style.LARGE, style.LARGE)
     handles: list[Line2D | Patch] = [
         Line2D(
             [],
@@ -70,7 +56,7 @@ def _kinds(chart: FrontierInfo) -> list[Line2D | Patch]:
             linewidth=1.4,
             linestyle=style.linestyle(i),
             marker=shape,
-            markersize=style.LARGE,
+            markersize=on,
             markerfacecolor=style.MUTED,
             label=one_line(series.label, 20),
         )
@@ -84,12 +70,12 @@ def _kinds(chart: FrontierInfo) -> list[Line2D | Patch]:
         line = Line2D([], [], marker=style.PUBLISHED_MARKER, markersize=5, label=label)
         line.set(**style.PUBLISHED_LINE)
         handles.append(line)
-    if chart.source_range.size:
-        handles.append(Patch(label=f"range of {chart.num_sources} sources", **style.SOURCE_RANGE))
+    if chart.source_range is not None:
+        handles.append(Patch(label=f"range of {chart.source_range.num_sources} sources", **style.SOURCE_RANGE))
     if chart.weight_sharing is not None:
-        handles.append(Line2D([], [], label="published: weight sharing", **style.WEIGHT_SHARING))
+        handles.append(Line2D([], [], label=chart.weight_sharing.label, **style.WEIGHT_SHARING))
     if (~chart.on_frontier & ~chart.pruned).any():
-        handles.append(legend_dot("not on the frontier", shape, style.MUTED))
+        handles.append(legend_dot("not on the frontier", shape, style.MUTED, size=off))
     if chart.pruned.any():
         label = f"stopped early ({chart.pruned.sum()})"
         handles.append(legend_dot(label, shape, "none", edge=style.MUTED, size=style.SMALLEST))

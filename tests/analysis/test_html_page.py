@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from analysis import interactive
+from analysis import style
 from analysis.comparison import compare
 from analysis.html_page import html_page
 from analysis.provenance import Provenance
@@ -48,7 +48,7 @@ def test_a_chart_of_many_points_is_drawn_by_webgl(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(interactive, "MOST_IN_SVG", 1)
+    monkeypatch.setattr(style, "MOST_VECTORS", 1)
     table = make_table(digits_rows)
     path = tmp_path / "report.html"
     path.write_text(html_page(results_of(table, compare(table, None), name="demo"), [], Provenance(), []))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis import interactive
+from analysis import style
 from analysis.comparison import compare
 from analysis.interactive import InteractiveChart, interactive_chart
 from analysis.pareto import step_line
@@ -67,7 +67,7 @@ def test_published_figures_are_series_of_their_own(digits_rows: list[Row], make_
 
     names = [trace["name"] for trace in chart.traces]
     assert names.count("published: tf_slim") == 2  # dots and line
-    assert "published: weight sharing" in names
+    assert {"weight sharing, as printed", "range of 6 sources"} <= set(names)
 
 
 def test_names_cannot_be_read_as_html(make_row: Callable[..., Row], make_table: MakeTable) -> None:
@@ -83,7 +83,7 @@ def test_names_cannot_be_read_as_html(make_row: Callable[..., Row], make_table: 
 def test_many_points_are_drawn_by_webgl(
     most: int, kind: str, digits_rows: list[Row], make_table: MakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interactive, "MOST_IN_SVG", most)
+    monkeypatch.setattr(style, "MOST_VECTORS", most)
 
     chart = chart_of(make_table(digits_rows))
 

@@ -18,7 +18,6 @@ from analysis.comparison import compare
 from analysis.frontier import Cost
 from analysis.plots.frontier import draw
 from analysis.plots.frontier_info import FrontierInfo, info, one_line
-from analysis.plots.frontier_legend import marker_sizes
 from analysis.plots.registry import PLOTS
 from analysis.replicates import by_setting
 from analysis.sweep_results import results_of
@@ -372,13 +371,22 @@ def test_colours_are_distinct_and_ever_lighter(num: int) -> None:
 
 
 def test_areas_stand_for_parameters_where_macs_are_the_cost(make_row: MakeRow, make_table: MakeTable) -> None:
-    table = make_table([make_row(num_params=n, macs=n, top1=n / 10**6) for n in (10**6, 3 * 10**6, 5 * 10**6)])
+    millions = (2, 3, 8)
+    table = make_table([make_row(num_params=n * 10**6, macs=n * 10**6, top1=10 * n) for n in millions])
 
-    areas = marker_sizes(chart_of(table)) ** 2
+    areas = chart_of(table).sizes ** 2
 
-    assert areas[1] - areas[0] == pytest.approx(areas[2] - areas[1])
-    assert areas[0] < areas[1]
-    assert len(set(marker_sizes(chart_of(table, cost="num_params")))) == 1
+    assert (areas / areas[0]).tolist() == pytest.approx([n / millions[0] for n in millions])
+
+
+def test_sizes_tell_the_frontier_along_other_costs(make_row: MakeRow, make_table: MakeTable) -> None:
+    rows = [make_row(num_params=10**6, top1=90.0), make_row(num_params=2 * 10**6, top1=80.0)]
+    rows += [make_row(num_params=3 * 10**6, top1=85.0, state="PRUNED")]
+
+    chart = chart_of(make_table(rows), cost="num_params")
+
+    assert chart.on_frontier.tolist() == [True, False, False]
+    assert chart.sizes.tolist() == [style.LARGE, style.SMALL, style.SMALLEST]
 
 
 def test_labels_name_the_family_where_there_are_several(make_row: MakeRow, make_table: MakeTable) -> None:
@@ -407,9 +415,10 @@ def test_beside_imagenet_the_range_of_all_sources_and_weight_sharing_are_drawn(
 
     chart, on_digits = chart_of(make_table(rows)), chart_of(make_table([make_row()]))
 
-    of_range = chart.source_range[:, chart.source_range[0] == chart.source_range[0].min()]
-    assert set(of_range[1]) == {45.5, 47.5}  # 0.35@96 of TF-slim and of MindSpore
+    assert chart.source_range is not None
+    costs, top1 = chart.source_range.outline
+    assert set(top1[costs == costs.min()]) == {45.5, 47.5}  # 0.35@96 of TF-slim and of MindSpore
     assert chart.weight_sharing is not None
     assert chart.weight_sharing.label in set(chart.numbers()["series"])
     assert on_digits.weight_sharing is None
-    assert on_digits.source_range.size == 0
+    assert on_digits.source_range is None

@@ -20,6 +20,7 @@ from sweep.recorder import Listener, Recorder
 from sweep.resources import Resources
 from sweep.results import ResultsLog
 from sweep.schedulers import Fifo
+from tests.conftest import shared_folder
 from trainers.measurement import Measurement
 
 ARGUMENTS = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis", "lr=0.005,1e30",
@@ -105,10 +106,9 @@ class Sweep:
 
 
 @pytest.fixture(scope="session")
-def real_sweep(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Sweep:
+def real_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     """Four points under a real Ray with a real MLflow store: two train, two diverge. One for all workers."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
+    shared = shared_folder(tmp_path_factory)
     runs, outcome = shared / "real_sweep", shared / "real_sweep.json"
     arguments = [*ARGUMENTS, "--runs", str(runs)]
     with FileLock(shared / "real_sweep.lock"):

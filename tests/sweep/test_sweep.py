@@ -404,5 +404,21 @@ def test_a_cluster_whose_head_is_gone_ends_the_process_with_one_line(
     assert said.count("\n") == 1
 
 
-def test_under_uv_a_session_of_its_own_ships_nothing_and_builds_no_environment() -> None:
-    assert not runner.ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV  # Ray's hook would, whoever calls init
+def test_rays_own_hook_for_uv_is_off() -> None:
+    """On this machine it would ship all of the folder, and have workers build an environment."""
+    assert not runner.ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV
+
+
+@pytest.mark.parametrize("carries", [True, False])
+def test_a_cluster_is_given_the_projects_own_files_and_the_environment_of_uv(
+    carries: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "CARRIES_ENVIRONMENT", carries)
+    monkeypatch.setattr(runner, "hook", lambda files: files | {"py_executable": "uv run python"})
+
+    shipped = runner._shipped()
+
+    root = Path(runner.__file__).parents[1]
+    left = {path.name for path in root.iterdir()} - {name.removeprefix("/") for name in shipped["excludes"]}
+    assert left - {"uv.lock"} == {"run_sweep.py", "pyproject.toml", "sweep", "search_spaces", "trainers", "analysis"}
+    assert ("py_executable" in shipped) == carries

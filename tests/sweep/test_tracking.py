@@ -13,10 +13,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from sweep.mlflow_views import VIEWS, view_tags
+from sweep.mlflow_views import VIEWS, view_links, view_tags
 from sweep.plan import Plan
 from sweep.results import ResultsLog, latest_rows, load_measurements
-from sweep.tracking import COSTS, EPOCH_METRICS, SUMMARY, Tracker, check_server, connect, tracking_uri
+from sweep.tracking import COSTS, EPOCH_METRICS, Tracker, check_server, connect, tracking_uri
 from tests.sweep.conftest import measurement, open_recorder, quick_plan
 from trainers.errors import ConfigError
 
@@ -298,6 +298,34 @@ def test_an_experiment_of_an_earlier_version_gets_its_views_and_keeps_its_descri
     tags = client.get_experiment(id_).tags
     assert tags["mlflow.note.content"] == "ours"
     assert {name: tags[name] for name in view_tags()} == view_tags()
-    of_points = [*SUMMARY, *COSTS]
-    columns = {column for view in VIEWS.values() for column in view["selectedColumns"]}
-    assert {re.sub(r"metrics\.`(.*)`", r"\1", column) for column in columns} <= {*of_points, "tags.`state`"}
+
+
+def test_a_deleted_experiment_is_named_with_what_restores_it(store: tuple[str, Path], tmp_path: Path) -> None:
+    uri = f"sqlite:///{shutil.copy(store[0].removeprefix('sqlite:///'), tmp_path / 'old.db')}"
+    MlflowClient(uri).delete_experiment(connect(uri, tmp_path).experiment_id)
+
+    with pytest.raises(ConfigError, match=r"^the experiment mobilenet-sweep of .* was deleted; restore it: "):
+        connect(uri, tmp_path)
+
+
+def test_views_show_what_points_have(start: Callable[..., tuple[Tracker, Plan]], store: tuple[str, Path]) -> None:
+    tracker, plan = start("views")
+    recorder = open_recorder(plan.points, ResultsLog(plan.folder), [tracker])
+    for point in plan.points:
+        recorder.started(point.id)
+        recorder.measured(measurement(point, 3, test_top1=50.0))
+    tracker.finish("FINISHED", None)
+    data = next(iter(find_runs(store, "views")[1].values())).data
+
+    for view in VIEWS.values():
+        told = re.findall(r"(metrics|tags)\.`(\w+)`", " ".join([*view["selectedColumns"], view["orderByKey"]]))
+        assert {name for kind, name in told if kind == "metrics"} <= data.metrics.keys()
+        assert {name for kind, name in told if kind == "tags"} <= data.tags.keys()
+        for chart in view.get("compareRunCharts", ()):
+            assert {chart["xaxis"]["key"], chart["yaxis"]["key"]} <= data.metrics.keys()
+
+
+def test_links_lead_to_views() -> None:
+    keys = [re.findall(r"viewStateShareKey=(\w+)", link) for link in view_links("http://h:1", "7").values()]
+
+    assert sorted(keys) == [[name] for name in sorted(VIEWS)]
