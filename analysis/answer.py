@@ -41,7 +41,7 @@ class Answer:
         """What to ship, a budget a row."""
         return [
             {
-                "budget": f"{limit / 1e6:g} M" if limit < math.inf else "any",
+                "budget": _said(limit, found.best["macs"]),
                 "network": found.best["name"],
                 "top1": with_deviation(found.best),
                 "test_top1": "" if math.isnan(found.best["test_top1"]) else f"{found.best['test_top1']:.2f}",
@@ -76,10 +76,22 @@ def _budgets(settings: pd.DataFrame) -> list[float]:
     """Round numbers of MACs from the cheapest of a frontier to its dearest, a few of them, and infinity."""
     macs = settings.loc[frontier_mask(settings, "macs"), "macs"].to_numpy(dtype=float)
     low, high = float(macs.min()), float(macs.max())
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    between = [m * 10.0**decade for decade in decades for m in MANTISSAS if low <= m * 10.0**decade < high]
+    between = [budget for budget in _round_numbers(low, high) if low <= budget < high]
     step = math.ceil(len(between) / (MOST_BUDGETS - 1)) if between else 1
     return [*between[::-1][::step][::-1], math.inf]
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten, ascending, of which the first is at most `low` and the last at least `high`."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [m * 10.0**decade for decade in decades for m in MANTISSAS]
+
+
+def _said(limit: float, macs: float) -> str:
+    """A budget, and for infinity the first round one within which the network of so many MACs is."""
+    if limit < math.inf:
+        return f"{limit / 1e6:g} M"
+    return f"≥ {next(budget for budget in _round_numbers(macs, macs) if budget >= macs) / 1e6:g} M"
 
 
 def _sampling_error(settings: pd.DataFrame, num_val: int | None) -> float:
@@ -125,7 +137,7 @@ def answer_page(name: str, found: Sequence[Answer], points: pd.DataFrame) -> str
     """The answers of the sweep of that name as Markdown, with what was spent and where to read more."""
     lines = [f"# {escape(name)}: which network to ship"]
     for answer in found:
-        columns = {"budget": "MACs at most", "network": f"Ship (on {escape(answer.dataset)})", "top1": "Top-1 (%)",
+        columns = {"budget": "Budget (MACs)", "network": f"Ship (on {escape(answer.dataset)})", "top1": "Top-1 (%)",
                    **({"test_top1": "Test top-1 (%)"} if answer.has_test else {}), "macs": "MACs (M)",
                    "params": "Params (M)", "runner_up": "Runner-up"}  # fmt: skip
         header = [(text, "---" if key in ("network", "runner_up") else "---:") for key, text in columns.items()]
