@@ -380,3 +380,12 @@ def test_imagenet_is_recognised_by_its_thousand_wordnet_ids(tmp_path: Path) -> N
 )
 def test_other_classes_are_not_imagenet(classes: tuple[str, ...], expected: bool) -> None:
     assert is_imagenet(classes) is expected
+
+
+def test_data_in_a_folder_that_cannot_be_printed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)
+    monkeypatch.chdir(os.fsdecode(folder))
+
+    with pytest.raises(ConfigError, match="has characters that cannot be printed; leave them out"):
+        load_dataset(".")

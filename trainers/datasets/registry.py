@@ -16,7 +16,7 @@ from trainers.datasets.digits import digits
 from trainers.datasets.folder import image_folder
 from trainers.datasets.parquet import parquet_dataset, parquet_files
 from trainers.datasets.torchvision_sets import TORCHVISION_SETS, download, name_and_root, torchvision_dataset
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, check_printable
 
 DATASETS: dict[str, Callable[[], Dataset]] = {
     "digits": digits,
@@ -63,7 +63,9 @@ def _known(data: str) -> str:
         raise ConfigError(
             f"no dataset {data!r}: give the path of an image folder or of Parquet shards, or one of {names}"
         )
-    return canonical(data)
+    path = canonical(data)
+    check_printable(path)  # a relative one may be, in a folder that is not
+    return path
 
 
 @lru_cache(maxsize=4)
