@@ -8,6 +8,7 @@ import math
 import os
 import shlex
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -143,6 +144,8 @@ class UiArguments:
     """Port to listen on."""
 
     def __post_init__(self) -> None:
+        if not self.host:
+            raise ConfigError("host is empty; give an address of this machine, such as 127.0.0.1")
         if not 1 <= self.port < 2**16:
             raise ConfigError(f"port is {self.port}; it must be 1 to 65535")
 
@@ -378,12 +381,15 @@ def report(argv: Sequence[str]) -> int:
     from sweep.results import cut_off_notes
 
     if arguments.folder is None:
-        if arguments.published is None:
+        if arguments.published in (None, "none"):
             raise ConfigError("which sweep? Give its folder, report runs/NAME, or a source, report --published tf_slim")
         written = write_published(arguments.published, arguments.out or Path(f"published-{arguments.published}"))
     else:
         written = write_report(arguments.folder, published=arguments.published, out=arguments.out)
-        for note in cut_off_notes(arguments.folder):
+        for note in [
+            *cut_off_notes(arguments.folder),
+            *([written.note] if arguments.published and written.note else []),
+        ]:
             print(note, file=sys.stderr)
     print_report(written)
     return 0
@@ -528,28 +534,37 @@ def ui(argv: Sequence[str]) -> int:
     """Become an MLflow server on the project's store."""
     arguments = parse(argv, UiArguments, "ui")
     from sweep.mlflow_views import view_links
-    from sweep.tracking import STORE, connect, tracking_uri
+    from sweep.tracking import STORE, DeletedExperimentError, connect, tracking_uri
 
     store = tracking_uri(arguments.runs, None)
-    if store.startswith("http"):
+    if store.lower().startswith("http"):
         raise ConfigError("MLFLOW_TRACKING_URI names a server: open it in a browser, or unset the variable")
     path = arguments.runs.absolute() / STORE
-    if store == f"sqlite:///{path}" and not path.is_file():
+    if store == f"sqlite:///{path}" and not (path.is_file() and path.stat().st_size):
         raise ConfigError(f"no MLflow store at {path}; run a sweep first, or give its folder with --runs")
-    options = {"--backend-store-uri": store, "--host": arguments.host, "--port": arguments.port}
-    quiet = ["--uvicorn-opts", "--log-level warning"]
-    flags = [str(part) for option in options.items() for part in option]
-    host = "127.0.0.1" if arguments.host in ("0.0.0.0", "::") else arguments.host
-    address = f"http://{host}:{arguments.port}"
-    print(f"starting; in some seconds the MLflow UI is on {address}; Ctrl-C ends it")
     try:
-        links = view_links(address, connect(store, arguments.runs).experiment_id)
-    except ConfigError as error:  # which the UI may be needed for
-        links = {"no links to the experiment": str(error)}
-    for what, link in links.items():
+        family = socket.AF_INET6 if ":" in arguments.host else socket.AF_INET
+        socket.create_server((arguments.host, arguments.port), family=family).close()
+    except OSError as error:
+        where = f"{arguments.host}:{arguments.port}"
+        raise ConfigError(f"cannot listen on {where} ({one_line(error)}); choose another --port or --host") from error
+    try:
+        experiment = connect(store, arguments.runs).experiment_id
+    except DeletedExperimentError as error:  # which the UI can restore
+        say_aside(f"warning: {error}")
+        experiment = None
+    host = "127.0.0.1" if arguments.host == "0.0.0.0" else arguments.host
+    address = f"http://[{host}]:{arguments.port}" if ":" in host else f"http://{host}:{arguments.port}"
+    print(f"starting; in some seconds the MLflow UI is on {address}; Ctrl-C ends it")
+    for what, link in view_links(address, experiment).items() if experiment else ():
         print(f"{what}: {link}")
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", "--workers", "1", *quiet, *flags])
+    options = {"--host": arguments.host, "--port": arguments.port, "--workers": 1}
+    flags = [str(part) for option in options.items() for part in option]
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = store  # not a flag, as it may hold a password
+    quiet = ["--uvicorn-opts", "--log-level warning"]
+    os.environ.update(MLFLOW_LOGGING_LEVEL="WARNING", PYTHONWARNINGS="ignore")  # what follows would bury the links
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *quiet, *flags])
 
 
 def list_registries(argv: Sequence[str]) -> int:

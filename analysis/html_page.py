@@ -19,7 +19,7 @@ from analysis.health import health_checks
 from analysis.interactive import interactive_chart
 from analysis.provenance import Provenance
 from analysis.replicates import is_replicated
-from analysis.results_table import EXPLANATION, SEVERAL_SEEDS, largest_first, page_columns
+from analysis.results_table import SEVERAL_SEEDS, explanation, largest_first, page_columns
 from analysis.sweep_results import SweepResults
 
 MOST_ROWS = 500
@@ -50,7 +50,9 @@ def html_page(
         beside=beside_published(results.settings, results.comparison),
         frontier=_table(frontier_points(settings), states=False),
         families=family_frontiers(results.settings),
-        explanation=" ".join([EXPLANATION, *([SEVERAL_SEEDS] if is_replicated(results.settings) else [])]),
+        explanation=" ".join(
+            [explanation(results.settings), *([SEVERAL_SEEDS] if is_replicated(results.settings) else [])]
+        ),
         chart=_script(asdict(chart)),
         webgl=any(trace["type"] == "scattergl" for trace in chart.traces),  # Plotly's makes functions from text
         colours_of=chart.colours_of,
@@ -59,6 +61,7 @@ def html_page(
         pictures=[_embedded(picture) for picture in pictures],
         provenance=provenance.rows,
         checks=health_checks(results),
+        has_sources=not results.comparison.every_source.empty,
         settings=_table(pd.DataFrame(largest_first(settings)[:MOST_ROWS], columns=settings.columns)),
         num_hidden=max(0, len(settings) - MOST_ROWS),
     )

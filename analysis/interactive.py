@@ -14,7 +14,7 @@ from analysis import style
 from analysis.comparison import PUBLISHED_COSTS, Comparison
 from analysis.frontier import Cost, frontier_mask
 from analysis.pareto import step_line
-from analysis.plots.cells import cell_label, shade_column
+from analysis.plots.cells import shade_column
 from analysis.plots.frontier_info import COST_AXES
 from analysis.replicates import with_deviation
 from analysis.results_table import network_name, text_of
@@ -163,9 +163,9 @@ def _template(varied: Sequence[str], *, timed: bool, stopped: bool) -> str:
 def _told(row: dict[Any, Any], varied: Sequence[str], *, timed: bool, stopped: bool) -> list[str]:
     """What the template's gaps hold for a row."""
     seeds = f" ({row['num_seeds']} seeds)" if row["num_seeds"] > 1 else ""
-    latency = "not measured" if math.isnan(row["latency_ms"]) else f"{row['latency_ms']:.2f} ms"
+    latency = "no latency known" if math.isnan(row["latency_ms"]) else f"{row['latency_ms']:.2f} ms"
     texts = [
-        cell_label(row["width_mult"], row["resolution"]),
+        network_name(row["model"], row["width_mult"], row["resolution"]),
         str(row["point"]),
         f"{with_deviation(row)}{seeds}",
         f"{row['macs'] / 1e6:.4g}",
@@ -250,6 +250,6 @@ def _weight_sharing(comparison: Comparison, known: Sequence[Cost]) -> list[_Part
     hover = [f"<b>{_text(str(row['method']))}</b><br>{_text(str(row['family']))}: top-1 {row['top1']:.2f} %"
              for row in table.to_dict("records")]  # fmt: skip
     marker = {"symbol": "star", "size": 8, "color": style.PUBLISHED}
-    trace = {"type": "scatter", "mode": "markers", "name": "weight sharing, as printed", "visible": "legendonly",
+    trace = {"type": "scatter", "mode": "markers", "name": f"weight sharing ({len(table)})", "visible": "legendonly",
              "hoverinfo": "text", "hovertext": hover, "marker": marker}  # fmt: skip
     return [_Part(trace, {cost: _points(table, cost) for cost in known})]

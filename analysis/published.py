@@ -39,8 +39,10 @@ COLUMNS = (
     "citation",
 )
 """The columns of every table, in order; `precision` is `float` or `int8`, `citation` a repository and its file."""
-NOT_OWN = r"in21k|3rdparty|^tf_|Official Implementation"
-"""In the `variant` of weights that another source trained, or that ImageNet-21k came before."""
+MORE_DATA = "in21k"
+"""In the `variant` of weights that ImageNet-21k came before."""
+NOT_OWN = r"3rdparty|^tf_|Official Implementation"
+"""In the `variant` of weights that another source trained."""
 TEXT = ("source", "model", "variant", "precision", "latency_device", "misprint", "notes", "citation")
 
 
@@ -65,7 +67,7 @@ def load_cells(source: str) -> pd.DataFrame:
     """The networks of one source that can be drawn: one row per CELL, with top-1 and computed costs.
 
     Where a source has several rows for one network (recipes, or one row in two tables) the best top-1 counts; 8-bit
-    rows never do.
+    rows and those of networks that were trained on more than ImageNet-1k never do.
 
     Raises:
         ConfigError: there is no such source.
@@ -74,17 +76,16 @@ def load_cells(source: str) -> pd.DataFrame:
 
 
 def _best_of_each(rows: pd.DataFrame) -> pd.DataFrame:
-    """The row of the best top-1 of each network whose costs are known."""
+    """The row of the best top-1 of each network whose costs are known, trained on ImageNet-1k alone."""
+    rows = rows.loc[~rows["variant"].str.contains(MORE_DATA)]
     rows = rows.loc[rows["top1"].notna() & rows["macs"].notna() & (rows["precision"] == "float")]
     best_first = rows.sort_values("top1", ascending=False, kind="stable")
     return best_first.drop_duplicates(list(CELL)).sort_index().reset_index(drop=True)
 
 
 def load_every_source(models: Iterable[str]) -> pd.DataFrame:
-    """The networks of these families as each source trained them on ImageNet-1k: rows as `load_cells` has them.
-
-    Weights that a source has from another one, and those that began with more images, are left out.
-    """
+    """The networks of these families as each source trained them: rows as `load_cells` has them, but for weights that
+    a source has from another one."""
     trained = [rows.loc[~rows["variant"].str.contains(NOT_OWN)] for rows in map(load_published, sorted(_files()))]
     cells = pd.concat([_best_of_each(rows) for rows in trained], ignore_index=True)
     return cells.loc[cells["model"].isin(list(models))].reset_index(drop=True)

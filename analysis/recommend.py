@@ -121,7 +121,8 @@ def _described(row: Row) -> str:
     seeds = f" ({row['num_seeds']} seeds)" if row["num_seeds"] > 1 else ""
     latency = f", {row['latency_ms']:.2f} ms" if "latency_ms" in row else ""
     size = f"{row['macs'] / 1e6:.2f} M MACs, {row['num_params'] / 1e6:.3f} M params"
-    return f"{row['name']}, {size}, {with_deviation(row)} % top-1{seeds}{latency}"
+    test = "" if math.isnan(row["test_top1"]) else f" ({row['test_top1']:.2f} % on the test split)"
+    return f"{row['name']}, {size}, {with_deviation(row)} % top-1{seeds}{test}{latency}"
 
 
 def _rows(table: pd.DataFrame, varied: Sequence[str]) -> Iterator[Row]:

@@ -53,9 +53,15 @@ def is_replicated(table: pd.DataFrame) -> bool:
     return bool((table["num_seeds"] > 1).any())
 
 
+def was_trained(table: pd.DataFrame) -> bool:
+    """Whether a table's rows are of trainings; of published networks it is not known for how many epochs."""
+    return bool(table["epochs"].notna().any())
+
+
 def one_seed_each(table: pd.DataFrame) -> bool:
-    """Whether there are complete points in `by_setting`'s table and no setting has several seeds."""
-    return bool((table["state"] == "COMPLETE").any()) and not is_replicated(table)
+    """Whether there are complete points that were trained in `by_setting`'s table and no setting has several seeds."""
+    complete = table.loc[table["state"] == "COMPLETE"]
+    return was_trained(complete) and not is_replicated(table)
 
 
 def pooled_deviation(table: pd.DataFrame) -> float:

@@ -46,6 +46,8 @@ class Report:
     """The page to paste."""
     html: Path
     """The page to read, which stands alone."""
+    note: str
+    """Why published figures are left out; "" where there is nothing to say."""
     frontier: pd.DataFrame
     """The settings on the MACs frontier, cheapest first: rows of `add_frontiers`' table."""
 
@@ -108,7 +110,15 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
     write_atomically(out / "readme_tables.md", readme_tables(results).encode())
     write_atomically(out / "summary.md", answer_page(results.name, found, results.points).encode())
     paths = tuple(path for each in charts.values() for path in each)
-    return Report(folder=out, charts=paths, csv=csv, markdown=markdown, html=html, frontier=frontier_points(settings))
+    return Report(
+        folder=out,
+        charts=paths,
+        csv=csv,
+        markdown=markdown,
+        html=html,
+        note=comparison.note,
+        frontier=frontier_points(settings),
+    )
 
 
 def of_points(settings: pd.DataFrame) -> pd.DataFrame:

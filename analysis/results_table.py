@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.comparison import Comparison, beside_published
 from analysis.markdown import bold, escape, table
-from analysis.replicates import count_points, is_replicated, one_seed_each, with_deviation
+from analysis.replicates import count_points, is_replicated, one_seed_each, was_trained, with_deviation
 from analysis.settings import names_repeat, varying_settings
 
 Row = dict[str, Any]
@@ -22,10 +22,12 @@ IN_BOLD = (
     "In bold: the Pareto frontier of MACs against top-1. For a budget of N million MACs, ship the bold row with the "
     "most MACs at or below N."
 )
-EXPLANATION = (
-    "MACs count convolutions and linear layers of one image; top-1 and top-5 are percentages "
-    "of the validation split at the best epoch, test top-1 is that checkpoint's on the test split, where there is one."
+MACS = "MACs count convolutions and linear layers of one image; top-1 and top-5 are percentages"
+TRAINED = (
+    f"{MACS} of the validation split at the best epoch, test top-1 is that checkpoint's on the test split, where there "
+    "is one."
 )
+PUBLISHED = f"{MACS} as they were published."
 ONE_SEED = "Every setting was trained with one seed, so small differences may be noise."
 SEVERAL_SEEDS = (
     "Points that differ by their seed only are one row: top-1 is their mean ± their standard deviation, the other "
@@ -71,7 +73,7 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
         f"Points: {counts}. Published figures: {_published(points, comparison)}.{_shared(points)}",
         *([f"{escape(comparison.note)}."] if comparison.note else []),
         *([beside] if (beside := beside_published(points, comparison)) else []),
-        f"{IN_BOLD} {EXPLANATION}",
+        f"{IN_BOLD} {explanation(points)}",
         *_about_seeds(points),
         *(f"![{escape(description)}]({name})" for description, name in charts.items()),
         table([(c.header, c.align) for c in columns], [_line(row, columns) for row in largest_first(points)]),
@@ -79,11 +81,16 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
     return "\n\n".join(lines)
 
 
+def explanation(points: pd.DataFrame) -> str:
+    """What the columns of the page are."""
+    return TRAINED if was_trained(points) or points.empty else PUBLISHED
+
+
 def _about_seeds(points: pd.DataFrame) -> list[str]:
     """What the seeds mean for a reader; nothing of published networks, whose training is not known."""
     if is_replicated(points):
         return [SEVERAL_SEEDS]
-    return [ONE_SEED] if one_seed_each(points) and len(points["epochs_trained"].dropna()) else []
+    return [ONE_SEED] if one_seed_each(points) else []
 
 
 def _published(points: pd.DataFrame, comparison: Comparison) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,7 +28,7 @@ for _name, _value in {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }.items():
     os.environ.setdefault(_name, _value)
-CARRIES_ENVIRONMENT = os.environ.get("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "1") != "0"
+CARRIES_ENVIRONMENT = os.environ.get("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "1").lower() not in ("0", "false")
 """Whether a cluster's nodes are to build the environment of `uv run`, where that started this process."""
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # or Ray ships all of the folder, and workers here build their own
 if "ray" not in sys.modules:  # it looks once; a session of its own has a token in any case
@@ -80,8 +81,9 @@ def ray_session(config: SweepConfig) -> Generator[None]:
         threading.Thread(target=_end_with_ray, args=(over,), daemon=True).start()
     else:
         _reach(config.address)
+        shipped = _shipped()
         try:
-            ray.init(config.address, runtime_env=_shipped(), log_to_driver=False, logging_level=logging.CRITICAL)
+            ray.init(config.address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
         except AuthenticationError as error:
             raise ConfigError(
                 f"the Ray cluster at {config.address!r} wants another token, or none: copy ~/.ray/auth_token from its "
@@ -101,11 +103,22 @@ def ray_session(config: SweepConfig) -> Generator[None]:
 
 
 def _shipped() -> dict[str, Any]:
-    """What the nodes of a cluster are given: the project's own files, and the environment of `uv run`."""
+    """What the nodes of a cluster are given: the project's own files, and the environment of `uv run`.
+
+    Raises:
+        ConfigError: `uv run` was told of files that are no part of the project.
+    """
     root = Path(__file__).parents[1]
-    others = [f"/{path.name}" for path in root.iterdir() if path.name not in SHIPPED]
-    files = {"working_dir": str(root), "excludes": [*others, "__pycache__"]}
-    return hook(files) if CARRIES_ENVIRONMENT else files
+    others = [path.name for path in root.iterdir() if path.name not in SHIPPED]
+    patterns = [re.sub(r"([^\w. -])", r"\\\1", name).replace(" ", "[ ]") for name in others]  # as in .gitignore
+    files = {"working_dir": str(root), "excludes": [*(f"/{each}" for each in patterns), "__pycache__"]}
+    try:
+        return hook(files) if CARRIES_ENVIRONMENT else files
+    except RuntimeError as error:
+        raise ConfigError(
+            f"the environment of `uv run` cannot be carried to the cluster ({one_line(error)}); start in the project's "
+            "folder, or set RAY_ENABLE_UV_RUN_RUNTIME_ENV=0 where the nodes have one"
+        ) from error
 
 
 def _end_with_head(over: threading.Event, address: str) -> None:
@@ -311,10 +324,16 @@ def _fit_in_memory(fit: Callable[[list[Point], str], None], points: list[Point],
 
 
 def _cause(error: Exception) -> Exception:
-    """Of what several workers raised: that one ran out of memory, else the first; others raise in its wake."""
+    """Of what several workers raised the one that says most: others lose their peers in its wake."""
     failures = getattr(error, "worker_failures", {})  # of Ray Train's, by rank
     causes = [failures[rank] for rank in sorted(failures)]
-    return next((each for each in causes if is_out_of_memory(each)), causes[0] if causes else error)
+
+    def rank(cause: Exception) -> int:
+        if is_out_of_memory(cause) or is_device_lost(cause):
+            return 0
+        return 2 if re.search("closed by peer|reset by peer|NCCL|gloo", str(cause)) else 1
+
+    return min(causes, key=rank, default=error)
 
 
 def _worker(config: dict[str, Any]) -> None:

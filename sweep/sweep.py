@@ -125,10 +125,10 @@ def run(
         if found:
             names = ", ".join(sorted({folder.name for folder in found.values()}))
             say(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
-        from sweep.tracking import Tracker, check_server, connect, tracking_uri  # MLflow takes seconds to import
+        from sweep.tracking import Tracker, check_store, connect, tracking_uri  # MLflow takes seconds to import
 
         uri = tracking_uri(config.runs, config.tracking_uri)
-        check_server(uri)
+        check_store(uri)
         resources, predicted = _prepare(config, held, found, say, stack) if needs_training else (None, None)
         store = connect(uri, config.runs)
         identity = write_identity(config, plan)

@@ -24,7 +24,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 import logging
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from sweep.mlflow_views import view_tags
@@ -108,12 +108,31 @@ def _cause(error: BaseException) -> BaseException:
     return found
 
 
-def check_server(uri: str) -> None:
-    """Raise a ConfigError unless the MLflow server at `uri` answers, if that is one; nothing is written."""
-    if uri.startswith(("http:", "https:")):
-        logging.getLogger("mlflow").setLevel(logging.CRITICAL)
-        with reaching(uri):
-            MlflowClient(uri).get_experiment_by_name(EXPERIMENT)
+class DeletedExperimentError(ConfigError):
+    """The store's experiment was deleted, and can be restored."""
+
+
+def check_store(uri: str) -> None:
+    """Raise a ConfigError unless the MLflow store at `uri` answers, or is a file yet to be made; nothing is written.
+
+    Raises:
+        DeletedExperimentError: it does, but its experiment was deleted.
+    """
+    if uri.startswith("sqlite:") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        return
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
+    with reaching(uri):
+        _find_experiment(MlflowClient(uri), uri)
+
+
+def _find_experiment(client: MlflowClient, uri: str) -> Experiment | None:
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None and found.lifecycle_stage != "active":
+        raise DeletedExperimentError(
+            f"the experiment {EXPERIMENT} of {without_credentials(uri)} was deleted; restore it: "
+            f"MlflowClient().restore_experiment({found.experiment_id!r})"
+        )
+    return found
 
 
 def connect(uri: str, runs: Path) -> Store:
@@ -131,12 +150,7 @@ def connect(uri: str, runs: Path) -> Store:
         if uri.startswith("sqlite:"):
             runs.mkdir(parents=True, exist_ok=True)
         client = MlflowClient(uri)
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found is not None and found.lifecycle_stage != "active":
-            raise ConfigError(
-                f"the experiment {EXPERIMENT} of {without_credentials(uri)} was deleted; restore it: "
-                f"MlflowClient().restore_experiment({found.experiment_id!r})"
-            )
+        found = _find_experiment(client, uri)
         local = (runs.absolute() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
         id_ = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifact_location=local)
         tags = found.tags if found else {}

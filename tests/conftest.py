@@ -17,8 +17,9 @@ def shared_folder(factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache for what a session's fixtures run, as the fixture below comes too late for them."""
+    """A cache for what a session's fixtures run, and no MLflow server: the fixture below comes too late for them."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         cache = shared_folder(tmp_path_factory) / "cache"
         cache.mkdir(exist_ok=True)
         patch.setenv("MOBILENET_SWEEP_CACHE", str(cache))

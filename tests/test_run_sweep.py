@@ -1,5 +1,6 @@
 """The command line: mistakes cost one line and exit 2, and start nothing; what it prints can be used."""
 
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -308,3 +309,15 @@ def test_an_axis_is_repeated_and_replaces_those_of_a_saved_configuration(in_fold
     config = parse_sweep([*QUICK, "--axis", "dropout=0,0.2", "--axis", "lr=0.1"], SweepConfig, "", "")
 
     assert config.axis == ("dropout=0,0.2", "lr=0.1")
+
+
+def test_ui_refuses_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mlflow.db").write_text("a store")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        assert run_sweep.main(["ui", "--runs", str(tmp_path), "--port", port]) == 2
+
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"error: cannot listen on 127.0.0.1:{port} (")
+    assert printed.out == ""

@@ -15,6 +15,8 @@ import torch
 from trainers.errors import ConfigError
 
 LAST, BEST = "last.pt", "best.pt"
+NEXT_BEST = "best.next.pt"
+"""What is the best once `last.pt` has the epoch that found it: an attempt that ends before leaves nothing behind."""
 LEFT_BEHIND_SECONDS = 3600.0
 """What is unfinished for so long is of a process that was killed; until then it may be of a node taken for lost."""
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, AttributeError,

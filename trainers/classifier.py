@@ -101,8 +101,6 @@ class Training:
             raw = evaluate(self.model, val, self.device.autocast) if self.ema else None
             is_best = scores.top1 > max((m.top1 for m in self.history), default=-1.0)
             test = self._test_best(at_hand=is_best) if epoch == self.config.epochs else None
-            if is_best:  # last of all that may fail: a next attempt is not to find what this one did not finish
-                self._save_best(epoch, scores)
             before = self.history[-1].train_seconds if self.history else 0.0
             self.history.append(
                 Measurement(
@@ -124,7 +122,7 @@ class Training:
                     test_loss=test and test.loss,
                 )
             )
-            self._save_last()
+            self._save(scores if is_best else None)
             yield self.history[-1]
 
     @property
@@ -196,15 +194,14 @@ class Training:
         model.load_state_dict(best["model"])
         return model
 
-    def _save_best(self, epoch: int, scores: Scores) -> None:
+    def _save(self, best: Scores | None) -> None:
+        """Write the checkpoint of the last epoch, and that of the best one if it is the same, with its scores."""
         if not self.workers.first:
             return
-        state = {"model": self.scored.state_dict(), "epoch": epoch, "scores": asdict(scores), **self._identity()}
-        checkpoint.save(state, self.point.folder / checkpoint.BEST)
-
-    def _save_last(self) -> None:
-        if not self.workers.first:
-            return
+        folder, epoch = self.point.folder, len(self.history)
+        if best is not None:
+            state = {"model": self.scored.state_dict(), "epoch": epoch, "scores": asdict(best), **self._identity()}
+            checkpoint.save(state, folder / checkpoint.NEXT_BEST)
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -213,7 +210,9 @@ class Training:
             "history": [asdict(m) for m in self.history],
             **self._identity(),
         }
-        checkpoint.save(state, self.point.folder / checkpoint.LAST)
+        checkpoint.save(state, folder / checkpoint.LAST)
+        if best is not None:
+            (folder / checkpoint.NEXT_BEST).replace(folder / checkpoint.BEST)
 
     def _identity(self) -> dict[str, Any]:
         """What makes a checkpoint usable by itself."""
@@ -226,15 +225,20 @@ class Training:
 
     def _resume(self) -> None:
         state = checkpoint.load(self.point.folder / checkpoint.LAST, self.device.place)
-        if state is None:
-            return
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        if self.ema:
-            self.ema.model.load_state_dict(state["ema"]["model"])
-            self.ema.num_updates = state["ema"]["num_updates"]
-        self.history = [Measurement(**m) for m in state["history"]]
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+            if self.ema:
+                self.ema.model.load_state_dict(state["ema"]["model"])
+                self.ema.num_updates = state["ema"]["num_updates"]
+            self.history = [Measurement(**m) for m in state["history"]]
+        found = self.point.folder / checkpoint.NEXT_BEST  # of a process that was killed
+        if self.workers.first and (best := checkpoint.load(found)):
+            if best["epoch"] == len(self.history):
+                found.replace(self.point.folder / checkpoint.BEST)
+            else:
+                found.unlink()
 
 
 def _raise_if_diverged(losses: torch.Tensor, checked: slice, epoch: int) -> None:

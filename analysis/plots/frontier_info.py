@@ -14,7 +14,7 @@ from analysis.frontier import Cost, frontier_mask
 from analysis.pareto import pareto_mask
 from analysis.plots.cells import cell_labels, shade_column
 from analysis.plots.ticks import percent_limits
-from analysis.replicates import count_points, is_replicated, one_seed_each
+from analysis.replicates import count_points, is_replicated, one_seed_each, was_trained
 from analysis.source_range import SourceRange, source_range
 
 Array = NDArray[np.float64]
@@ -147,7 +147,7 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str,
     return FrontierInfo(
         title=one_line(sweep, 70),
         subtitle=one_line(" · ".join(part for part in (_subtitle(table, comparison), on) if part), 110),
-        caption=_caption(table.loc[table[cost].notna()], shown),
+        caption=_caption(table.loc[table[cost].notna()], shown, num_unknown=len(table) - len(table[cost].dropna())),
         note=one_line(comparison.note, 130),
         x_label=f"{COST_AXES[cost].label}, log scale",
         points=_series(shown, on_frontier, cost),
@@ -217,7 +217,7 @@ def _weight_sharing(comparison: Comparison, cost: Cost) -> Series | None:
     if cost not in PUBLISHED_COSTS or comparison.weight_sharing.empty:
         return None
     known = comparison.weight_sharing.dropna(subset=[cost])
-    return _series_of(known, cost, "weight sharing, as printed") if len(known) else None
+    return _series_of(known, cost, f"weight sharing ({len(known)})") if len(known) else None
 
 
 def _series_of(cells: pd.DataFrame, cost: Cost, label: str) -> Series:
@@ -247,7 +247,7 @@ def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _caption(table: pd.DataFrame, shown: pd.DataFrame) -> str:
+def _caption(table: pd.DataFrame, shown: pd.DataFrame, *, num_unknown: int) -> str:
     states, num_below = count_points(table), np.count_nonzero(shown["below"])
     parts = [f"{states['COMPLETE']} complete"]
     if "PRUNED" in states:
@@ -256,7 +256,10 @@ def _caption(table: pd.DataFrame, shown: pd.DataFrame) -> str:
     if "FAILED" in states:
         parts.append(f"{states['FAILED']} failed (not drawn)")
     counts = f"{states.total()} point{'s' if states.total() != 1 else ''}: {', '.join(parts)}"
+    if len(table) and not was_trained(table):
+        counts = f"{len(table)} published networks, at costs that this project counts"
     seed = ["one seed each"] if one_seed_each(table) else ["means over seeds"] if is_replicated(table) else []
     family = "family " if len(set(shown["model"])) > 1 else ""
     labels = [f"labels: {family}width@resolution"] if "COMPLETE" in states else []
-    return " · ".join([counts, *seed, *labels])
+    unknown = [f"of {num_unknown} others it is not known"] if num_unknown else []
+    return " · ".join([counts, *unknown, *seed, *labels])

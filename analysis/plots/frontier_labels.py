@@ -60,6 +60,7 @@ def _draw_label(axes: Axes, text: str, at: tuple[float, float], anchor: Array, p
         textcoords="offset points",
         va="bottom",
         fontsize=style.LABEL,
+        parse_math=False,
         color=style.INK,
         arrowprops=leader if place.leader else None,
         zorder=5,

@@ -26,7 +26,7 @@ SILENT = (
     "--disable-component-update",
 )
 LOCAL = ("file:", "data:", "blob:")
-HOVERED = re.compile(r"0\.\d+@\d+ p\dtop-1 [\d.]+ %.* M MACs, .* M params")
+HOVERED = re.compile(r"mobilenet_v2_0\.\d+_\d+ p\dtop-1 [\d.]+ %.* M MACs, .* M params")
 """The lines of a dot's text, run together."""
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 

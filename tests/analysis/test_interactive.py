@@ -67,7 +67,7 @@ def test_published_figures_are_series_of_their_own(digits_rows: list[Row], make_
 
     names = [trace["name"] for trace in chart.traces]
     assert names.count("published: tf_slim") == 2  # dots and line
-    assert {"weight sharing, as printed", "range of 6 sources"} <= set(names)
+    assert {"weight sharing (51)", "range of 6 sources"} <= set(names)
 
 
 def test_names_cannot_be_read_as_html(make_row: Callable[..., Row], make_table: MakeTable) -> None:

@@ -1,6 +1,7 @@
 """Plans, measurements and one real sweep that the tests of the package share."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -113,6 +114,7 @@ def real_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     arguments = [*ARGUMENTS, "--runs", str(runs)]
     with FileLock(shared / "real_sweep.lock"):
         if not outcome.is_file():
+            shutil.rmtree(runs, ignore_errors=True)  # another worker's attempt
             printed = StringIO()
             with redirect_stdout(printed):
                 exit_code = run_sweep.main(arguments)

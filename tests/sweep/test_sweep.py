@@ -15,6 +15,7 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
+from zipfile import ZipFile
 
 import pandas as pd
 import pytest
@@ -411,14 +412,22 @@ def test_rays_own_hook_for_uv_is_off() -> None:
 
 @pytest.mark.parametrize("carries", [True, False])
 def test_a_cluster_is_given_the_projects_own_files_and_the_environment_of_uv(
-    carries: bool, monkeypatch: pytest.MonkeyPatch
+    carries: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whatever else lies beside them, by Ray's own packing."""
+    from ray._private.runtime_env.packaging import create_package
+
+    own = {"run_sweep.py", "pyproject.toml", "uv.lock", "sweep", "search_spaces", "trainers", "analysis"}
+    for name in (*own, "secrets[1].env", "back\\slash", "trail ", " lead", "a*b", "!keep", "#hash", "é?", ".env"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    monkeypatch.setattr(runner, "__file__", str(tmp_path / "sweep" / "runner.py"))
     monkeypatch.setattr(runner, "CARRIES_ENVIRONMENT", carries)
     monkeypatch.setattr(runner, "hook", lambda files: files | {"py_executable": "uv run python"})
 
     shipped = runner._shipped()
 
-    root = Path(runner.__file__).parents[1]
-    left = {path.name for path in root.iterdir()} - {name.removeprefix("/") for name in shipped["excludes"]}
-    assert left - {"uv.lock"} == {"run_sweep.py", "pyproject.toml", "sweep", "search_spaces", "trainers", "analysis"}
+    package = tmp_path / "package.zip"
+    create_package(shipped["working_dir"], package, include_gitignore=True, excludes=shipped["excludes"])
+    assert {Path(name).parts[-2] for name in ZipFile(package).namelist() if name.endswith("file")} == own
     assert ("py_executable" in shipped) == carries

@@ -16,7 +16,15 @@ from mlflow.exceptions import MlflowException
 from sweep.mlflow_views import VIEWS, view_links, view_tags
 from sweep.plan import Plan
 from sweep.results import ResultsLog, latest_rows, load_measurements
-from sweep.tracking import COSTS, EPOCH_METRICS, Tracker, check_server, connect, tracking_uri
+from sweep.tracking import (
+    COSTS,
+    EPOCH_METRICS,
+    DeletedExperimentError,
+    Tracker,
+    check_store,
+    connect,
+    tracking_uri,
+)
 from tests.sweep.conftest import measurement, open_recorder, quick_plan
 from trainers.errors import ConfigError
 
@@ -262,7 +270,7 @@ def test_what_fails_to_be_written_is_written_later(
 
 def test_a_server_that_is_not_there_is_one_clear_error_without_its_password() -> None:
     with pytest.raises(ConfigError) as error:
-        check_server("http://user:secret@127.0.0.1:1")
+        check_store("http://user:secret@127.0.0.1:1")
 
     said = "MLflow cannot be reached at http://127.0.0.1:1: [Errno 111] Connection refused; start it, or choose"
     assert str(error.value).startswith(said)
@@ -304,8 +312,9 @@ def test_a_deleted_experiment_is_named_with_what_restores_it(store: tuple[str, P
     uri = f"sqlite:///{shutil.copy(store[0].removeprefix('sqlite:///'), tmp_path / 'old.db')}"
     MlflowClient(uri).delete_experiment(connect(uri, tmp_path).experiment_id)
 
-    with pytest.raises(ConfigError, match=r"^the experiment mobilenet-sweep of .* was deleted; restore it: "):
-        connect(uri, tmp_path)
+    for look in (check_store, lambda uri: connect(uri, tmp_path)):
+        with pytest.raises(DeletedExperimentError, match=r"^the experiment mobilenet-sweep of .* was deleted; restore"):
+            look(uri)
 
 
 def test_views_show_what_points_have(start: Callable[..., tuple[Tracker, Plan]], store: tuple[str, Path]) -> None:

@@ -128,8 +128,46 @@ def test_resumed_run_equals_the_uninterrupted_one(
     assert all(later.train_seconds > earlier.train_seconds for earlier, later in pairwise(resumed))
 
 
+@pytest.mark.parametrize(("has_last", "top1"), [(False, 60.0), (True, 90.0)])
+def test_the_best_of_a_killed_process_counts_if_its_epoch_does(
+    make_point: MakePoint, linear_model: str, has_last: bool, top1: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed before or after last.pt is written; what trains on scores otherwise, as another device may."""
+    found = [60.0, 90.0, *([] if has_last else [50.0, 55.0]), 40.0]
+    monkeypatch.setattr(classifier, "evaluate", lambda *_: Scores(loss=1.0, top1=found.pop(0), top5=95.0))
+    point = make_point(model=linear_model, epochs=2)
+    save = checkpoint.save
+
+    def die(state: dict[str, Any], path: Path) -> None:
+        if path.name == checkpoint.NEXT_BEST and state["epoch"] == 2:
+            save(state, path)
+            if has_last:
+                monkeypatch.setattr(Path, "replace", raise_killed)
+            else:
+                raise KeyboardInterrupt
+        else:
+            save(state, path)
+
+    def raise_killed(path: Path, target: Path) -> Path:
+        if path.name == checkpoint.NEXT_BEST:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    rename = Path.replace
+    monkeypatch.setattr(checkpoint, "save", die)
+    with pytest.raises(KeyboardInterrupt):
+        list(train([point]))
+    monkeypatch.setattr(checkpoint, "save", save)
+    monkeypatch.setattr(Path, "replace", rename)
+
+    measured = list(train([point]))
+
+    assert max(m.top1 for m in measured) == load(point, "best.pt")["scores"]["top1"] == top1
+    assert not (point.folder / checkpoint.NEXT_BEST).exists()
+
+
 def test_run_killed_between_its_two_checkpoints_equals_the_uninterrupted_one(make_point: MakePoint) -> None:
-    """best.pt is then of an epoch that last.pt does not know."""
+    """best.pt is then of an epoch that last.pt does not know, as an earlier version left it."""
     whole, killed = make_point("whole"), make_point("killed")
     expected = list(train([whole]))
     running = train([killed])

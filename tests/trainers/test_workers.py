@@ -134,5 +134,4 @@ def test_a_process_by_itself_shares_nothing() -> None:
     assert alone.sum(values) is values
     assert alone.wrap(model) is model
     alone.agree([values])
-    alone.wait()
     assert values.tolist() == [1, 1]
