@@ -101,11 +101,10 @@ def _draw_published(axes: Axes, chart: FrontierInfo) -> None:
 
 def _draw_seeds(axes: Axes, chart: FrontierInfo) -> None:
     """The single trainings of each mean, and one deviation up and down."""
-    as_pixels = len(chart.costs) > style.MOST_VECTORS
     several = ~np.isnan(chart.deviations)
-    axes.plot(*chart.runs.T, rasterized=as_pixels, **style.RUN)
+    axes.plot(*chart.runs.T, rasterized=chart.as_pixels, **style.RUN)
     costs, top1, deviations = chart.costs[several], chart.top1[several], chart.deviations[several]
-    axes.errorbar(costs, top1, deviations, rasterized=as_pixels, **style.DEVIATION)
+    axes.errorbar(costs, top1, deviations, rasterized=chart.as_pixels, **style.DEVIATION)
 
 
 def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
@@ -116,7 +115,7 @@ def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
     colours = np.array([by_value[value] for value in chart.shades.tolist()], dtype=object)
     faces = np.where(chart.pruned, "none", colours)
     edges = np.where(chart.pruned, colours, np.where(chart.on_frontier, style.INK, "white"))  # white: not on the line
-    models, as_pixels = np.array(chart.models, dtype=object), len(chart.costs) > style.MOST_VECTORS
+    models = np.array(chart.models, dtype=object)
     for model in sorted(set(chart.models)):
         own = style.marker(model, chart.models)
         for mask, marker, zorder in (
@@ -138,5 +137,5 @@ def _draw_points(axes: Axes, chart: FrontierInfo) -> None:
                 edgecolors=list(edges[rows]),
                 clip_on=False,
                 zorder=zorder,
-                rasterized=as_pixels,
+                rasterized=chart.as_pixels,
             )

@@ -107,6 +107,11 @@ class FrontierInfo:
         return pd.concat(tables, ignore_index=True)
 
     @property
+    def as_pixels(self) -> bool:
+        """Whether there are too many dots for SVG and PDF to hold each."""
+        return len(self.labels) > style.MOST_VECTORS
+
+    @property
     def costs(self) -> Array:
         """Of all points, as the axis has them."""
         return np.concatenate([np.empty(0), *(series.costs for series in self.points)])

@@ -32,6 +32,7 @@ def draw_labels(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> Non
         faint=faint,
         bounds=np.asarray(axes.get_window_extent().extents) * 72 / canvas.figure.dpi,
     )
+    # where several points share a place, the largest
     radii = {at: size / 2 for at, size in sorted(zip(map(tuple, points.tolist()), chart.sizes.tolist(), strict=True))}
     for at, anchor, text, place in zip(names, anchors, names.values(), places, strict=True):
         if place is not None:

@@ -47,7 +47,7 @@ def _areas(chart: FrontierInfo) -> list[Line2D]:
 def _kinds(chart: FrontierInfo) -> list[Line2D | Patch]:
     """The lines with the points on them, then the points off them."""
     shape = style.marker(chart.models[0], chart.models) if chart.models else ""
-    on, off = (style.LARGE, style.SMALL) if chart.num_params is None else (style.LARGE, style.LARGE)
+    off = style.SMALL if chart.num_params is None else style.LARGE  # its edge tells it where sizes tell parameters
     handles: list[Line2D | Patch] = [
         Line2D(
             [],
@@ -56,7 +56,7 @@ def _kinds(chart: FrontierInfo) -> list[Line2D | Patch]:
             linewidth=1.4,
             linestyle=style.linestyle(i),
             marker=shape,
-            markersize=on,
+            markersize=style.LARGE,
             markerfacecolor=style.MUTED,
             label=one_line(series.label, 20),
         )

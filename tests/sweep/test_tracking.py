@@ -39,6 +39,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 
 
 @pytest.fixture
+def old_store(store: tuple[str, Path], tmp_path: Path) -> str:
+    """The URI of a copy that a test may change."""
+    return f"sqlite:///{shutil.copy(store[0].removeprefix('sqlite:///'), tmp_path / 'old.db')}"
+
+
+@pytest.fixture
 def start(store: tuple[str, Path], tmp_path: Path) -> Callable[..., tuple[Tracker, Plan]]:
     """Starts a tracker of a two-point plan with three epochs each."""
 
@@ -291,30 +297,28 @@ def test_the_environment_names_the_store_unless_the_user_does(tmp_path: Path, mo
 
 
 def test_an_experiment_of_an_earlier_version_gets_its_views_and_keeps_its_description(
-    store: tuple[str, Path], tmp_path: Path
+    old_store: str, tmp_path: Path
 ) -> None:
-    uri = f"sqlite:///{shutil.copy(store[0].removeprefix('sqlite:///'), tmp_path / 'old.db')}"
-    client = MlflowClient(uri)
-    id_ = connect(uri, tmp_path).experiment_id
+    client = MlflowClient(old_store)
+    id_ = connect(old_store, tmp_path).experiment_id
     client.set_experiment_tag(id_, "mlflow.note.content", "ours")
     for name in view_tags():
         client.delete_experiment_tag(id_, name)
     assert not view_tags().keys() & client.get_experiment(id_).tags.keys()
 
-    connect(uri, tmp_path)
+    connect(old_store, tmp_path)
 
     tags = client.get_experiment(id_).tags
     assert tags["mlflow.note.content"] == "ours"
     assert {name: tags[name] for name in view_tags()} == view_tags()
 
 
-def test_a_deleted_experiment_is_named_with_what_restores_it(store: tuple[str, Path], tmp_path: Path) -> None:
-    uri = f"sqlite:///{shutil.copy(store[0].removeprefix('sqlite:///'), tmp_path / 'old.db')}"
-    MlflowClient(uri).delete_experiment(connect(uri, tmp_path).experiment_id)
+def test_a_deleted_experiment_is_named_with_what_restores_it(old_store: str, tmp_path: Path) -> None:
+    MlflowClient(old_store).delete_experiment(connect(old_store, tmp_path).experiment_id)
 
-    for look in (check_store, lambda uri: connect(uri, tmp_path)):
+    for look in (check_store, lambda uri: connect(old_store, tmp_path)):
         with pytest.raises(DeletedExperimentError, match=r"^the experiment mobilenet-sweep of .* was deleted; restore"):
-            look(uri)
+            look(old_store)
 
 
 def test_views_show_what_points_have(start: Callable[..., tuple[Tracker, Plan]], store: tuple[str, Path]) -> None:
