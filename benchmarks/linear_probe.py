@@ -1,0 +1,68 @@
+"""Logistic regression on raw pixels: the accuracy that a network on the same images has to leave behind.
+
+    uv run benchmarks/linear_probe.py --data PATH [--resolution 16 32 64 128]
+
+Pixels of the centre crops that a sweep evaluates, centred; no augmentation. The optimum of an L2 penalty lies in the
+span of the training images, so that as many coordinates as there are images give the same answer as all pixels would.
+The penalty is chosen on the validation split, which flatters the probe.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from sklearn.linear_model import LogisticRegression
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from its checkout, not installed
+
+from trainers.config import TrainConfig
+from trainers.datasets.batches import batches
+from trainers.datasets.dataset import Dataset, SplitName
+from trainers.datasets.registry import check_dataset
+
+INVERSE_PENALTIES = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
+LEAST_VARIANCE = 1e-9
+"""Directions of a smaller share of the largest variance are rounding errors."""
+
+
+def pixels(dataset: Dataset, split: SplitName, resolution: int) -> torch.Tensor:
+    """The images of a split (N, 3 R R), 0 to 1."""
+    config = TrainConfig(data=dataset.name, num_classes=len(dataset.classes), resolution=resolution)
+    found = batches(dataset, split, config, num_workers=0, centred=True)
+    return torch.cat([images for images, _ in found]).flatten(1).float().div_(255)
+
+
+def coordinates(images: dict[SplitName, torch.Tensor]) -> dict[SplitName, torch.Tensor]:
+    """The images of each split in an orthonormal basis of the centred training images' span."""
+    mean = images["train"].mean(0)
+    train = images["train"] - mean
+    variances, basis = torch.linalg.eigh((train @ train.T).double())
+    kept = variances > LEAST_VARIANCE * variances.max()
+    to_basis = basis[:, kept] / variances[kept].sqrt()
+    return {split: ((each - mean) @ train.T).double() @ to_basis for split, each in images.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="as for a sweep; with a test split")
+    parser.add_argument("--resolution", type=int, nargs="+", default=[16, 32, 64, 128], help="px")
+    arguments = parser.parse_args()
+    dataset = check_dataset(arguments.data)
+    for resolution in arguments.resolution:
+        found = coordinates({split: pixels(dataset, split, resolution) for split in dataset.splits})
+        scored: list[tuple[dict[SplitName, float], float]] = []
+        for inverse_penalty in INVERSE_PENALTIES:
+            probe = LogisticRegression(C=inverse_penalty, max_iter=3000)
+            probe.fit(found["train"].numpy(), dataset.splits["train"].labels)
+            top1: dict[SplitName, float] = {
+                s: 100 * probe.score(each.numpy(), dataset.splits[s].labels) for s, each in found.items()
+            }
+            scored.append((top1, inverse_penalty))
+        best, inverse_penalty = max(scored, key=lambda each: each[0]["val"])
+        said = ", ".join(f"{split} {top1:.1f} %" for split, top1 in best.items())
+        print(f"{resolution} px: {said} (C = {inverse_penalty:g})", flush=True)
+
+
+if __name__ == "__main__":
+    main()
