@@ -57,6 +57,8 @@ def html_page(
         webgl=any(trace["type"] == "scattergl" for trace in chart.traces),  # Plotly's makes functions from text
         colours_of=chart.colours_of,
         colours=chart.colours,
+        areas=" to ".join(chart.areas),
+        latency=results.latency,
         plotly=get_plotlyjs(),
         pictures=[_embedded(picture) for picture in pictures],
         provenance=provenance.rows,

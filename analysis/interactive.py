@@ -54,6 +54,8 @@ class InteractiveChart:
     """The setting that colours tell."""
     colours: Sequence[tuple[str, str]]
     """Its values and their colours."""
+    areas: tuple[str, ...]
+    """The parameters of the smallest dot and of the largest one, millions; none where there are no dots."""
 
 
 _Coordinates = dict[Cost, tuple[list[float], list[float]]]
@@ -75,16 +77,16 @@ def interactive_chart(results: SweepResults) -> InteractiveChart:
     parts = [*_published(results, costs), *_frontiers(shown, costs), *_families(shown, costs)]
     return InteractiveChart(
         traces=[part.trace for part in parts],
-        axes=[_axis(cost, parts, results.latency) for cost in costs],
+        axes=[_axis(cost, parts) for cost in costs],
         colours_of=shade_column(shown)[1],
         colours=[(f"{value:.4g}", colour) for value, colour in _shades(shown).items()],
+        areas=tuple(f"{params / 1e6:.3g}" for params in shown["num_params"].agg(["min", "max"]).dropna().unique()),
     )
 
 
-def _axis(cost: Cost, parts: Sequence[_Part], latency: str) -> Axis:
-    label = COST_AXES[cost].label + (f" on {_text(latency)}" if cost == "latency_ms" else "")
+def _axis(cost: Cost, parts: Sequence[_Part]) -> Axis:
     coordinates = [part.coordinates.get(cost, ([], [])) for part in parts]
-    return Axis(name=cost, label=label, xs=[x for x, _ in coordinates], ys=[y for _, y in coordinates])
+    return Axis(name=cost, label=COST_AXES[cost].label, xs=[x for x, _ in coordinates], ys=[y for _, y in coordinates])
 
 
 def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:

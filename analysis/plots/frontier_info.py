@@ -60,7 +60,7 @@ class FrontierInfo:
     caption: str
     """How many points there are in each state, and what the chart does not show by itself."""
     note: str
-    """About published figures; "" where there is nothing to say."""
+    """About published figures: why they are left out, or what is drawn of them; "" where there is nothing to say."""
     x_label: str
     points: tuple[Series, ...]
     """What is drawn of the sweep, one series per dataset: its settings, each at the mean of its seeds."""
@@ -149,16 +149,19 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str,
     params = shown["num_params"].to_numpy(dtype=float) / 1e6
     num_params = params if cost == "macs" and len(np.unique(params)) > 1 else None
     on_line = on_frontier.loc[shown.index].to_numpy(dtype=bool)
+    sources, sharing = _source_range(comparison, cost), _weight_sharing(comparison, cost)
+    band = ["band: the same networks, from the worst to the best source's training"] if sources else []
+    stars = ["stars: parts of supernets, which share weights"] if sharing else []
     return FrontierInfo(
         title=one_line(sweep, 70),
         subtitle=one_line(" · ".join(part for part in (_subtitle(table, comparison), on) if part), 110),
         caption=_caption(table.loc[table[cost].notna()], shown, num_unknown=len(table) - len(table[cost].dropna())),
-        note=one_line(comparison.note, 130),
+        note=one_line(" · ".join([comparison.note] if comparison.note else [*band, *stars]), 130),
         x_label=f"{COST_AXES[cost].label}, log scale",
         points=_series(shown, on_frontier, cost),
         published=_published(comparison, cost),
-        source_range=_source_range(comparison, cost),
-        weight_sharing=_weight_sharing(comparison, cost),
+        source_range=sources,
+        weight_sharing=sharing,
         models=tuple(shown["model"]),
         shade_title=shade_title,
         shades=shown[shade].to_numpy(dtype=float),

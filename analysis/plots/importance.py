@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis import style
 from analysis.plots.cells import Array, complete_settings, spaced
 from analysis.plots.sheet import Texts, label_axes, sheet, texts_of
-from analysis.replicates import SAME
+from analysis.replicates import SAME, was_trained
 from analysis.sweep_results import SweepResults
 
 LEAST_SETTINGS, LEAST_VARYING = 8, 3
@@ -36,14 +36,14 @@ class ImportanceInfo:
 
 
 def info(results: SweepResults) -> ImportanceInfo | None:
-    """What the chart shows; None unless three settings vary over eight COMPLETE ones, and for several
-    datasets; of two the chart of width and resolution tells more."""
+    """What the chart shows; None unless three settings vary over eight COMPLETE ones, for several datasets, and for
+    published networks, whose settings nobody chose; of two settings the chart of width and resolution tells more."""
     all_complete = complete_settings(results)
     complete: pd.DataFrame = all_complete.iloc[spaced(len(all_complete), MOST_SETTINGS)]
     of_all = f" of {len(all_complete)}" if len(all_complete) > len(complete) else ""
     names = [name for name in SAME if len(set(complete[name].astype(str))) > 1]
     top1 = complete["top1"].to_numpy(dtype=float)
-    if len(complete) < LEAST_SETTINGS or len(names) < LEAST_VARYING or np.ptp(top1) == 0:
+    if len(complete) < LEAST_SETTINGS or len(names) < LEAST_VARYING or np.ptp(top1) == 0 or not was_trained(complete):
         return None
     shares, unseen = explained(complete.loc[:, names], top1)
     order = np.argsort(-shares, kind="stable")[:MOST_BARS]

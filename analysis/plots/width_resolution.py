@@ -88,10 +88,9 @@ def info(results: SweepResults) -> HeatMapInfo | None:
         return None
     panels = sorted(found, key=lambda panel: -panel.top1.size)[:MOST_PANELS]
     most_columns, most_rows = CELLS_WITH_NUMBERS[len(panels)]
-    left_out = f" · {len(found) - len(panels)} families left out" if len(found) > len(panels) else ""
-    caption = (
-        f"Best setting of each network; hatched where none is complete · lines: equal MACs (M: millions){left_out}"
-    )
+    num_families = len(set(cells["model"]))
+    shown = f" · {len(panels)} of {num_families} families" if num_families > len(panels) else ""
+    caption = f"Best setting of each network; hatched where none is complete · lines: equal MACs (M: millions){shown}"
     return HeatMapInfo(
         texts=texts_of(results, "Top-1 (%) over width and resolution", caption),
         panels=tuple(panels),

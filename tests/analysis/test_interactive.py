@@ -57,7 +57,7 @@ def test_latency_is_an_axis_where_it_was_measured(digits_rows: list[Row], make_t
     chart = chart_of(make_table(digits_rows), latencies=places)
 
     assert [axis.name for axis in chart_of(make_table(digits_rows)).axes] == ["macs", "num_params", "activations"]
-    assert chart.axes[3].label == "Latency of one image (ms) on cpu &lt;4&gt;"
+    assert chart.axes[3].label == "Latency of one image (ms)"
     assert [x for x in shown(chart, 3, "mobilenet_v2")[0] if x is not None] == [3.0, 4.0]
     json.dumps(chart.axes[3].xs, allow_nan=False)
 
