@@ -80,10 +80,13 @@ class ReportArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class RecommendArguments:
-    """Name the most accurate network of a sweep within caps, the next best, and the command that exports it."""
+    """Name the most accurate network of a sweep within caps, or the cheapest that reaches a top-1, the next best, and
+    the command that exports it."""
 
-    folder: Positional[Path]
-    """The sweep's folder, such as runs/mnv2_quick-digits."""
+    folder: Positional[Path | None] = None
+    """The sweep's folder, such as runs/mnv2_quick-digits; unset: choose from a published source."""
+    published: str | None = None
+    """Published table to choose from, such as tf_slim, where there is no sweep yet."""
     max_macs: Amount = None
     """Multiply-accumulates at most, such as 100M."""
     max_params: Amount = None
@@ -91,11 +94,20 @@ class RecommendArguments:
     max_latency_ms: float | None = None
     """Milliseconds at most for one image on this machine under PyTorch; what was measured is kept in the folder."""
     min_top1: float | None = None
-    """Validation top-1 at least, percent."""
+    """Validation top-1 at least, percent: the network with the fewest MACs is chosen that has it."""
     threads: int = 1
     """CPU threads to measure with."""
 
     def __post_init__(self) -> None:
+        if (self.folder is None) == (self.published is None):
+            raise ConfigError(
+                "which networks? Give a sweep's folder, recommend runs/NAME, or a source, recommend --published tf_slim"
+            )
+        if self.published and self.max_latency_ms is not None:
+            raise ConfigError(
+                "published latencies are of other devices: choose without --max-latency-ms, and measure what is chosen "
+                "with run_sweep.py latency, which needs no training"
+            )
         if self.max_latency_ms is not None and not 0 < self.max_latency_ms < math.inf:
             raise ConfigError(f"max_latency_ms is {self.max_latency_ms}; it must be above 0 and finite")
         if self.min_top1 is not None and not 0 <= self.min_top1 <= 100:
@@ -398,16 +410,27 @@ def report(argv: Sequence[str]) -> int:
 def recommend(argv: Sequence[str]) -> int:
     """Print which network of a sweep to ship."""
     arguments = parse(argv, RecommendArguments, "recommend")
+    from analysis.answer import tellable_gap
+    from analysis.provenance import read_provenance
+    from analysis.published import NUM_VAL
     from analysis.recommend import Caps, recommend, summary
     from analysis.replicates import by_setting
+    from analysis.sweep_results import published_results
     from sweep.results import load_table
 
-    folder = arguments.folder
-    measured: set[str] = set()
+    folder, measured, replicate = arguments.folder, set[str](), ""
+    if folder is None:
+        table, num_val = published_results(arguments.published or "").points, NUM_VAL
+    else:
+        table = load_table(folder)
+        num_val = read_provenance(folder, table).num_val
+        replicate = command("promote", str(folder), "--seeds", "3")
+    settings = by_setting(table)
 
     def latency_ms(point: str) -> float:
         from sweep.latencies import point_latency  # PyTorch takes seconds to import
 
+        assert folder is not None
         found = point_latency(folder, point, num_threads=arguments.threads)
         measured.add(f"one image, {found.runtime} on {found.device}, {counted(found.num_threads, 'thread')}")
         return found.median_ms
@@ -418,13 +441,21 @@ def recommend(argv: Sequence[str]) -> int:
         max_latency_ms=arguments.max_latency_ms,
         min_top1=arguments.min_top1,
     )
-    found = recommend(by_setting(load_table(folder)), caps, latency_ms)
-    for line in summary(found, replicate=command("promote", str(folder), "--seeds", "3")):
+    found = recommend(settings, caps, latency_ms)
+    for line in summary(found, replicate=replicate, tellable=tellable_gap(settings, num_val)):
         print(line)
     for where in sorted(measured):
         print(f"latency:   {where}")
-    print(f"export:    {command('export', str(folder / found.best['point']), '--format', 'onnx')}")
+    if folder:
+        print(f"export:    {command('export', str(folder / found.best['point']), '--format', 'onnx')}")
+    else:
+        print(f"measure:   {command('latency', untrained_name(found.best))}")
     return 0
+
+
+def untrained_name(row: Mapping[str, Any]) -> str:
+    """What `latency` calls the network of a row."""
+    return f"{row['model']}:{row['width_mult']:g}_{row['resolution']:g}"
 
 
 def recipe(argv: Sequence[str]) -> int:

@@ -65,9 +65,7 @@ def answers(settings: pd.DataFrame, num_val: int | None) -> list[Answer]:
     found: list[Answer] = []
     for dataset, rows in complete.groupby("dataset", sort=True):
         shipped = [(limit, recommend(rows, Caps(max_macs=limit), lambda _: math.nan)) for limit in _budgets(rows)]
-        error = _sampling_error(rows, num_val)
-        certainty = _certainty(rows, num_val, error)
-        tellable = math.sqrt(2) * error
+        certainty, tellable = _certainty(rows, num_val), tellable_gap(rows, num_val)
         found.append(Answer(dataset=str(dataset), shipped=shipped, certainty=certainty, tellable=tellable))
     return found
 
@@ -94,6 +92,11 @@ def _said(limit: float, macs: float) -> str:
     return f"≥ {next(budget for budget in _round_numbers(macs, macs) if budget >= macs) / 1e6:g} M"
 
 
+def tellable_gap(settings: pd.DataFrame, num_val: int | None) -> float:
+    """Points of top-1 by which two of the settings must differ for so many images to tell them apart; see `Answer`."""
+    return math.sqrt(2) * _sampling_error(settings, num_val)
+
+
 def _sampling_error(settings: pd.DataFrame, num_val: int | None) -> float:
     """Half the 95 % interval that so many images give the best top-1, in points; infinity where it is not known."""
     if num_val is None:
@@ -102,7 +105,7 @@ def _sampling_error(settings: pd.DataFrame, num_val: int | None) -> float:
     return 100 * CONFIDENCE * math.sqrt(max(share * (1 - share), 0.25 / num_val) / num_val)
 
 
-def _certainty(settings: pd.DataFrame, num_val: int | None, error: float) -> str:
+def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
     if not len(settings["epochs_trained"].dropna()):
         return "Accuracies are those that were published, each of one training; how far another one deviates is unsaid."
     deviation = pooled_deviation(settings)
@@ -116,6 +119,7 @@ def _certainty(settings: pd.DataFrame, num_val: int | None, error: float) -> str
         )
     if num_val is None:
         return seeds
+    error = _sampling_error(settings, num_val)
     return f"{seeds} {num_val} validation images tell the best top-1 to ± {error:.2f} points (95 %)."
 
 

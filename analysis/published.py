@@ -39,6 +39,8 @@ COLUMNS = (
     "citation",
 )
 """The columns of every table, in order; `precision` is `float` or `int8`, `citation` a repository and its file."""
+NUM_VAL = 50_000
+"""Images of ImageNet's validation split, on which all accuracies were measured."""
 MORE_DATA = "in21k"
 """In the `variant` of weights that ImageNet-21k came before."""
 NOT_OWN = r"3rdparty|^tf_|Official Implementation"

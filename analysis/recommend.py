@@ -34,12 +34,15 @@ class Recommendation:
     """The setting to ship and those around it. The first two have a `latency_ms` where there is a cap on it."""
 
     best: Row
-    """The most accurate within the caps, by the mean over its seeds; of equals the one with fewer MACs."""
+    """Within the caps the most accurate, by the mean over its seeds, and of equals the one with fewer MACs; where a
+    top-1 must be reached, the one with the fewest MACs."""
     runner_up: Row | None
-    """The next best within the caps."""
+    """The next within the caps by the same order."""
+    min_top1: float | None
+    """The top-1 that had to be reached, percent."""
     standard_error: float
-    """Of the gap between these two, percent points, from the deviation that all replicated settings share; NaN where no
-    setting has several seeds."""
+    """Of the gap between these two, or between the best and the top-1 to reach: percent points, from the deviation that
+    all replicated settings share; NaN where no setting has several seeds."""
     cheaper: Row | None
     """The next on the MACs frontier with fewer MACs than the best, within the caps or not."""
     dearer: Row | None
@@ -53,7 +56,7 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
         table: that of `by_setting`.
         caps: limits, each inclusive.
         latency_ms: the milliseconds of a point by its id; asked only where there is a cap on them, of the most accurate
-            settings first, until two are fast enough.
+            settings first, or of the cheapest where a top-1 must be reached, until two are fast enough.
 
     Raises:
         ConfigError: no COMPLETE setting is within the caps, or there are several datasets.
@@ -68,7 +71,8 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
         )
     varied = [name for name in varying_settings(complete) if name != "seed"]
     fitting, within = _within(complete, caps)
-    best_first = fitting.sort_values(["top1", "macs"], ascending=[False, True], kind="stable")
+    order = {"top1": False, "macs": True} if caps.min_top1 is None else {"macs": True, "top1": False}
+    best_first = fitting.sort_values([*order], ascending=[*order.values()], kind="stable")
     if caps.max_latency_ms is None:
         rows = [*_rows(best_first.head(2), varied)]
     else:
@@ -77,24 +81,31 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
     frontier = complete.loc[frontier_mask(complete, "macs")].sort_values("macs", kind="stable")
     cheaper = _rows(frontier.loc[frontier["macs"] < best["macs"]].tail(1), varied)
     dearer = _rows(frontier.loc[frontier["macs"] > best["macs"]].head(1), varied)
+    compared = rows if caps.min_top1 is None else rows[:1]
     return Recommendation(
         best=best,
         runner_up=runner_up,
-        standard_error=pooled_deviation(complete) * math.sqrt(sum(1 / row["num_seeds"] for row in rows[:2])),
+        min_top1=caps.min_top1,
+        standard_error=pooled_deviation(complete) * math.sqrt(sum(1 / row["num_seeds"] for row in compared)),
         cheaper=next(cheaper, None),
         dearer=next(dearer, None),
     )
 
 
-def summary(found: Recommendation, *, replicate: str) -> list[str]:
-    """The recommendation as lines to print; `replicate` is the command that trains with several seeds."""
-    lines = [f"ship:      {_described(found.best)}"]
-    if found.runner_up is None:
-        lines.append("runner-up: none, nothing else is within the caps")
-    else:
-        unknown = math.isnan(found.standard_error)
-        advice = f": no setting has several seeds; train them with: {replicate}" if unknown else ""
-        lines += [f"runner-up: {_described(found.runner_up)}", f"           {verdict(found)}{advice}"]
+def summary(found: Recommendation, *, replicate: str = "", tellable: float = math.inf) -> list[str]:
+    """The recommendation as lines to print.
+
+    `replicate` is the command that trains with several seeds, if one can; `tellable` is as `verdict` has it.
+    """
+    unknown = math.isnan(found.standard_error)
+    advice = f": no setting has several seeds; train them with: {replicate}" if unknown and replicate else ""
+    judged = f"           {verdict(found, tellable)}{advice}"
+    next_best = _described(found.runner_up) if found.runner_up else "none, nothing else is within the caps"
+    lines = [f"ship:      {_described(found.best)}", f"runner-up: {next_best}"]
+    if found.min_top1 is not None:
+        lines.insert(1, judged)
+    elif found.runner_up is not None:
+        lines.append(judged)
     for title, row in (("cheaper:", found.cheaper), ("dearer:", found.dearer)):
         if row is not None:
             macs, top1 = (row["macs"] - found.best["macs"]) / 1e6, row["top1"] - found.best["top1"]
@@ -103,18 +114,21 @@ def summary(found: Recommendation, *, replicate: str) -> list[str]:
 
 
 def verdict(found: Recommendation, tellable: float = math.inf) -> str:
-    """What is known of the gap between the best and the runner-up.
+    """What is known of the gap between the best and the runner-up, or the top-1 that had to be reached.
 
     Where no setting has several seeds, a gap above `tellable`, points that the number of validation images tells, is
     more than luck with the images, though perhaps not with the seed.
     """
-    if found.runner_up is None:
+    if found.min_top1 is not None:
+        gap, than = found.best["top1"] - found.min_top1, f"above {found.min_top1:g} %"
+    elif found.runner_up is not None:
+        gap, than = found.best["top1"] - found.runner_up["top1"], "less"
+    else:
         return "nothing else is within the caps"
-    gap = found.best["top1"] - found.runner_up["top1"]
     if math.isnan(found.standard_error):
-        return f"{gap:.2f} points less{', one training each' if gap > tellable else ', which may be noise'}"
+        return f"{gap:.2f} points {than}{', one training each' if gap > tellable else ', which may be noise'}"
     said = "more than the seeds' noise" if gap > SURE * found.standard_error else "within the seeds' noise"
-    return f"{gap:.2f} points less: {said} (standard error {found.standard_error:.2f})"
+    return f"{gap:.2f} points {than}: {said} (standard error {found.standard_error:.2f})"
 
 
 def _described(row: Row) -> str:

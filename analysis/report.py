@@ -18,7 +18,7 @@ from analysis.frontier import frontier_points
 from analysis.html_page import Picture, html_page
 from analysis.plots.registry import PLOTS
 from analysis.provenance import Provenance, read_provenance
-from analysis.published import load_published
+from analysis.published import NUM_VAL, load_published
 from analysis.readme_tables import readme_tables
 from analysis.replicates import is_replicated
 from analysis.results_table import results_page
@@ -27,10 +27,6 @@ from trainers.errors import ConfigError
 
 COUNTS = ("num_classes", "macs", "num_params", "activations", "best_epoch", "epochs_trained")
 """Whole numbers that a table with gaps would otherwise write as 3504872.0."""
-
-
-IMAGENET_VAL = 50_000
-"""Images that published accuracies are of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +74,7 @@ def write_published(source: str, out: Path) -> Report:
     citations = ", ".join(sorted(set(load_published(source)["citation"])))
     costs = "counted by this project: convolutions and linear layers, 1000 classes, normalisation among the parameters"
     rows = [("Accuracies", f"as printed in {citations}"), ("Costs", costs)]
-    provenance = Provenance(rows=rows, num_val=IMAGENET_VAL)
+    provenance = Provenance(rows=rows, num_val=NUM_VAL)
     return write_report_of(results, provenance, out)
 
 

@@ -95,6 +95,10 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["promote"], "which sweep? Give its folder first"),
         (["recommend", "nowhere", "--max-latency-ms", "nan"], "max_latency_ms is nan; it must be above 0 and finite"),
         (["recommend", "nowhere", "--min-top1", "101"], "min_top1 is 101.0; it must be 0 to 100"),
+        (["recommend"], "which networks? Give a sweep's folder, recommend runs/NAME, or a source"),
+        (["recommend", "nowhere", "--published", "tf_slim"], "which networks? Give a sweep's folder"),
+        (["recommend", "--published", "no_such"], "unknown published source 'no_such'; choose from dli14"),
+        (["recommend", "--published", "tf_slim", "--max-latency-ms", "5"], "published latencies are of other devices"),
         (["ui", "--port", "0"], "port is 0; it must be 1 to 65535"),
         (["report", "nowhere"], "no sweep at nowhere: nowhere/results.jsonl does not exist"),
         (["report"], "which sweep? Give its folder, report runs/NAME, or a source, report --published tf_slim"),
@@ -243,6 +247,23 @@ def test_recommend_prints_what_to_ship_and_the_command_that_exports_its_best_see
         printed.err
         == "error: nothing fits: --max-macs 5M leaves none of 2 complete settings; the smallest has 7 M MACs\n"
     )
+
+
+def test_recommend_chooses_from_a_published_table_without_a_sweep(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV", raising=False)
+
+    assert run_sweep.main(["recommend", "--published", "tf_slim", "--max-macs", "100M"]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "ship:      mobilenet_v3_small_1.0_224, 56.51 M MACs, 2.543 M params, 67.50 % top-1",
+        "runner-up: mobilenet_v3_small_0.75_224, 43.40 M MACs, 2.042 M params, 65.40 % top-1",
+        "           2.10 points less, one training each",
+        "cheaper:   mobilenet_v3_small_0.75_224 on the frontier: -13.11 M MACs, -2.10 points top-1",
+        "dearer:    mobilenet_v2_0.75_192 on the frontier: +97.43 M MACs, +1.20 points top-1",
+        "measure:   python run_sweep.py latency mobilenet_v3_small:1_224",
+    ]
 
 
 @pytest.mark.parametrize(

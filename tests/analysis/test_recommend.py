@@ -45,13 +45,45 @@ def points_of(found: Recommendation) -> list[str | None]:
         (Caps(max_macs=10e6), ["p1", None, None, "p2"]),
         (Caps(max_params=2e6), ["p5", "p1", "p4", None]),
         (Caps(max_macs=40e6, max_params=3e6), ["p3", "p1", "p2", "p4"]),
-        (Caps(min_top1=90), ["p4", None, "p3", None]),
     ],
 )
 def test_the_most_accurate_within_the_caps_is_shipped(
     caps: Caps, points: list[str | None], table: pd.DataFrame
 ) -> None:
     assert points_of(recommend(table, caps, unasked)) == points
+
+
+@pytest.mark.parametrize(
+    ("caps", "points"),
+    [
+        (Caps(min_top1=90), ["p4", None, "p3", None]),
+        (Caps(min_top1=70.5), ["p3", "p4", "p2", "p4"]),
+        (Caps(min_top1=0), ["p1", "p2", None, "p2"]),
+        (Caps(min_top1=75, max_params=2e6), ["p5", None, "p4", None]),
+    ],
+)
+def test_where_a_top1_must_be_reached_the_cheapest_that_reaches_it_is_shipped(
+    caps: Caps, points: list[str | None], table: pd.DataFrame
+) -> None:
+    assert points_of(recommend(table, caps, unasked)) == points
+
+
+@pytest.mark.parametrize(
+    ("floor", "verdict"), [(77.5, "more than the seeds' noise"), (78.5, "within the seeds' noise")]
+)
+def test_the_cheapest_is_judged_by_how_far_it_is_above_the_top1_to_reach(
+    floor: float, verdict: str, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    """Two seeds with a deviation of sqrt(2): a standard error of 1."""
+    rows = [make_row(seed=seed, top1=top1) for seed, top1 in enumerate((79.0, 81.0))]
+
+    lines = summary(recommend(by_setting(make_table(rows)), Caps(min_top1=floor), unasked))
+
+    assert lines == [
+        "ship:      mobilenet_v2_0.5_96, 13.82 M MACs, 0.875 M params, 80.00 ± 1.41 % top-1 (2 seeds)",
+        f"           {80 - floor:.2f} points above {floor} %: {verdict} (standard error 1.00)",
+        "runner-up: none, nothing else is within the caps",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +150,7 @@ def test_settings_are_judged_by_their_means_and_the_gap_by_their_noise(
 
     assert found.standard_error == pytest.approx(math.sqrt(2))
     assert (found.best["point"], found.best["top1"]) == ("p4", 80 + gap)
-    assert summary(found, replicate="")[2].strip() == f"{gap:.2f} points less: {verdict} (standard error 1.41)"
+    assert summary(found)[2].strip() == f"{gap:.2f} points less: {verdict} (standard error 1.41)"
 
 
 def test_summary_tells_settings_of_one_network_apart_and_asks_for_seeds(
@@ -142,7 +174,7 @@ def test_summary_of_an_only_setting_has_no_runner_up(make_row: MakeRow, make_tab
 
     found = recommend(by_setting(make_table(rows)), Caps(max_latency_ms=3), lambda point: 2.0)
 
-    assert summary(found, replicate="") == [
+    assert summary(found) == [
         "ship:      mobilenet_v2_0.5_96, 13.82 M MACs, 0.875 M params, 81.00 ± 1.41 % top-1 (2 seeds), 2.00 ms",
         "runner-up: none, nothing else is within the caps",
     ]
