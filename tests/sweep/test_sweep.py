@@ -235,11 +235,34 @@ def test_a_line_that_was_cut_off_is_noted_and_cut_off(tmp_path: Path, capsys: py
     assert path.read_bytes() == whole
 
 
-def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
+ASK_FOR_NODES = """
+import sys, ray
+print(len(ray._raylet.GcsClient(address=sys.argv[1]).get_all_node_info(timeout=5)))
+"""
+
+
+def nodes_of_ray(pid: int, auth_mode: str) -> subprocess.CompletedProcess[str]:
+    """What Ray's head, which process `pid` has started, answers to one who asks for its nodes."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    commands = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
+    [address] = {found[1] for each in commands if (found := re.search(r"--gcs-address=([\d.:]+)", each))}
+    return subprocess.run(
+        [sys.executable, "-c", ASK_FOR_NODES, address],
+        env=os.environ | {"RAY_AUTH_MODE": auth_mode},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_running_sweep_refuses_strangers_and_ctrl_c_stops_it_so_that_the_same_command_goes_on(
+    tmp_path: Path,
+) -> None:
     arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16",
                  "--train.epochs", "200", "--runs", str(tmp_path)]  # fmt: skip
     command = [sys.executable, str(ROOT / "run_sweep.py"), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    users = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}  # which the runner has set
+    process = subprocess.Popen(command, env=users, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "mnv2_quick-digits" / "measurements.jsonl"
     deadline = time.monotonic() + 120
     while not (log.is_file() and log.read_bytes().count(b"\n") >= 2):
@@ -247,9 +270,12 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
+    friend, stranger = nodes_of_ray(process.pid, "token"), nodes_of_ray(process.pid, "disabled")
     os.kill(process.pid, signal.SIGINT)
     printed, complained = process.communicate(timeout=60)
 
+    assert friend.stdout == "1\n", friend.stderr
+    assert (stranger.stdout, "InvalidAuthToken" in stranger.stderr) == ("", True), stranger.stderr
     assert process.returncode == 130
     assert "stopping; each running point goes on from its last finished epoch next time" in complained
     assert "Traceback" not in complained
