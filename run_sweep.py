@@ -26,12 +26,13 @@ from tyro.conf import Positional
 
 from search_spaces.registry import SPACES
 from sweep.command_line import parse, parse_sweep, short_forms
-from sweep.config import CAPS, Amount, SweepConfig, load_config
+from sweep.config import CAPS, Amount, Percent, SweepConfig, load_config
 from trainers.errors import ConfigError, check_printable, counted, one_line, unknown_choice, without_credentials
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from analysis.recommend import Caps
     from analysis.report import Report
     from trainers.network import Network
 
@@ -80,38 +81,37 @@ class ReportArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class RecommendArguments:
-    """Name the most accurate network of a sweep within caps, or the cheapest that reaches a top-1, the next best, and
-    the command that exports it."""
+    """Name the network to ship: of a sweep, or of a published table before any sweep, the most accurate within caps, or
+    with --min-top1 the one with the fewest MACs; the next best, and the commands that go on with it."""
 
     folder: Positional[Path | None] = None
-    """The sweep's folder, such as runs/mnv2_quick-digits; unset: choose from a published source."""
+    """The sweep's folder, such as runs/mnv2_quick-digits; or --published."""
     published: str | None = None
-    """Published table to choose from, such as tf_slim, where there is no sweep yet."""
+    """Published table to choose from, such as tf_slim, instead of a sweep; without --max-latency-ms."""
     max_macs: Amount = None
     """Multiply-accumulates at most, such as 100M."""
     max_params: Amount = None
     """Parameters at most, such as 3M."""
     max_latency_ms: float | None = None
     """Milliseconds at most for one image on this machine under PyTorch; what was measured is kept in the folder."""
-    min_top1: float | None = None
-    """Validation top-1 at least, percent: the network with the fewest MACs is chosen that has it."""
+    min_top1: Percent = None
+    """Validation top-1 to reach, percent: of the networks that do, the one with the fewest MACs is chosen."""
     threads: int = 1
     """CPU threads to measure with."""
 
     def __post_init__(self) -> None:
         if (self.folder is None) == (self.published is None):
             raise ConfigError(
-                "which networks? Give a sweep's folder, recommend runs/NAME, or a source, recommend --published tf_slim"
+                "which networks? Give a sweep's folder, recommend runs/NAME, or a published source instead, "
+                "recommend --published tf_slim"
             )
-        if self.published and self.max_latency_ms is not None:
+        if self.published is not None and self.max_latency_ms is not None:
             raise ConfigError(
                 "published latencies are of other devices: choose without --max-latency-ms, and measure what is chosen "
                 "with run_sweep.py latency, which needs no training"
             )
         if self.max_latency_ms is not None and not 0 < self.max_latency_ms < math.inf:
             raise ConfigError(f"max_latency_ms is {self.max_latency_ms}; it must be above 0 and finite")
-        if self.min_top1 is not None and not 0 <= self.min_top1 <= 100:
-            raise ConfigError(f"min_top1 is {self.min_top1}; it must be 0 to 100")
         if self.threads < 1:
             raise ConfigError(f"threads is {self.threads}; it must be 1 or more")
 
@@ -408,32 +408,9 @@ def report(argv: Sequence[str]) -> int:
 
 
 def recommend(argv: Sequence[str]) -> int:
-    """Print which network of a sweep to ship."""
+    """Print which network to ship."""
     arguments = parse(argv, RecommendArguments, "recommend")
-    from analysis.answer import tellable_gap
-    from analysis.provenance import read_provenance
-    from analysis.published import NUM_VAL
-    from analysis.recommend import Caps, recommend, summary
-    from analysis.replicates import by_setting
-    from analysis.sweep_results import published_results
-    from sweep.results import load_table
-
-    folder, measured, replicate = arguments.folder, set[str](), ""
-    if folder is None:
-        table, num_val = published_results(arguments.published or "").points, NUM_VAL
-    else:
-        table = load_table(folder)
-        num_val = read_provenance(folder, table).num_val
-        replicate = command("promote", str(folder), "--seeds", "3")
-    settings = by_setting(table)
-
-    def latency_ms(point: str) -> float:
-        from sweep.latencies import point_latency  # PyTorch takes seconds to import
-
-        assert folder is not None
-        found = point_latency(folder, point, num_threads=arguments.threads)
-        measured.add(f"one image, {found.runtime} on {found.device}, {counted(found.num_threads, 'thread')}")
-        return found.median_ms
+    from analysis.recommend import Caps
 
     caps = Caps(
         max_macs=arguments.max_macs,
@@ -441,21 +418,64 @@ def recommend(argv: Sequence[str]) -> int:
         max_latency_ms=arguments.max_latency_ms,
         min_top1=arguments.min_top1,
     )
-    found = recommend(settings, caps, latency_ms)
-    for line in summary(found, replicate=replicate, tellable=tellable_gap(settings, num_val)):
-        print(line)
-    for where in sorted(measured):
-        print(f"latency:   {where}")
-    if folder:
-        print(f"export:    {command('export', str(folder / found.best['point']), '--format', 'onnx')}")
-    else:
-        print(f"measure:   {command('latency', untrained_name(found.best))}")
+    if arguments.folder is not None:
+        recommend_of_sweep(arguments.folder, caps, num_threads=arguments.threads)
+    elif arguments.published is not None:
+        recommend_published(arguments.published, caps)
     return 0
 
 
-def untrained_name(row: Mapping[str, Any]) -> str:
-    """What `latency` calls the network of a row."""
-    return f"{row['model']}:{row['width_mult']:g}_{row['resolution']:g}"
+def recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int) -> None:
+    """Print which network of a sweep to ship, and how to export it."""
+    from analysis.provenance import read_provenance
+    from analysis.recommend import recommend, summary
+    from analysis.replicates import by_setting
+    from sweep.results import load_table
+
+    measured: set[str] = set()
+
+    def latency_ms(point: str) -> float:
+        from sweep.latencies import point_latency  # PyTorch takes seconds to import
+
+        found = point_latency(folder, point, num_threads=num_threads)
+        measured.add(f"one image, {found.runtime} on {found.device}, {counted(found.num_threads, 'thread')}")
+        return found.median_ms
+
+    table = load_table(folder)
+    found = recommend(by_setting(table), caps, latency_ms)
+    replicate = command("promote", str(folder), "--seeds", "3")
+    for line in summary(found, num_val=read_provenance(folder, table).num_val, replicate=replicate):
+        print(line)
+    for where in sorted(measured):
+        print(f"latency:   {where}")
+    print(f"export:    {command('export', str(folder / found.best['point']), '--format', 'onnx')}")
+
+
+def recommend_published(source: str, caps: "Caps") -> None:
+    """Print which network of a published table to ship, whose figure it is, and how to train, measure and export it."""
+    import pandas as pd
+
+    from analysis.published import CELL, NUM_VAL, load_cells
+    from analysis.recommend import recommend, summary
+    from analysis.replicates import by_setting
+    from analysis.sweep_results import published_results
+    from sweep.checkpoints import untrained_name
+    from trainers.published_weights import PUBLISHED, best_weights
+
+    found = recommend(by_setting(published_results(source).points), caps, lambda _: math.nan)
+    for line in summary(found, num_val=NUM_VAL):
+        print(line)
+    cell = {name: found.best[name] for name in CELL}
+    [printed] = load_cells(source).merge(pd.DataFrame([cell])).to_dict("records")
+    print(f"figures:   ImageNet validation, {printed['variant'] or source} in {printed['citation']}")
+    untrained = untrained_name(**cell)
+    axes = [f"{name}={number(value)}" for name, value in cell.items() if name != "round_nearest" or not untrained]
+    flags = [part for axis in axes for part in ("--axis", axis)]
+    print(f"train:     {command('--space', 'mnv2_grid', *flags, '--data', 'PATH')}")
+    if untrained:
+        print(f"measure:   {command('latency', untrained)}")
+    if weights := best_weights(**cell):
+        print(f"export:    {command('export', weights, '--format', 'onnx')} ({PUBLISHED[weights].top1:.2f} % top-1)")
 
 
 def recipe(argv: Sequence[str]) -> int:

@@ -9,14 +9,12 @@ import pandas as pd
 
 from analysis.frontier import frontier_mask
 from analysis.markdown import escape, table
-from analysis.recommend import Caps, Recommendation, recommend, verdict
+from analysis.recommend import Caps, Recommendation, recommend, sampling_error, verdict
 from analysis.replicates import count_points, pooled_deviation, with_deviation
 
 MANTISSAS = (1, 2, 5)
 MOST_BUDGETS = 6
-READ_MORE = "More: report.html, beside this page; in MLflow, among the artifacts."
-CONFIDENCE = 1.96
-"""Standard errors on either side that hold 95 % of a normal distribution."""
+READ_MORE = "More: report.html, beside this page."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +23,12 @@ class Answer:
 
     dataset: str
     shipped: Sequence[tuple[float, Recommendation]]
-    """Budgets in MACs, ascending, each with what to ship within it; infinity stands for no limit."""
+    """Budgets in MACs, ascending, each with what to ship within it; the last is the MACs of the most accurate network,
+    which a larger budget does not change."""
     certainty: str
     """How sure the accuracies are."""
-    tellable: float
-    """Points of top-1 by which two networks must differ for the validation images to tell them apart; infinity where
-    their number is not known."""
+    num_val: int | None
+    """Images of the validation split; None where that is not known."""
 
     @property
     def has_test(self) -> bool:
@@ -41,16 +39,15 @@ class Answer:
         """What to ship, a budget a row."""
         return [
             {
-                "budget": _said(limit, found.best["macs"]),
+                "budget": f"{limit / 1e6:g} M" if i < len(self.shipped) else f"≥ {_rounded_up(limit / 1e6):g} M",
                 "network": found.best["name"],
                 "top1": with_deviation(found.best),
                 "test_top1": "" if math.isnan(found.best["test_top1"]) else f"{found.best['test_top1']:.2f}",
                 "macs": f"{found.best['macs'] / 1e6:.2f}",
                 "params": f"{found.best['num_params'] / 1e6:.2f}",
-                "runner_up": (f"{found.runner_up['name']}: " if found.runner_up else "")
-                + verdict(found, self.tellable),
+                "runner_up": (f"{found.runner_up['name']}: " if found.runner_up else "") + verdict(found, self.num_val),
             }
-            for limit, found in self.shipped
+            for i, (limit, found) in enumerate(self.shipped, 1)
         ]
 
 
@@ -65,49 +62,30 @@ def answers(settings: pd.DataFrame, num_val: int | None) -> list[Answer]:
     found: list[Answer] = []
     for dataset, rows in complete.groupby("dataset", sort=True):
         shipped = [(limit, recommend(rows, Caps(max_macs=limit), lambda _: math.nan)) for limit in _budgets(rows)]
-        certainty, tellable = _certainty(rows, num_val), tellable_gap(rows, num_val)
-        found.append(Answer(dataset=str(dataset), shipped=shipped, certainty=certainty, tellable=tellable))
+        certainty = _certainty(rows, num_val)
+        found.append(Answer(dataset=str(dataset), shipped=shipped, certainty=certainty, num_val=num_val))
     return found
 
 
 def _budgets(settings: pd.DataFrame) -> list[float]:
-    """Round numbers of MACs from the cheapest of a frontier to its dearest, a few of them, and infinity."""
+    """Round numbers of MACs from the cheapest of a frontier to its dearest, a few of them, and those of the dearest."""
     macs = settings.loc[frontier_mask(settings, "macs"), "macs"].to_numpy(dtype=float)
     low, high = float(macs.min()), float(macs.max())
-    between = [budget for budget in _round_numbers(low, high) if low <= budget < high]
-    step = math.ceil(len(between) / (MOST_BUDGETS - 1)) if between else 1
-    return [*between[::-1][::step][::-1], math.inf]
-
-
-def _round_numbers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten, ascending, of which the first is at most `low` and the last at least `high`."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [m * 10.0**decade for decade in decades for m in MANTISSAS]
+    between = [budget for decade in decades for m in MANTISSAS if low <= (budget := m * 10.0**decade) < high]
+    step = math.ceil(len(between) / (MOST_BUDGETS - 1)) if between else 1
+    return [*between[::-1][::step][::-1], high]
 
 
-def _said(limit: float, macs: float) -> str:
-    """A budget, and for infinity the first round one within which the network of so many MACs is."""
-    if limit < math.inf:
-        return f"{limit / 1e6:g} M"
-    return f"≥ {next(budget for budget in _round_numbers(macs, macs) if budget >= macs) / 1e6:g} M"
-
-
-def tellable_gap(settings: pd.DataFrame, num_val: int | None) -> float:
-    """Points of top-1 by which two of the settings must differ for so many images to tell them apart; see `Answer`."""
-    return math.sqrt(2) * _sampling_error(settings, num_val)
-
-
-def _sampling_error(settings: pd.DataFrame, num_val: int | None) -> float:
-    """Half the 95 % interval that so many images give the best top-1, in points; infinity where it is not known."""
-    if num_val is None:
-        return math.inf
-    share = settings["top1"].to_numpy(dtype=float).max() / 100
-    return 100 * CONFIDENCE * math.sqrt(max(share * (1 - share), 0.25 / num_val) / num_val)
+def _rounded_up(value: float) -> float:
+    """The least number of three significant digits that is not below `value`."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return math.ceil(value / unit) * unit
 
 
 def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
     if not len(settings["epochs_trained"].dropna()):
-        return "Accuracies are those that were published, each of one training; how far another one deviates is unsaid."
+        return "Accuracies are those that were published, each of one training; another one would give another figure."
     deviation = pooled_deviation(settings)
     if math.isnan(deviation):
         seeds = "Every setting was trained with one seed, so what luck gave is not known: promote the sweep to see it."
@@ -119,7 +97,7 @@ def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
         )
     if num_val is None:
         return seeds
-    error = _sampling_error(settings, num_val)
+    error = sampling_error(settings["top1"].to_numpy(dtype=float).max(), num_val)
     return f"{seeds} {num_val} validation images tell the best top-1 to ± {error:.2f} points (95 %)."
 
 

@@ -63,6 +63,7 @@ def html_page(
         pictures=[_embedded(picture) for picture in pictures],
         provenance=provenance.rows,
         checks=health_checks(results),
+        stopped=bool((results.settings["state"] == "PRUNED").any()),
         has_sources=not results.comparison.every_source.empty,
         settings=_table(pd.DataFrame(largest_first(settings)[:MOST_ROWS], columns=settings.columns)),
         num_hidden=max(0, len(settings) - MOST_ROWS),

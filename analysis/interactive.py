@@ -55,7 +55,7 @@ class InteractiveChart:
     colours: Sequence[tuple[str, str]]
     """Its values and their colours."""
     areas: tuple[str, ...]
-    """The parameters of the smallest dot and of the largest one, millions; none where there are no dots."""
+    """The parameters of the smallest and the largest dot, millions; one where all are equal, none without dots."""
 
 
 _Coordinates = dict[Cost, tuple[list[float], list[float]]]

@@ -26,11 +26,15 @@ def readme_tables(results: SweepResults) -> str:
     cells = best_cells(complete_settings(results)).iloc[::-1]  # the dearest first, as upstream
     if cells.empty:
         return "No network of one dataset is complete.\n"
-    parts = [f"# {escape(results.name)} in the tables of the published READMEs", "As TF-slim has it:", _tf_slim(cells)]
+    parts = [
+        f"# {escape(results.name)} in the tables of the published READMEs",
+        "In TF-slim's layout:",
+        _tf_slim(cells),
+    ]
     for family, rows in cells.groupby("model", sort=True):
         parts += _dli14(FAMILIES.get(str(family), escape(str(family))), rows)
     if results.comparison.source is not None:
-        parts += ["As MindSpore has it:", _mindspore(cells, results)]
+        parts += ["In MindSpore's layout:", _mindspore(cells, results)]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
@@ -65,7 +69,7 @@ def _dli14(family: str, cells: pd.DataFrame) -> list[str]:
                  f"{_percent(row['top1'], 3)} / {_percent(row['top5'], 3)}"]
                 for row in rows.to_dict("records")
             ]  # fmt: skip
-            parts += [f"As d-li14 has it, {title}:", table(header, lines)]
+            parts += [f"In d-li14's layout, {title}:", table(header, lines)]
     return parts
 
 

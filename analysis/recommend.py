@@ -15,6 +15,8 @@ from trainers.errors import ConfigError
 
 Row = dict[str, Any]
 """A row of `by_setting`'s table and its `name`, column name to value."""
+CONFIDENCE = 1.96
+"""Standard errors on either side that hold 95 % of a normal distribution."""
 SURE = 2.0
 """A gap of more standard errors than this is more than noise."""
 
@@ -35,18 +37,18 @@ class Recommendation:
 
     best: Row
     """Within the caps the most accurate, by the mean over its seeds, and of equals the one with fewer MACs; where a
-    top-1 must be reached, the one with the fewest MACs."""
+    top-1 must be reached, the one with the fewest MACs, and of equals the most accurate."""
     runner_up: Row | None
-    """The next within the caps by the same order."""
+    """The next within the caps by the same order; where a top-1 must be reached, the next that is more accurate."""
     min_top1: float | None
     """The top-1 that had to be reached, percent."""
     standard_error: float
     """Of the gap between these two, or between the best and the top-1 to reach: percent points, from the deviation that
     all replicated settings share; NaN where no setting has several seeds."""
     cheaper: Row | None
-    """The next on the MACs frontier with fewer MACs than the best, within the caps or not."""
+    """The next on the MACs frontier, of the settings within the cap on parameters, with fewer MACs than the best."""
     dearer: Row | None
-    """The next on it with more."""
+    """The next on it with more; None where that is the runner-up."""
 
 
 def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float]) -> Recommendation:
@@ -70,42 +72,43 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
             f"the sweep is on {', '.join(datasets)}, whose top-1 cannot be compared; sweep each by itself"
         )
     varied = [name for name in varying_settings(complete) if name != "seed"]
-    fitting, within = _within(complete, caps)
+    fitting, within = _within(complete, caps, varied)
     order = {"top1": False, "macs": True} if caps.min_top1 is None else {"macs": True, "top1": False}
-    best_first = fitting.sort_values([*order], ascending=[*order.values()], kind="stable")
-    if caps.max_latency_ms is None:
-        rows = [*_rows(best_first.head(2), varied)]
-    else:
-        rows = _fast_enough(best_first, varied, caps.max_latency_ms, latency_ms, within)
-    best, runner_up = rows[0], rows[1] if len(rows) > 1 else None
-    frontier = complete.loc[frontier_mask(complete, "macs")].sort_values("macs", kind="stable")
+    rows = _rows(fitting.sort_values([*order], ascending=[*order.values()], kind="stable"), varied)
+    if caps.max_latency_ms is not None:
+        rows = _fast_enough(rows, len(fitting), caps.max_latency_ms, latency_ms, within)
+    best = next(rows)
+    runner_up = next((row for row in rows if caps.min_top1 is None or row["top1"] > best["top1"]), None)
+    small, _ = _within(complete, Caps(max_params=caps.max_params), varied)
+    frontier = small.loc[frontier_mask(small, "macs")].sort_values("macs", kind="stable")
     cheaper = _rows(frontier.loc[frontier["macs"] < best["macs"]].tail(1), varied)
     dearer = _rows(frontier.loc[frontier["macs"] > best["macs"]].head(1), varied)
-    compared = rows if caps.min_top1 is None else rows[:1]
+    compared = [best, *([runner_up] if runner_up and caps.min_top1 is None else [])]
     return Recommendation(
         best=best,
         runner_up=runner_up,
         min_top1=caps.min_top1,
         standard_error=pooled_deviation(complete) * math.sqrt(sum(1 / row["num_seeds"] for row in compared)),
         cheaper=next(cheaper, None),
-        dearer=next(dearer, None),
+        dearer=next((row for row in dearer if not runner_up or row["point"] != runner_up["point"]), None),
     )
 
 
-def summary(found: Recommendation, *, replicate: str = "", tellable: float = math.inf) -> list[str]:
+def summary(found: Recommendation, *, num_val: int | None, replicate: str = "") -> list[str]:
     """The recommendation as lines to print.
 
-    `replicate` is the command that trains with several seeds, if one can; `tellable` is as `verdict` has it.
+    `num_val` is as `verdict` has it; `replicate` is the command that trains with several seeds, if one can.
     """
-    unknown = math.isnan(found.standard_error)
-    advice = f": no setting has several seeds; train them with: {replicate}" if unknown and replicate else ""
-    judged = f"           {verdict(found, tellable)}{advice}"
-    next_best = _described(found.runner_up) if found.runner_up else "none, nothing else is within the caps"
-    lines = [f"ship:      {_described(found.best)}", f"runner-up: {next_best}"]
+    advice = f": no setting has several seeds; train them with: {replicate}"
+    judged = f"           {verdict(found, num_val)}{advice if replicate and math.isnan(found.standard_error) else ''}"
+    lines = [f"ship:      {_described(found.best)}"]
     if found.min_top1 is not None:
-        lines.insert(1, judged)
+        safer = _described(found.runner_up) if found.runner_up else "none, nothing within the caps is more accurate"
+        lines += [judged, f"safer:     {safer}"]
     elif found.runner_up is not None:
-        lines.append(judged)
+        lines += [f"runner-up: {_described(found.runner_up)}", judged]
+    else:
+        lines += [f"runner-up: {verdict(found, num_val)}"]
     for title, row in (("cheaper:", found.cheaper), ("dearer:", found.dearer)):
         if row is not None:
             macs, top1 = (row["macs"] - found.best["macs"]) / 1e6, row["top1"] - found.best["top1"]
@@ -113,22 +116,33 @@ def summary(found: Recommendation, *, replicate: str = "", tellable: float = mat
     return lines
 
 
-def verdict(found: Recommendation, tellable: float = math.inf) -> str:
+def verdict(found: Recommendation, num_val: int | None) -> str:
     """What is known of the gap between the best and the runner-up, or the top-1 that had to be reached.
 
-    Where no setting has several seeds, a gap above `tellable`, points that the number of validation images tells, is
-    more than luck with the images, though perhaps not with the seed.
+    Where no setting has several seeds, a gap that the `num_val` validation images tell (None: unknown, so none) is more
+    than luck with the images, though perhaps not with the training.
     """
+    tellable = sampling_error(found.best["top1"], num_val)
     if found.min_top1 is not None:
         gap, than = found.best["top1"] - found.min_top1, f"above {found.min_top1:g} %"
     elif found.runner_up is not None:
         gap, than = found.best["top1"] - found.runner_up["top1"], "less"
+        tellable *= math.sqrt(2)  # both are measured
     else:
-        return "nothing else is within the caps"
+        return "none, nothing else is within the caps"
     if math.isnan(found.standard_error):
-        return f"{gap:.2f} points {than}{', one training each' if gap > tellable else ', which may be noise'}"
-    said = "more than the seeds' noise" if gap > SURE * found.standard_error else "within the seeds' noise"
-    return f"{gap:.2f} points {than}: {said} (standard error {found.standard_error:.2f})"
+        said = "more than luck with the images, but of one training" if gap > tellable else "which may be noise"
+        return f"{gap:.2f} points {than}, {said}"
+    noise = SURE * found.standard_error
+    return f"{gap:.2f} points {than}: {'more than' if gap > noise else 'within'} the seeds' noise (± {noise:.2f})"
+
+
+def sampling_error(top1: float, num_val: int | None) -> float:
+    """Half the 95 % interval that so many validation images give a top-1, in points; infinity where it is not known."""
+    if num_val is None:
+        return math.inf
+    share = top1 / 100
+    return 100 * CONFIDENCE * math.sqrt(max(share * (1 - share), 0.25 / num_val) / num_val)
 
 
 def _described(row: Row) -> str:
@@ -148,9 +162,9 @@ def _rows(table: pd.DataFrame, varied: Sequence[str]) -> Iterator[Row]:
         yield row | {"name": " ".join([network_name(row["model"], row["width_mult"], row["resolution"]), *settings])}
 
 
-def _within(complete: pd.DataFrame, caps: Caps) -> tuple[pd.DataFrame, list[str]]:
+def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     """The rows within all caps but that on latency, and these caps as flags."""
-    flags: list[str] = []
+    flags, every = list[str](), complete
     for flag, column, limit, unit in (
         ("--max-macs", "macs", caps.max_macs, "M MACs"),
         ("--max-params", "num_params", caps.max_params, "M parameters"),
@@ -164,35 +178,33 @@ def _within(complete: pd.DataFrame, caps: Caps) -> tuple[pd.DataFrame, list[str]
         inside = complete.loc[values >= limit if least else values <= limit]
         text = f"{flag} {limit / scale:g}{prefix}"
         if inside.empty:
-            nearest = (values.max() if least else values.min()) / scale
-            raise _nothing_fits(
-                text, len(complete), flags, f"{'best' if least else 'smallest'} has {nearest:.4g} {unit}"
-            )
+            [nearest] = _rows(complete.iloc[[values.argmax() if least else values.argmin()]], varied)
+            said = f"{'best' if least else 'smallest'}, {nearest['name']}, has {nearest[column] / scale:.4g} {unit}"
+            enough = every.loc[every["top1"] >= limit].nsmallest(1, "macs") if least else every.iloc[:0]
+            for row in _rows(enough, varied):
+                said += f"; of all the cheapest with {limit:g} % is {row['name']}, {row['macs'] / 1e6:.2f} M MACs"
+            raise _nothing_fits(text, len(complete), flags, said)
         complete = inside
         flags.append(text)
     return complete, flags
 
 
 def _fast_enough(
-    best_first: pd.DataFrame,
-    varied: Sequence[str],
-    limit: float,
-    latency_ms: Callable[[str], float],
-    flags: Sequence[str],
-) -> list[Row]:
-    """The first two rows that take at most `limit` milliseconds, with their `latency_ms`."""
-    found: list[Row] = []
+    rows: Iterator[Row], num_rows: int, limit: float, latency_ms: Callable[[str], float], flags: Sequence[str]
+) -> Iterator[Row]:
+    """Those of the rows that take at most `limit` milliseconds, with their `latency_ms`; measured when asked for.
+
+    Raises:
+        ConfigError: at the end, if none does.
+    """
     fastest = math.inf
-    for row in _rows(best_first, varied):
+    for row in rows:
         milliseconds = latency_ms(row["point"])
         fastest = min(fastest, milliseconds)
         if milliseconds <= limit:
-            found.append(row | {"latency_ms": milliseconds})
-        if len(found) == 2:
-            break
-    if not found:
-        raise _nothing_fits(f"--max-latency-ms {limit:g}", len(best_first), flags, f"fastest takes {fastest:.3g} ms")
-    return found
+            yield row | {"latency_ms": milliseconds}
+    if fastest > limit:
+        raise _nothing_fits(f"--max-latency-ms {limit:g}", num_rows, flags, f"fastest takes {fastest:.3g} ms")
 
 
 def _nothing_fits(flag: str, num: int, within: Sequence[str], nearest: str) -> ConfigError:

@@ -68,6 +68,11 @@ def open_untrained(text: str) -> Network | None:
     return untrained(TrainConfig(model=found[1], width_mult=width_mult, resolution=int(found[3]), num_classes=1000))
 
 
+def untrained_name(*, model: str, width_mult: float, resolution: int, round_nearest: int) -> str | None:
+    """What `open_untrained` calls a network; None where it rounds channels otherwise."""
+    return f"{model}:{width_mult:g}_{resolution:g}" if round_nearest == TrainConfig.round_nearest else None
+
+
 def point_folder(sweep: Path, point: str) -> Path:
     """Where the sweep in the folder `sweep` keeps the checkpoints of `point`.
 

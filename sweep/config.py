@@ -15,7 +15,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, one_line, without_credentials
-from trainers.fields import field_from, field_names, parse_amount, parse_duration, text_of_scalar
+from trainers.fields import field_from, field_names, parse_amount, parse_duration, parse_percent, text_of_scalar
 
 MOST_SAMPLES = 100_000
 """Points that one sweep may draw."""
@@ -49,6 +49,8 @@ def _in_units(parse: Callable[[str], float], metavar: str, unit: str = "") -> Pr
 
 Amount = Annotated[float | None, _in_units(parse_amount, "N")]
 """A number that the command line takes in human units, such as 100M; None where it is unset."""
+Percent = Annotated[float | None, _in_units(parse_percent, "PERCENT", "%")]
+"""0 to 100, which the command line takes as 70 or 70%; None where it is unset."""
 Duration = Annotated[float | None, _in_units(parse_duration, "TIME", "s")]
 """Seconds, which the command line takes as 90s, 30m or 4h; None where they are unset."""
 

@@ -94,8 +94,9 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["plan", *QUICK, "--csv", "a\nb.csv"], r"'a\nb.csv' has characters that cannot be printed; leave them out"),
         (["promote"], "which sweep? Give its folder first"),
         (["recommend", "nowhere", "--max-latency-ms", "nan"], "max_latency_ms is nan; it must be above 0 and finite"),
-        (["recommend", "nowhere", "--min-top1", "101"], "min_top1 is 101.0; it must be 0 to 100"),
-        (["recommend"], "which networks? Give a sweep's folder, recommend runs/NAME, or a source"),
+        (["recommend", "nowhere", "--min-top1", "101"], "--min-top1: '101' is not 0 to 100"),
+        (["recommend", "nowhere", "--min-top1", "0.7"], "--min-top1: '0.7' is in percent: did you mean 70?"),
+        (["recommend"], "which networks? Give a sweep's folder, recommend runs/NAME, or a published source instead"),
         (["recommend", "nowhere", "--published", "tf_slim"], "which networks? Give a sweep's folder"),
         (["recommend", "--published", "no_such"], "unknown published source 'no_such'; choose from dli14"),
         (["recommend", "--published", "tf_slim", "--max-latency-ms", "5"], "published latencies are of other devices"),
@@ -240,12 +241,12 @@ def test_recommend_prints_what_to_ship_and_the_command_that_exports_its_best_see
     assert printed.out.splitlines() == [
         "ship:      mobilenet_v2_0.35_224, 7.00 M MACs, 0.350 M params, 91.00 ± 1.41 % top-1 (2 seeds)",
         "runner-up: mobilenet_v2_0.5_224, 10.00 M MACs, 0.500 M params, 89.50 ± 7.78 % top-1 (2 seeds)",
-        "           1.50 points less: within the seeds' noise (standard error 5.59)",
+        "           1.50 points less: within the seeds' noise (± 11.18)",
         "export:    python run_sweep.py export runs/b --format onnx",
     ]
     assert (
-        printed.err
-        == "error: nothing fits: --max-macs 5M leaves none of 2 complete settings; the smallest has 7 M MACs\n"
+        printed.err == "error: nothing fits: --max-macs 5M leaves none of 2 complete settings; the smallest, "
+        "mobilenet_v2_0.35_224, has 7 M MACs\n"
     )
 
 
@@ -259,10 +260,15 @@ def test_recommend_chooses_from_a_published_table_without_a_sweep(
     assert capsys.readouterr().out.splitlines() == [
         "ship:      mobilenet_v3_small_1.0_224, 56.51 M MACs, 2.543 M params, 67.50 % top-1",
         "runner-up: mobilenet_v3_small_0.75_224, 43.40 M MACs, 2.042 M params, 65.40 % top-1",
-        "           2.10 points less, one training each",
+        "           2.10 points less, more than luck with the images, but of one training",
         "cheaper:   mobilenet_v3_small_0.75_224 on the frontier: -13.11 M MACs, -2.10 points top-1",
         "dearer:    mobilenet_v2_0.75_192 on the frontier: +97.43 M MACs, +1.20 points top-1",
+        "figures:   ImageNet validation, Small dm=1 (float) in "
+        "tensorflow/models:research/slim/nets/mobilenet/README.md",
+        "train:     python run_sweep.py --space mnv2_grid --axis model=mobilenet_v3_small --axis width_mult=1 --axis "
+        "resolution=224 --data PATH",
         "measure:   python run_sweep.py latency mobilenet_v3_small:1_224",
+        "export:    python run_sweep.py export torchvision:mobilenet_v3_small --format onnx (67.67 % top-1)",
     ]
 
 

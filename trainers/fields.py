@@ -100,6 +100,23 @@ def parse_amount(text: str) -> float:
     return value
 
 
+def parse_percent(text: str) -> float:
+    """The percent that `text` writes, with its sign or without: `70`, `70%`.
+
+    Raises:
+        ValueError: it is no number of percent, or a share of 1.
+    """
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        raise ValueError(f"{text!r} is no percentage such as 70 or 70%") from None
+    if not 0 <= value <= 100:
+        raise ValueError(f"{text!r} is not 0 to 100")
+    if 0 < value < 1:
+        raise ValueError(f"{text!r} is in percent: did you mean {100 * value:g}?")
+    return value
+
+
 def parse_duration(text: str) -> float:
     """The seconds that `text` writes with their unit, s, m or h: `30m`.
 

@@ -99,6 +99,17 @@ def published_network(name: str) -> Network:
     return network_of(published_tensors(name), name, config=PUBLISHED[name].config)
 
 
+def best_weights(*, model: str, width_mult: float, resolution: int, round_nearest: int) -> str | None:
+    """The name in PUBLISHED of the most accurate weights of a network; None where there are none."""
+    wanted = (model, width_mult, resolution, round_nearest)
+    fitting = [
+        name
+        for name, each in PUBLISHED.items()
+        if wanted == (each.config.model, each.config.width_mult, each.config.resolution, each.config.round_nearest)
+    ]
+    return max(fitting, key=lambda name: PUBLISHED[name].top1, default=None)
+
+
 def published_tensors(name: str) -> Tensors:
     """The tensors of an entry of PUBLISHED, under its author's names."""
     path = fetch_weights(PUBLISHED[name].url)

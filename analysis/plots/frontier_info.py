@@ -139,6 +139,7 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str,
     below all others are shown at the lower edge: where they are they would press the frontier flat.
     """
     on_frontier = pd.Series(frontier_mask(table, cost), index=table.index)
+    known = table.loc[table[cost].notna()]
     measured = table["top1"].notna() & table[cost].notna() & (table["state"] != "FAILED")
     edge = _lower_edge(table.loc[measured])
     top1 = table.loc[measured, "top1"].astype(float)
@@ -150,13 +151,13 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str,
     num_params = params if cost == "macs" and len(np.unique(params)) > 1 else None
     on_line = on_frontier.loc[shown.index].to_numpy(dtype=bool)
     sources, sharing = _source_range(comparison, cost), _weight_sharing(comparison, cost)
-    band = ["band: the same networks, from the worst to the best source's training"] if sources else []
-    stars = ["stars: parts of supernets, which share weights"] if sharing else []
+    band = "band: networks of these families, from the worst to the best source's training" if sources else ""
+    stars = "stars: parts of supernets, which share weights" if sharing else ""
     return FrontierInfo(
         title=one_line(sweep, 70),
-        subtitle=one_line(" · ".join(part for part in (_subtitle(table, comparison), on) if part), 110),
-        caption=_caption(table.loc[table[cost].notna()], shown, num_unknown=len(table) - len(table[cost].dropna())),
-        note=one_line(" · ".join([comparison.note] if comparison.note else [*band, *stars]), 130),
+        subtitle=one_line(" · ".join(part for part in (_subtitle(known, comparison), on) if part), 110),
+        caption=_caption(known, shown, num_unknown=len(table) - len(known)),
+        note=one_line(" · ".join(filter(None, (comparison.note, band, stars))), 130),
         x_label=f"{COST_AXES[cost].label}, log scale",
         points=_series(shown, on_frontier, cost),
         published=_published(comparison, cost),
@@ -269,5 +270,5 @@ def _caption(table: pd.DataFrame, shown: pd.DataFrame, *, num_unknown: int) -> s
     seed = ["one seed each"] if one_seed_each(table) else ["means over seeds"] if is_replicated(table) else []
     family = "family " if len(set(shown["model"])) > 1 else ""
     labels = [f"labels: {family}width@resolution"] if "COMPLETE" in states else []
-    unknown = [f"of {num_unknown} others it is not known"] if num_unknown else []
+    unknown = [f"{num_unknown} others have no figure of this device"] if num_unknown else []
     return " · ".join([counts, *unknown, *seed, *labels])

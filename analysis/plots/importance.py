@@ -36,8 +36,8 @@ class ImportanceInfo:
 
 
 def info(results: SweepResults) -> ImportanceInfo | None:
-    """What the chart shows; None unless three settings vary over eight COMPLETE ones, for several datasets, and for
-    published networks, whose settings nobody chose; of two settings the chart of width and resolution tells more."""
+    """What the chart shows; None where fewer than three settings vary, of which the chart of width and resolution tells
+    more, or fewer than eight are COMPLETE, for several datasets, and for published networks: nobody chose theirs."""
     all_complete = complete_settings(results)
     complete: pd.DataFrame = all_complete.iloc[spaced(len(all_complete), MOST_SETTINGS)]
     of_all = f" of {len(all_complete)}" if len(all_complete) > len(complete) else ""

@@ -68,7 +68,7 @@ def info(results: SweepResults) -> TopInfo | None:
     figures = [f"dashed: {num_published} of them as published by {source} (ImageNet)"] if source else []
     caption = " · ".join(
         [
-            f"{len(cells)} network{'s' if len(cells) != 1 else ''} in the order of their MACs, each at its best",
+            f"{len(cells)} network{'s' if len(cells) != 1 else ''} in the order of their MACs, in their best settings",
             *figures,
         ]
     )

@@ -41,6 +41,19 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def test_the_page_says_what_latency_is_of_and_what_areas_are(
+    digits_rows: list[Row], make_table: Callable[[list[Row]], pd.DataFrame]
+) -> None:
+    table = make_table(digits_rows)
+    latencies = {HOSTILE: {digits_rows[0]["point"]: 3.0}}
+
+    page = html_page(results_of(table, compare(table, None), name="demo", latencies=latencies), [], Provenance(), [])
+
+    assert HOSTILE not in page
+    assert "Latency: of one image on &lt;/script&gt;" in page
+    assert re.search(r"stands for its parameters \([\d.]+ to [\d.]+ M\)", page)
+
+
 def test_a_chart_of_many_points_is_drawn_by_webgl(
     browser: Browser,
     digits_rows: list[Row],

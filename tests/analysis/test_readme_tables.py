@@ -34,7 +34,7 @@ def test_each_network_is_there_once_beside_the_published_one(digits_rows: list[R
 
     text = readme_tables(results_of(table, compare(table, "tf_slim"), name="demo"))
 
-    mindspore = text[text.index("As MindSpore has it") :]
+    mindspore = text[text.index("In MindSpore's layout") :]
     assert mindspore.count("mobilenet_v2_1.0_96") == 1
     assert "| mobilenet_v2_1.0_96 | 99.50 | 99.00 | 60.30 | 83.20 |" in mindspore
     assert "| mobilenet_v2_1.0_32 | 92.67 | 99.00 |  |  |" in mindspore
