@@ -19,8 +19,9 @@ from analysis.frontier import Cost
 from analysis.plots.frontier import draw
 from analysis.plots.frontier_info import FrontierInfo, info, one_line
 from analysis.plots.registry import PLOTS
+from analysis.plots.width_resolution import HeatMapInfo
 from analysis.replicates import by_setting
-from analysis.sweep_results import results_of
+from analysis.sweep_results import published_results, results_of
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
@@ -422,3 +423,22 @@ def test_beside_imagenet_the_range_of_all_sources_and_weight_sharing_are_drawn(
     assert chart.weight_sharing.label in set(chart.numbers()["series"])
     assert on_digits.weight_sharing is None
     assert on_digits.source_range is None
+
+
+def test_of_a_published_table_each_chart_says_what_it_shows_and_latency_is_of_one_phone() -> None:
+    """TF-slim's V3 was timed in another table, on a newer TF-Lite."""
+    found = published_results("tf_slim")
+
+    charts = {name: plot.info(found) for name, plot in PLOTS.items()}
+
+    frontier, latency, heat_map = charts["macs_top1"], charts["latency_top1"], charts["width_resolution"]
+    assert isinstance(frontier, FrontierInfo)
+    assert isinstance(latency, FrontierInfo)
+    assert isinstance(heat_map, HeatMapInfo)
+    assert "band: " in frontier.note
+    assert "stars: " in frontier.note
+    assert latency.note == ""
+    assert "20 others have no figure of this device" in latency.caption
+    assert latency.subtitle.startswith("mobilenet_v2 · imagenet · Pixel 1")
+    assert heat_map.texts.caption[-1].endswith("2 of 4 families")
+    assert charts["importance"] is None
