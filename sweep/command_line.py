@@ -6,6 +6,7 @@ Knows no command: what a word such as `plan` does is run_sweep.py's.
 import contextlib
 import io
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -129,3 +130,8 @@ def _parser_message(box: str) -> str:
     )
     hint = f"perhaps you meant {' or '.join(list(suggested)[:3])}" if suggested else "see --help"
     return f"{statement.removesuffix('.')}; {hint}"
+
+
+def say_aside(line: str) -> None:
+    """Print a line that is no part of what was asked for."""
+    print(line, file=sys.stderr, flush=True)

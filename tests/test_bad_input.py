@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 import run_sweep
+from sweep import checkpoint_commands
 from sweep.config import SweepConfig, to_json
 from sweep.plan import make_plan
 from sweep.results import NEEDED, ResultsLog
@@ -155,11 +156,11 @@ OTHER_COMMANDS = {
     ("recipe", "nothing"): run_sweep.RecipeArguments,
     ("ui",): run_sweep.UiArguments,
     ("list",): run_sweep.ListArguments,
-    ("evaluate", "nowhere"): run_sweep.EvaluateArguments,
-    ("predict", "nowhere", "a.png"): run_sweep.PredictArguments,
-    ("features", "nowhere", "a.png"): run_sweep.FeaturesArguments,
-    ("export", "nowhere", "--format", "onnx"): run_sweep.ExportArguments,
-    ("latency", "nowhere"): run_sweep.LatencyArguments,
+    ("evaluate", "nowhere"): checkpoint_commands.EvaluateArguments,
+    ("predict", "nowhere", "a.png"): checkpoint_commands.PredictArguments,
+    ("features", "nowhere", "a.png"): checkpoint_commands.FeaturesArguments,
+    ("export", "nowhere", "--format", "onnx"): checkpoint_commands.ExportArguments,
+    ("latency", "nowhere"): checkpoint_commands.LatencyArguments,
 }
 COMMANDS: dict[tuple[str, ...], type] = {
     ("plan", *QUICK): run_sweep.PlanArguments,
