@@ -15,6 +15,8 @@ from trainers.errors import ConfigError
 
 Row = dict[str, Any]
 """A row of `by_setting`'s table and its `name`, column name to value."""
+LEAST_MILLIONS = 1e4
+"""No network has so few MACs or parameters: a cap below this lacks its M."""
 CONFIDENCE = 1.96
 """Standard errors on either side that hold 95 % of a normal distribution."""
 SURE = 2.0
@@ -180,6 +182,7 @@ def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[
         if inside.empty:
             [nearest] = _rows(complete.iloc[[values.argmax() if least else values.argmin()]], varied)
             said = f"{'best' if least else 'smallest'}, {nearest['name']}, has {nearest[column] / scale:.4g} {unit}"
+            said += f"; did you mean {flag} {limit:g}M?" if not least and limit < LEAST_MILLIONS else ""
             enough = every.loc[every["top1"] >= limit].nsmallest(1, "macs") if least else every.iloc[:0]
             for row in _rows(enough, varied):
                 said += f"; of all the cheapest with {limit:g} % is {row['name']}, {row['macs'] / 1e6:.2f} M MACs"

@@ -11,6 +11,7 @@ from analysis.comparison import Comparison, beside_published
 from analysis.markdown import bold, escape, table
 from analysis.replicates import count_points, is_replicated, one_seed_each, was_trained, with_deviation
 from analysis.settings import names_repeat, varying_settings
+from trainers.errors import counted
 
 Row = dict[str, Any]
 """A row of the results table, column name to value."""
@@ -64,13 +65,15 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
         sweep: its name.
         charts: description to file name, relative to the page.
     """
-    states = count_points(points)
+    states, trained = count_points(points), was_trained(points) or points.empty
     counts = ", ".join(f"{num} {state.lower()}" for state, num in sorted(states.items())) or "none yet"
+    ended = f"Points: {counts}. Published figures: {_published(points, comparison)}.{_shared(points)}"
     datasets = ", ".join(sorted(set(points["dataset"].dropna().astype(str)))) or "no dataset yet"
     columns = page_columns(points)
     lines = [
-        f"# Sweep {escape(sweep)}: {states.total()} point{'s' if states.total() != 1 else ''} on {escape(datasets)}",
-        f"Points: {counts}. Published figures: {_published(points, comparison)}.{_shared(points)}",
+        f"# {'Sweep ' if trained else ''}{escape(sweep)}: {counted(states.total(), 'point' if trained else 'network')} "
+        f"on {escape(datasets)}",
+        *([ended] if trained else []),
         *([f"{escape(comparison.note)}."] if comparison.note else []),
         *([beside] if (beside := beside_published(points, comparison)) else []),
         f"{IN_BOLD} {explanation(points)}",

@@ -136,6 +136,10 @@ def test_the_cheapest_is_judged_by_how_far_it_is_above_the_top1_to_reach(
     ("caps", "message"),
     [
         (
+            Caps(max_macs=100),
+            "the smallest, mobilenet_v2_0.1_96, has 10 M MACs; did you mean --max-macs 100M?",
+        ),
+        (
             Caps(max_macs=9e6),
             "--max-macs 9M leaves none of 5 complete settings; the smallest, mobilenet_v2_0.1_96, has 10 M MACs",
         ),
