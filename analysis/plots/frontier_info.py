@@ -156,7 +156,7 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str,
     return FrontierInfo(
         title=one_line(sweep, 70),
         subtitle=one_line(" · ".join(part for part in (_subtitle(known, comparison), on) if part), 110),
-        caption=_caption(known, shown, num_unknown=len(table) - len(known)),
+        caption=_caption(known, shown, cost, num_unknown=len(table) - len(known)),
         note=one_line(" · ".join(filter(None, (comparison.note, band, stars))), 130),
         x_label=f"{COST_AXES[cost].label}, log scale",
         points=_series(shown, on_frontier, cost),
@@ -256,7 +256,7 @@ def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _caption(table: pd.DataFrame, shown: pd.DataFrame, *, num_unknown: int) -> str:
+def _caption(table: pd.DataFrame, shown: pd.DataFrame, cost: Cost, *, num_unknown: int) -> str:
     states, num_below = count_points(table), np.count_nonzero(shown["below"])
     parts = [f"{states['COMPLETE']} complete"]
     if "PRUNED" in states:
@@ -266,7 +266,8 @@ def _caption(table: pd.DataFrame, shown: pd.DataFrame, *, num_unknown: int) -> s
         parts.append(f"{states['FAILED']} failed (not drawn)")
     counts = f"{states.total()} point{'s' if states.total() != 1 else ''}: {', '.join(parts)}"
     if len(table) and not was_trained(table):
-        counts = f"{len(table)} published networks, at costs that this project counts"
+        figures = "milliseconds as they were printed" if cost == "latency_ms" else "costs that this project counts"
+        counts = f"{len(table)} published networks, at {figures}"
     seed = ["one seed each"] if one_seed_each(table) else ["means over seeds"] if is_replicated(table) else []
     family = "family " if len(set(shown["model"])) > 1 else ""
     labels = [f"labels: {family}width@resolution"] if "COMPLETE" in states else []
