@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from analysis.recommend import Caps
     from analysis.report import Report
+    from trainers.measurement import Latency
 
 DESCRIPTION = """Train every network of a search space, log each to MLflow, draw accuracy against cost.
 
@@ -87,13 +88,13 @@ class RecommendArguments:
     folder: Positional[Path | None] = None
     """The sweep's folder, such as runs/mnv2_quick-digits; or --published."""
     published: str | None = None
-    """Published table to choose from, such as tf_slim, instead of a sweep; without --max-latency-ms."""
+    """Published table to choose from, such as tf_slim, instead of a sweep."""
     max_macs: Amount = None
     """Multiply-accumulates at most, such as 100M."""
     max_params: Amount = None
     """Parameters at most, such as 3M."""
     max_latency_ms: float | None = None
-    """Milliseconds at most for one image on this machine under PyTorch; what was measured is kept in the folder."""
+    """Milliseconds at most for one image on this machine under PyTorch; a sweep's folder keeps what was measured."""
     min_top1: Percent = None
     """Validation top-1 to reach, percent: of the networks that do, the one with the fewest MACs is chosen."""
     threads: int = 1
@@ -104,11 +105,6 @@ class RecommendArguments:
             raise ConfigError(
                 "which networks? Give a sweep's folder, recommend runs/NAME, or a published source instead, "
                 "recommend --published tf_slim"
-            )
-        if self.published is not None and self.max_latency_ms is not None:
-            raise ConfigError(
-                "published latencies are of other devices: choose without --max-latency-ms, and measure what is chosen "
-                "with run_sweep.py latency, which needs no training"
             )
         if self.max_latency_ms is not None and not 0 < self.max_latency_ms < math.inf:
             raise ConfigError(f"max_latency_ms is {self.max_latency_ms}; it must be above 0 and finite")
@@ -342,52 +338,45 @@ def recommend(argv: Sequence[str]) -> int:
     if arguments.folder is not None:
         recommend_of_sweep(arguments.folder, caps, num_threads=arguments.threads)
     elif arguments.published is not None:
-        recommend_published(arguments.published, caps)
+        recommend_published(arguments.published, caps, num_threads=arguments.threads)
     return 0
 
 
 def recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int) -> None:
     """Print which network of a sweep to ship, and how to export it."""
     from analysis.provenance import read_provenance
-    from analysis.recommend import recommend, summary
-    from analysis.replicates import by_setting
     from sweep.results import load_table
 
-    measured: set[str] = set()
-
-    def latency_ms(point: str) -> float:
+    def latency(point: str) -> "Latency":
         from sweep.latencies import point_latency  # PyTorch takes seconds to import
 
-        found = point_latency(folder, point, num_threads=num_threads)
-        measured.add(f"one image, {found.runtime} on {found.device}, {counted(found.num_threads, 'thread')}")
-        return found.median_ms
+        return point_latency(folder, point, num_threads=num_threads)
 
     table = load_table(folder)
-    found = recommend(by_setting(table), caps, latency_ms)
     replicate = command("promote", str(folder), "--seeds", "3")
-    for line in summary(found, num_val=read_provenance(folder, table).num_val, replicate=replicate):
-        print(line)
-    for where in sorted(measured):
-        print(f"latency:   {where}")
-    print(f"export:    {command('export', str(folder / found.best['point']), '--format', 'onnx')}")
+    best = print_choice(table, caps, latency, num_val=read_provenance(folder, table).num_val, replicate=replicate)
+    print(f"export:    {command('export', str(folder / best['point']), '--format', 'onnx')}")
 
 
-def recommend_published(source: str, caps: "Caps") -> None:
+def recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
     """Print which network of a published table to ship, whose figure it is, and how to train, measure and export it."""
-    import pandas as pd
-
     from analysis.published import CELL, NUM_VAL, load_cells
-    from analysis.recommend import recommend, summary
-    from analysis.replicates import by_setting
     from analysis.sweep_results import published_results
     from sweep.checkpoints import untrained_name
+    from sweep.latencies import untrained_latency
     from trainers.published_weights import PUBLISHED, best_weights
 
-    found = recommend(by_setting(published_results(source).points), caps, lambda _: math.nan)
-    for line in summary(found, num_val=NUM_VAL):
-        print(line)
-    cell = {name: found.best[name] for name in CELL}
-    [printed] = load_cells(source).merge(pd.DataFrame([cell])).to_dict("records")
+    table = published_results(source).points.set_index("point", drop=False)
+
+    def latency(point: str) -> "Latency":
+        found = untrained_latency(**table.loc[point, list(CELL)].to_dict(), num_threads=num_threads)
+        say_aside(f"measured {point}: {found.median_ms:.2f} ms")
+        return found
+
+    best = print_choice(table, caps, latency, num_val=NUM_VAL)
+    cell = {name: best[name] for name in CELL}
+    cells = load_cells(source)
+    [printed] = cells.loc[(cells[list(CELL)] == list(cell.values())).all(axis=1)].to_dict("records")
     print(f"figures:   ImageNet validation, {printed['variant'] or source} in {printed['citation']}")
     untrained = untrained_name(**cell)
     axes = [f"{name}={number(value)}" for name, value in cell.items() if name != "round_nearest" or not untrained]
@@ -397,6 +386,33 @@ def recommend_published(source: str, caps: "Caps") -> None:
         print(f"measure:   {command('latency', untrained)}")
     if weights := best_weights(**cell):
         print(f"export:    {command('export', weights, '--format', 'onnx')} ({PUBLISHED[weights].top1:.2f} % top-1)")
+
+
+def print_choice(
+    table: "DataFrame",
+    caps: "Caps",
+    latency: Callable[[str], "Latency"],
+    *,
+    num_val: int | None,
+    replicate: str = "",
+) -> Mapping[str, Any]:
+    """Print which setting of a results table to ship; its row. `latency` is that of a point, by its id."""
+    from analysis.recommend import recommend, summary
+    from analysis.replicates import by_setting
+
+    measured: set[str] = set()
+
+    def latency_ms(point: str) -> float:
+        found = latency(point)
+        measured.add(f"one image, {found.runtime} on {found.device}, {counted(found.num_threads, 'thread')}")
+        return found.median_ms
+
+    found = recommend(by_setting(table), caps, latency_ms)
+    for line in summary(found, num_val=num_val, replicate=replicate):
+        print(line)
+    for where in sorted(measured):
+        print(f"latency:   {where}")
+    return found.best
 
 
 def recipe(argv: Sequence[str]) -> int:

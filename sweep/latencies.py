@@ -6,9 +6,11 @@ from pathlib import Path
 from sweep.checkpoints import open_checkpoint
 from sweep.results import LATENCIES, load_latencies
 from sweep.rows import append, open_for_append
+from trainers.config import TrainConfig
 from trainers.files import check_writable
 from trainers.latency import measure_latency, pytorch_device
 from trainers.measurement import Latency
+from trainers.network import untrained
 
 
 def point_latency(sweep: Path, point: str, *, num_threads: int) -> Latency:
@@ -28,4 +30,15 @@ def point_latency(sweep: Path, point: str, *, num_threads: int) -> Latency:
     [found] = measure_latency(network, num_threads=num_threads, with_onnx=False)
     with open_for_append(path) as file:
         append(file, {"point": point, **asdict(found)})
+    return found
+
+
+def untrained_latency(
+    *, model: str, width_mult: float, resolution: int, round_nearest: int, num_threads: int
+) -> Latency:
+    """The same of an ImageNet network that nobody has trained here, measured now."""
+    config = TrainConfig(
+        model=model, width_mult=width_mult, resolution=resolution, round_nearest=round_nearest, num_classes=1000
+    )
+    [found] = measure_latency(untrained(config), num_threads=num_threads, with_onnx=False)
     return found
