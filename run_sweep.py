@@ -28,7 +28,15 @@ from search_spaces.registry import SPACES
 from sweep.checkpoint_commands import CHECKPOINT_COMMANDS
 from sweep.command_line import parse, parse_sweep, say_aside, short_forms
 from sweep.config import CAPS, Amount, Percent, SweepConfig, load_config
-from trainers.errors import ConfigError, check_printable, counted, one_line, unknown_choice, without_credentials
+from trainers.errors import (
+    ConfigError,
+    check_printable,
+    counted,
+    one_line,
+    printable,
+    unknown_choice,
+    without_credentials,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -408,10 +416,11 @@ def print_choice(
         return found.median_ms
 
     found = recommend(by_setting(table), caps, latency_ms)
-    for line in summary(found, num_val=num_val, replicate=replicate):
-        print(line)
-    for where in sorted(measured):
-        print(f"latency:   {where}")
+    for line in [
+        *summary(found, num_val=num_val, replicate=replicate),
+        *(f"latency:   {where}" for where in sorted(measured)),
+    ]:
+        print(printable(line))
     return found.best
 
 
@@ -539,7 +548,7 @@ def print_report(written: "Report") -> None:
     for row in written.frontier.to_dict("records"):
         network = cell_name(row)
         size = f"{row['macs'] / 1e6:9.2f} M MACs {row['num_params'] / 1e6:7.3f} M params"
-        print(f"  frontier: {network:<26} {size} {with_deviation(row):>6} % top-1")
+        print(printable(f"  frontier: {network:<26} {size} {with_deviation(row):>6} % top-1"))
     print(f"report: {written.html}\nchart: {next(iter(written.charts))}\ntable: {written.markdown}")
 
 

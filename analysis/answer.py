@@ -11,6 +11,7 @@ from analysis.frontier import frontier_mask
 from analysis.markdown import escape, table
 from analysis.recommend import Caps, Recommendation, recommend, sampling_error, verdict
 from analysis.replicates import count_points, pooled_deviation, with_deviation
+from trainers.errors import counted
 
 MANTISSAS = (1, 2, 5)
 MOST_BUDGETS = 6
@@ -39,7 +40,7 @@ class Answer:
         """What to ship, a budget a row."""
         return [
             {
-                "budget": f"{limit / 1e6:g} M" if i < len(self.shipped) else f"≥ {_rounded_up(limit / 1e6):g} M",
+                "budget": f"{limit / 1e6:g} M" if i < len(self.shipped) else f"≥ {_rounded_up(limit) / 1e6:g} M",
                 "network": found.best["name"],
                 "top1": with_deviation(found.best),
                 "test_top1": "" if math.isnan(found.best["test_top1"]) else f"{found.best['test_top1']:.2f}",
@@ -77,10 +78,11 @@ def _budgets(settings: pd.DataFrame) -> list[float]:
     return [*between[::-1][::step][::-1], high]
 
 
-def _rounded_up(value: float) -> float:
-    """The least number of three significant digits that is not below `value`."""
-    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
-    return math.ceil(value / unit) * unit
+def _rounded_up(macs: float) -> int:
+    """The least whole number of three significant digits that is not below `macs`."""
+    whole = math.ceil(macs)
+    unit = 10 ** max(0, len(str(whole)) - 3)
+    return -(-whole // unit) * unit
 
 
 def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
@@ -112,7 +114,7 @@ def spent(points: pd.DataFrame) -> str:
     hours = np.nansum(own["train_seconds"].to_numpy(dtype=float)) / 3600
     epochs = np.nansum(own["epochs_trained"].to_numpy(dtype=float))
     time = f"{60 * hours:.3g} minutes" if hours < 2 else f"{hours:.3g} hours" if hours < 1000 else f"{hours:,.0f} hours"
-    return f"{states.total()} points ({counts}), {epochs:.0f} epochs, {time} of training{reused}."
+    return f"{counted(states.total(), 'point')} ({counts}), {epochs:.0f} epochs, {time} of training{reused}."
 
 
 def answer_page(name: str, found: Sequence[Answer], points: pd.DataFrame) -> str:

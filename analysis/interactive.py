@@ -80,7 +80,7 @@ def interactive_chart(results: SweepResults) -> InteractiveChart:
         axes=[_axis(cost, parts) for cost in costs],
         colours_of=shade_column(shown)[1],
         colours=[(f"{value:.4g}", colour) for value, colour in _shades(shown).items()],
-        areas=tuple(f"{params / 1e6:.3g}" for params in shown["num_params"].agg(["min", "max"]).dropna().unique()),
+        areas=tuple(dict.fromkeys(f"{p / 1e6:.3g}" for p in shown["num_params"].agg(["min", "max"]).dropna())),
     )
 
 

@@ -77,10 +77,13 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
     fitting, within = _within(complete, caps, varied)
     order = {"top1": False, "macs": True} if caps.min_top1 is None else {"macs": True, "top1": False}
     rows = _rows(fitting.sort_values([*order], ascending=[*order.values()], kind="stable"), varied)
-    if caps.max_latency_ms is not None:
-        rows = _fast_enough(rows, len(fitting), caps.max_latency_ms, latency_ms, within)
-    best = next(rows)
-    runner_up = next((row for row in rows if caps.min_top1 is None or row["top1"] > best["top1"]), None)
+    taken: list[float] = []
+    best = next(_fast_enough(rows, caps, latency_ms, taken), None)
+    if best is None:
+        limit = f"--max-latency-ms {caps.max_latency_ms:g}"
+        raise _nothing_fits(limit, len(fitting), within, f"fastest takes {min(taken):.3g} ms")
+    others = (row for row in rows if caps.min_top1 is None or row["top1"] > best["top1"])
+    runner_up = next(_fast_enough(others, caps, latency_ms, taken), None)
     small, _ = _within(complete, Caps(max_params=caps.max_params), varied)
     frontier = small.loc[frontier_mask(small, "macs")].sort_values("macs", kind="stable")
     cheaper = _rows(frontier.loc[frontier["macs"] < best["macs"]].tail(1), varied)
@@ -181,8 +184,9 @@ def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[
         text = f"{flag} {limit / scale:g}{prefix}"
         if inside.empty:
             [nearest] = _rows(complete.iloc[[values.argmax() if least else values.argmin()]], varied)
-            said = f"{'best' if least else 'smallest'}, {nearest['name']}, has {nearest[column] / scale:.4g} {unit}"
-            said += f"; did you mean {flag} {limit:g}M?" if not least and limit < LEAST_MILLIONS else ""
+            said = f"{'best' if least else 'smallest'}, {nearest['name']}, has {nearest[column] / scale:.6g} {unit}"
+            millions = not least and limit < LEAST_MILLIONS and 1e6 * limit >= nearest[column]
+            said += f"; did you mean {flag} {limit:g}M?" if millions else ""
             enough = every.loc[every["top1"] >= limit].nsmallest(1, "macs") if least else every.iloc[:0]
             for row in _rows(enough, varied):
                 said += f"; of all the cheapest with {limit:g} % is {row['name']}, {row['macs'] / 1e6:.2f} M MACs"
@@ -193,21 +197,19 @@ def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[
 
 
 def _fast_enough(
-    rows: Iterator[Row], num_rows: int, limit: float, latency_ms: Callable[[str], float], flags: Sequence[str]
+    rows: Iterator[Row], caps: Caps, latency_ms: Callable[[str], float], taken: list[float]
 ) -> Iterator[Row]:
-    """Those of the rows that take at most `limit` milliseconds, with their `latency_ms`; measured when asked for.
+    """The rows; where there is a cap on latency those within it, with their `latency_ms`, measured when asked for.
 
-    Raises:
-        ConfigError: at the end, if none does.
+    What was measured is added to `taken`.
     """
-    fastest = math.inf
     for row in rows:
-        milliseconds = latency_ms(row["point"])
-        fastest = min(fastest, milliseconds)
-        if milliseconds <= limit:
-            yield row | {"latency_ms": milliseconds}
-    if fastest > limit:
-        raise _nothing_fits(f"--max-latency-ms {limit:g}", num_rows, flags, f"fastest takes {fastest:.3g} ms")
+        if caps.max_latency_ms is None:
+            yield row
+        else:
+            taken.append(latency_ms(row["point"]))
+            if taken[-1] <= caps.max_latency_ms:
+                yield row | {"latency_ms": taken[-1]}
 
 
 def _nothing_fits(flag: str, num: int, within: Sequence[str], nearest: str) -> ConfigError:

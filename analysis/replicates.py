@@ -54,8 +54,8 @@ def is_replicated(table: pd.DataFrame) -> bool:
 
 
 def was_trained(table: pd.DataFrame) -> bool:
-    """Whether a table's rows are of trainings; of published networks it is not known for how many epochs."""
-    return bool(table["epochs"].notna().any())
+    """Whether a table's rows are of trainings; of published networks none of this is known."""
+    return bool(table[["epochs", "seed", "ended_at"]].notna().to_numpy().any())
 
 
 def one_seed_each(table: pd.DataFrame) -> bool:

@@ -107,7 +107,7 @@ def _shared(points: pd.DataFrame) -> str:
     """The sentence of the SHARED settings that have one value; "" where there is none."""
     varying = varying_settings(points)
     shared = [name for name in SHARED if name not in varying and len(points[name].dropna())]
-    values = [f"{name} {text_of(points[name].iloc[0])}" for name in shared]
+    values = [f"{name} {escape(text_of(points[name].iloc[0]))}" for name in shared]
     return f" All points: {', '.join(values)}." if values else ""
 
 

@@ -21,7 +21,7 @@ from trainers.datasets.batches import batches
 from trainers.datasets.dataset import Dataset, SplitName
 from trainers.datasets.registry import check_dataset
 
-INVERSE_PENALTIES = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1)
+INVERSE_PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1, 1.0, 10.0)
 TOLERANCE = 1e-7
 """Of the optimum's gradient."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 from sweep.command_line import parse, say_aside
-from trainers.errors import counted
+from trainers.errors import counted, without_credentials
 
 if TYPE_CHECKING:
     from trainers.network import Network
@@ -170,7 +170,8 @@ def latency(argv: Sequence[str]) -> int:
         times = f"median {each.median_ms:.3f} ms, p90 {each.p90_ms:.3f} ms"
         print(f"{each.runtime}: {times} on {each.device}, {counted(each.num_threads, 'thread')}")
     if not has_onnx():
-        print(f"for ONNX Runtime too: uv run --extra export run_sweep.py latency {shlex.join(argv)}")
+        again = shlex.join(map(without_credentials, argv))
+        print(f"for ONNX Runtime too: uv run --extra export run_sweep.py latency {again}")
     return 0
 
 

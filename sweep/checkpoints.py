@@ -58,7 +58,7 @@ def open_untrained(text: str) -> Network | None:
     Raises:
         ConfigError: there is no such width or resolution.
     """
-    found = re.fullmatch(r"(\w+):([\d.]+)_(\d+)", text)
+    found = re.fullmatch(r"(\w+):([0-9.]+)_([0-9]{1,9})", text)
     if not found or found[1] not in MODELS:
         return None
     try:

@@ -1,5 +1,6 @@
 """The command line: mistakes cost one line and exit 2, and start nothing; what it prints can be used."""
 
+import re
 import socket
 from pathlib import Path
 

@@ -106,13 +106,14 @@ def parse_percent(text: str) -> float:
     Raises:
         ValueError: it is no number of percent, or a share of 1.
     """
+    number = text.strip()
     try:
-        value = float(text.strip().removesuffix("%"))
+        value = float(number.removesuffix("%"))
     except ValueError:
         raise ValueError(f"{text!r} is no percentage such as 70 or 70%") from None
     if not 0 <= value <= 100:
         raise ValueError(f"{text!r} is not 0 to 100")
-    if 0 < value < 1:
+    if 0 < value < 1 and not number.endswith("%"):
         raise ValueError(f"{text!r} is in percent: did you mean {100 * value:g}?")
     return value
 

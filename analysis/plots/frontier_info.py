@@ -16,6 +16,7 @@ from analysis.plots.cells import cell_labels, shade_column
 from analysis.plots.ticks import percent_limits
 from analysis.replicates import count_points, is_replicated, one_seed_each, was_trained
 from analysis.source_range import SourceRange, source_range
+from trainers.errors import counted
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -271,5 +272,5 @@ def _caption(table: pd.DataFrame, shown: pd.DataFrame, cost: Cost, *, num_unknow
     seed = ["one seed each"] if one_seed_each(table) else ["means over seeds"] if is_replicated(table) else []
     family = "family " if len(set(shown["model"])) > 1 else ""
     labels = [f"labels: {family}width@resolution"] if "COMPLETE" in states else []
-    unknown = [f"{num_unknown} others have no figure of this device"] if num_unknown else []
+    unknown = [f"of {counted(num_unknown, 'other')} no figure of this device"] if num_unknown else []
     return " · ".join([counts, *unknown, *seed, *labels])

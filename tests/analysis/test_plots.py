@@ -438,7 +438,7 @@ def test_of_a_published_table_each_chart_says_what_it_shows_and_latency_is_of_on
     assert "band: " in frontier.note
     assert "stars: " in frontier.note
     assert latency.note == ""
-    assert "20 others have no figure of this device" in latency.caption
+    assert "of 20 others no figure of this device" in latency.caption
     assert latency.subtitle.startswith("mobilenet_v2 · imagenet · Pixel 1")
     assert heat_map.texts.caption[-1].endswith("2 of 4 families")
     assert charts["importance"] is None
