@@ -138,6 +138,7 @@ def write_chart(figure: Figure, stem: Path) -> tuple[Path, Path, Path]:
         for path, metadata in dates.items():
             content = BytesIO()
             figure.savefig(content, format=path.suffix[1:], dpi=style.DPI, metadata=metadata)
+            figure.set_layout_engine("none")  # it is laid out once, for all formats alike
             write_atomically(path, content.getvalue())
     return png, svg, pdf
 
