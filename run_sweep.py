@@ -370,18 +370,21 @@ def recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
     """Print which network of a published table to ship, whose figure it is, and how to train, measure and export it."""
     from analysis.published import CELL, NUM_VAL, load_cells
     from analysis.sweep_results import published_results
-    from sweep.checkpoints import untrained_name
-    from sweep.latencies import untrained_latency
-    from trainers.published_weights import PUBLISHED, best_weights
 
     table = published_results(source).points.set_index("point", drop=False)
 
     def latency(point: str) -> "Latency":
+        from sweep.latencies import untrained_latency  # PyTorch takes seconds to import
+
         found = untrained_latency(**table.loc[point, list(CELL)].to_dict(), num_threads=num_threads)
         say_aside(f"measured {point}: {found.median_ms:.2f} ms")
         return found
 
     best = print_choice(table, caps, latency, num_val=NUM_VAL)
+    sys.stdout.flush()
+    from sweep.checkpoints import untrained_name  # PyTorch: after a mistake was told, or the answer
+    from trainers.published_weights import PUBLISHED, best_weights
+
     cell = {name: best[name] for name in CELL}
     cells = load_cells(source)
     [printed] = cells.loc[(cells[list(CELL)] == list(cell.values())).all(axis=1)].to_dict("records")

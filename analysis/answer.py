@@ -10,12 +10,12 @@ import pandas as pd
 from analysis.frontier import frontier_mask
 from analysis.markdown import escape, table
 from analysis.recommend import Caps, Recommendation, recommend, sampling_error, verdict
-from analysis.replicates import count_points, pooled_deviation, with_deviation
+from analysis.replicates import count_points, pooled_deviation, was_trained, with_deviation
 from trainers.errors import counted
 
 MANTISSAS = (1, 2, 5)
 MOST_BUDGETS = 6
-READ_MORE = "More: report.html, beside this page."
+READ_MORE, IN_MLFLOW = "More: report.html, beside this page", "; in MLflow, among the artifacts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,4 +128,5 @@ def answer_page(name: str, found: Sequence[Answer], points: pd.DataFrame) -> str
         lines.append(table(header, [[escape(row[key]) for key in columns] for row in answer.rows()]).rstrip())
         lines.append(f"How sure: {answer.certainty}")
     paid = [f"Spent: {text}"] if (text := spent(points)) else []
-    return "\n\n".join([*lines, *([] if found else ["No point is complete yet."]), *paid, READ_MORE]) + "\n"
+    more = f"{READ_MORE}{IN_MLFLOW if was_trained(points) or points.empty else ''}."
+    return "\n\n".join([*lines, *([] if found else ["No point is complete yet."]), *paid, more]) + "\n"
