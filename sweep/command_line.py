@@ -39,6 +39,7 @@ def parse_sweep(argv: Sequence[str], cls: type[S], command: str, description: st
     elif {"-h", "--help"} & set(arguments):
         default = SweepConfig(space=tyro.MISSING)
     else:
+        parse(arguments, cls, command, default=cls(space=next(iter(SPACES))))  # a misspelt --space is told as such
         raise ConfigError(f"which search space? Give --space, one of {', '.join(SPACES)}")
     if recipe is not None:
         default = replace(default, train=with_recipe(default.train, recipe))

@@ -37,6 +37,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("arguments", "said"),
     [
         ([], "which search space? Give --space, one of mnv2_quick, "),
+        (["--spcae", "mnv2_quick"], "Unrecognized options: --spcae, mnv2_quick; perhaps you meant --space"),
         (["--space", "mnv4"], "unknown search space 'mnv4'; choose from mnv1_grid, "),
         (["--space", "mnv2_grd"], "unknown search space 'mnv2_grd'; did you mean mnv2_grid"),
         (["--space"], "--space needs a value"),

@@ -1,5 +1,6 @@
 """How long a network takes on this machine: PyTorch, and ONNX Runtime where it is installed."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Generator
@@ -12,7 +13,7 @@ import torch
 
 from trainers.config import TrainConfig
 from trainers.device import Device
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, counted
 from trainers.export import INPUT, OUTPUT, onnx_session, require_onnx, write_onnx
 from trainers.measurement import Latency
 from trainers.network import Network
@@ -40,12 +41,14 @@ def measure_latency(
         with_onnx: whether to measure ONNX Runtime too, where it is installed.
 
     Raises:
-        ConfigError: a number that is not positive.
+        ConfigError: a number that is not positive, or more threads than cores.
     """
     num_threads = torch.get_num_threads() if num_threads is None else num_threads
     for name, value in (("threads", num_threads), ("batch_size", batch_size), ("repeats", num_repeats)):
         if value < 1:
             raise ConfigError(f"{name} is {value}; it must be 1 or more")
+    if num_threads > (num_cores := os.cpu_count() or 1):
+        raise ConfigError(f"threads is {num_threads}; this machine has {counted(num_cores, 'core')}")
     resolution = network.config.resolution
     images = torch.randn(batch_size, 3, resolution, resolution).contiguous(memory_format=torch.channels_last)
     found = [_pytorch(network, images, num_threads, num_repeats)]

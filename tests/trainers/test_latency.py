@@ -1,5 +1,6 @@
 """Latencies: of the runtimes that are installed, with the settings that were asked for, and true to a known delay."""
 
+import os
 import sys
 import time
 
@@ -57,3 +58,9 @@ def test_each_runtime_names_itself_and_the_processor() -> None:
 def test_numbers_that_are_not_positive_are_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match=r"is 0; it must be 1 or more"):
         measure_latency(untrained(TINY), **{setting: 0})  # type: ignore[arg-type]
+
+
+def test_more_threads_than_cores_are_refused() -> None:
+    num_cores = os.cpu_count() or 1
+    with pytest.raises(ConfigError, match=rf"threads is {num_cores + 1}; this machine has {num_cores} core"):
+        measure_latency(untrained(TINY), num_threads=num_cores + 1)
