@@ -368,7 +368,7 @@ def recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int) -> None:
 
 def recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
     """Print which network of a published table to ship, whose figure it is, and how to train, measure and export it."""
-    from analysis.published import CELL, NUM_VAL, load_cells
+    from analysis.published import CELL, NUM_VAL
     from analysis.sweep_results import published_results
 
     table = published_results(source).points.set_index("point", drop=False)
@@ -386,9 +386,7 @@ def recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
     from trainers.published_weights import PUBLISHED, best_weights
 
     cell = {name: best[name] for name in CELL}
-    cells = load_cells(source)
-    [printed] = cells.loc[(cells[list(CELL)] == list(cell.values())).all(axis=1)].to_dict("records")
-    print(f"figures:   ImageNet validation, {printed['variant'] or source} in {printed['citation']}")
+    print(f"figures:   ImageNet validation, {best['variant']} in {best['citation']}")
     untrained = untrained_name(**cell)
     axes = [f"{name}={number(value)}" for name, value in cell.items() if name != "round_nearest" or not untrained]
     flags = [part for axis in axes for part in ("--axis", axis)]

@@ -93,7 +93,8 @@ def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
     """A trace for each family on each dataset, and one for those of its points that were stopped early."""
     several, timed = len(set(shown["dataset"])) > 1, bool(shown["latency_ms"].notna().any())
     (shade, _), colours = shade_column(shown), _shades(shown)
-    varied = [name for name in varying_settings(shown) if name != "seed"]
+    variant = ["variant"] if "variant" in shown else []  # of published networks
+    varied = [*(name for name in varying_settings(shown) if name != "seed"), *variant]
     sizes = pd.Series(style.diameters(shown["num_params"].to_numpy(float), SMALLEST_PX, LARGEST_PX), index=shown.index)
     models = sorted(set(shown["model"]))
     parts: list[_Part] = []
@@ -212,8 +213,8 @@ def _chosen_source(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]
         return []
     names = [network_name(*row) for row in zip(cells["model"], cells["width_mult"], cells["resolution"], strict=True)]
     hover = [
-        f"<b>{n}</b><br>published by {_text(source)}: top-1 {t:.2f} %"
-        for n, t in zip(names, cells["top1"], strict=True)
+        f"<b>{name}</b><br>published by {_text(source)} as {_text(variant)}: top-1 {top1:.2f} %"
+        for name, variant, top1 in zip(names, cells["variant"], cells["top1"], strict=True)
     ]
     marker = {"symbol": "x-thin", "size": 8, "line": {"width": 1.5, "color": style.PUBLISHED}}
     group = {"name": f"published: {_text(source)}", "legendgroup": "published"}

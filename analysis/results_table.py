@@ -139,6 +139,7 @@ def page_columns(points: pd.DataFrame) -> list[Column]:
         *(seeds if is_replicated(points) else []),
         *([_plain("Dataset", "dataset")] if len(set(points["dataset"])) > 1 else []),
         *(_plain(name, name) for name in varying_settings(points) if not (name == "seed" and is_replicated(points))),
+        *([_plain("Published as", "variant")] if "variant" in points else []),
         *([_plain("Point", "point")] if names_repeat(points) else []),
         Column(header="State", cell=_state),
     ]

@@ -53,6 +53,8 @@ def load_results(folder: Path, published: str | None = None) -> SweepResults:
 def published_results(source: str) -> SweepResults:
     """The networks of a published source as if they had been swept, at the costs that this project counts.
 
+    The points have two more columns, `variant` and `citation`: which training the figures are of, and where they are.
+
     Raises:
         ConfigError: there is no such source, or it has no accuracies.
     """
@@ -61,7 +63,7 @@ def published_results(source: str) -> SweepResults:
         raise ConfigError(f"{source} has no accuracies; `run_sweep.py list` says what each source has")
     names = [network_name(*row) for row in zip(cells["model"], cells["width_mult"], cells["resolution"], strict=True)]
     given = {"point": names, "state": "COMPLETE", "dataset": TASK, "total_stride": PUBLISHED_STRIDE}
-    table = cells.assign(**given).reindex(columns=list(COLUMNS))
+    table = cells.assign(**given).reindex(columns=[*COLUMNS, "variant", "citation"])
     latencies: dict[str, dict[str, float]] = {}
     for name, device, milliseconds in zip(names, cells["latency_device"], cells["latency_ms"], strict=True):
         if not math.isnan(milliseconds):

@@ -11,7 +11,7 @@ from analysis import style
 from analysis.comparison import compare
 from analysis.interactive import InteractiveChart, interactive_chart
 from analysis.pareto import step_line
-from analysis.sweep_results import results_of
+from analysis.sweep_results import published_results, results_of
 
 Row = dict[str, Any]
 MakeTable = Callable[[Sequence[Row]], pd.DataFrame]
@@ -68,6 +68,15 @@ def test_published_figures_are_series_of_their_own(digits_rows: list[Row], make_
     names = [trace["name"] for trace in chart.traces]
     assert names.count("published: tf_slim") == 2  # dots and line
     assert {"weight sharing (51)", "range of 6 sources"} <= set(names)
+
+
+def test_a_published_point_tells_which_training_it_is_of() -> None:
+    chart = interactive_chart(published_results("timm"))
+
+    [large] = [trace for trace in chart.traces if trace["name"] == "mobilenet_v3_large"]
+    assert "<br>variant %{customdata[6]}" in large["hovertemplate"]
+    told = {told[0]: told[6] for told in large["customdata"]}
+    assert told["mobilenet_v3_large_1.0_256"] == "mobilenetv3_large_100.ra4_e3600_r224_in1k"
 
 
 def test_names_cannot_be_read_as_html(make_row: Callable[..., Row], make_table: MakeTable) -> None:
