@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analysis.published import load_cells
 from sweep.results import COLUMNS, OUTCOMES, ResultsLog, load_table
 from trainers.config import TrainConfig
 from trainers.fields import as_row
@@ -95,3 +96,12 @@ def mixed_rows(make_row: MakeRow) -> list[Row]:
     for i in (4, 9, 14):
         rows[i] |= {"state": "FAILED", "reason": "the loss is nan", "top1": None, "top5": None}
     return rows
+
+
+@pytest.fixture
+def tf_slim_rows(make_row: MakeRow) -> list[Row]:
+    """TF-slim's 22 MobileNetV2 networks, each with TF-slim's own figures, in its order."""
+    cells = load_cells("tf_slim").query("model == 'mobilenet_v2'")
+    whole = cells[["resolution", "macs", "num_params"]].astype(int)
+    rows = cells[["width_mult", "top1", "top5"]].join(whole).to_dict("records")
+    return [make_row(dataset="imagenet", **row) for row in rows]
