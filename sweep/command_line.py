@@ -34,6 +34,8 @@ def parse_sweep(argv: Sequence[str], cls: type[S], command: str, description: st
     _, recipe = _take_option(arguments, "--recipe")
     if saved is not None:
         default = load_config(Path(saved))
+        if space not in (None, default.space):
+            raise ConfigError(f"{saved} is of the space {default.space}, --space names {space}; leave one of them out")
     elif space is not None:
         default = SweepConfig(space=space, train=get_space(space).base)
     elif {"-h", "--help"} & set(arguments):
@@ -43,9 +45,15 @@ def parse_sweep(argv: Sequence[str], cls: type[S], command: str, description: st
         raise ConfigError(f"which search space? Give --space, one of {', '.join(SPACES)}")
     if recipe is not None:
         default = replace(default, train=with_recipe(default.train, recipe))
-    whose = "TrainConfig's; a space may set its own, which --space NAME --help shows" if space is None else f"{space}'s"
+    if space is None and saved is None:
+        whose = "TrainConfig's; a space may set its own, which --space NAME --help shows"
+    else:
+        whose = f"{saved or space}'s"
     description = f"{description}\n\n{SHORT_FORMS}\n\nThe defaults below are {whose}."
     config = parse(arguments, cls, command, default=cls(**vars(default)), description=description)
+    given = config.axis[len(default.axis) :]
+    names = {_axis_name(text) for text in given}
+    config = replace(config, axis=(*(text for text in default.axis if _axis_name(text) not in names), *given))
     _refuse_flags_of_axes(arguments, config)
     return config
 
@@ -102,6 +110,10 @@ def _take_option(argv: Sequence[str], option: str) -> tuple[list[str], str | Non
         if value is None:
             raise ConfigError(f"{option} needs a value")
     return rest, value
+
+
+def _axis_name(text: str) -> str:
+    return text.partition("=")[0].strip().replace("-", "_")
 
 
 def _refuse_flags_of_axes(argv: Sequence[str], config: SweepConfig) -> None:

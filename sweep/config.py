@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args
@@ -13,9 +13,19 @@ import yaml
 from tyro.conf import UseAppendAction
 from tyro.constructors import PrimitiveConstructorSpec
 
+from search_spaces.registry import SPACES
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, one_line, without_credentials
-from trainers.fields import field_from, field_names, parse_amount, parse_duration, parse_percent, text_of_scalar
+from trainers.fields import (
+    accepts,
+    field_from,
+    field_names,
+    parse_amount,
+    parse_duration,
+    parse_percent,
+    text_of_scalar,
+)
+from trainers.recipes import with_recipe
 
 MOST_SAMPLES = 100_000
 """Points that one sweep may draw."""
@@ -190,7 +200,7 @@ def to_json(config: SweepConfig) -> dict[str, Any]:
 
 
 def from_json(settings: Mapping[str, Any]) -> SweepConfig:
-    """The configuration that `to_json` saved; fields that are absent take their defaults.
+    """The configuration that `to_json` saved, or a part of one: what is absent is as the space and the recipe have it.
 
     Raises:
         ConfigError: a field that does not exist or holds what it may not, or `space` is absent.
@@ -203,7 +213,12 @@ def from_json(settings: Mapping[str, Any]) -> SweepConfig:
     if settings.get("space") is None:
         raise ConfigError("the configuration names no space; add one, such as space: mnv2_quick")
     texts: dict[str, Any] = {name: tuple(text_of_scalar(name, each) for each in lists[name]) for name in lists}
-    return SweepConfig(**_parsed(SweepConfig, settings), **texts, train=TrainConfig(**_parsed(TrainConfig, train)))
+    given = _parsed(SweepConfig, settings)
+    space = SPACES.get(given["space"])  # one that is not known is told with the choice when its points are listed
+    base = space.base if space else TrainConfig()
+    if given.get("recipe") is not None:
+        base = with_recipe(base, given["recipe"])
+    return SweepConfig(**given, **texts, train=replace(base, **_parsed(TrainConfig, train)))
 
 
 def load_config(path: Path) -> SweepConfig:
@@ -246,11 +261,12 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _parsed(cls: type, settings: Mapping[Any, Any]) -> dict[str, Any]:
-    """`settings` with every value in its field's own type; those that are null are left to their default."""
+    """`settings` with every value in its field's own type; a null leaves a field as it is unless that may be unset."""
     allowed = field_names(cls)
     if not all(isinstance(name, str) for name in settings):
         raise ConfigError("the names of fields in the configuration must be texts")
     unknown = [name for name in settings if name not in allowed]
     if unknown:
         raise ConfigError(f"unknown field {unknown[0]!r} in the configuration; choose from {', '.join(allowed)}")
-    return {name: field_from(cls, name, value) for name, value in settings.items() if value is not None}
+    unset = {name: None for name, value in settings.items() if value is None and accepts(cls, name, NoneType)}
+    return unset | {name: field_from(cls, name, value) for name, value in settings.items() if value is not None}

@@ -17,6 +17,7 @@ from sweep.config import SweepConfig
 from sweep.plan import make_plan
 from sweep.results import COLUMNS, ResultsLog
 from trainers.config import TrainConfig
+from trainers.errors import ConfigError
 from trainers.fields import as_row
 from trainers.timing import Line, Timing
 
@@ -350,10 +351,30 @@ def test_a_saved_configuration_is_the_base_and_flags_go_on_top(in_folder: Path, 
     assert len(make_plan(config).points) == 44
 
 
-def test_an_axis_is_repeated_and_replaces_those_of_a_saved_configuration(in_folder: Path) -> None:
-    config = parse_sweep([*QUICK, "--axis", "dropout=0,0.2", "--axis", "lr=0.1"], SweepConfig, "", "")
+def test_what_a_file_leaves_out_is_as_its_space_and_its_recipe_have_it(in_folder: Path) -> None:
+    Path("part.yaml").write_text("space: mnv1_grid\nrecipe: tf_slim\ntrain: {epochs: 3}")
 
-    assert config.axis == ("dropout=0,0.2", "lr=0.1")
+    config = parse_sweep(["--config", "part.yaml"], SweepConfig, "", "")
+
+    assert config == parse_sweep(
+        ["--space", "mnv1_grid", "--recipe", "tf_slim", "--train.epochs", "3"], SweepConfig, "", ""
+    )
+    assert (config.train.model, config.train.optimizer) == ("mobilenet_v1", "rmsprop_tf")
+
+
+def test_the_space_of_a_file_stays(in_folder: Path) -> None:
+    Path("part.yaml").write_text("space: mnv1_grid")
+
+    with pytest.raises(ConfigError, match=r"part\.yaml is of the space mnv1_grid, --space names mnv2_grid"):
+        parse_sweep(["--config", "part.yaml", "--space", "mnv2_grid"], SweepConfig, "", "")
+
+
+def test_axes_of_flags_go_on_top_of_those_of_a_saved_configuration(in_folder: Path) -> None:
+    Path("saved.yaml").write_text("space: mnv2_quick\naxis: ['seed=0,1', 'lr=0.1,0.2']")
+
+    config = parse_sweep(["--config", "saved.yaml", "--axis", "dropout=0,0.2", "--axis", "lr=0.3"], SweepConfig, "", "")
+
+    assert config.axis == ("seed=0,1", "dropout=0,0.2", "lr=0.3")
 
 
 def test_ui_refuses_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,6 +104,13 @@ def test_a_whole_number_in_a_saved_configuration_is_the_float_it_stands_for() ->
     assert isinstance(config.train.width_mult, float)
 
 
+def test_a_null_unsets_what_the_recipe_sets() -> None:
+    recipe = {"space": "mnv2_grid", "recipe": "mindspore"}
+
+    assert from_json(recipe).train.eval_margin is not None
+    assert from_json(recipe | {"train": {"eval_margin": None}}).train.eval_margin is None
+
+
 @pytest.mark.parametrize("changed", [{"space": "mnv1_grid"}, {"axis": ("lr=1",)}, {"train": TrainConfig(epochs=2)}])
 def test_what_decides_the_points_is_defining(changed: dict[str, Any]) -> None:
     config = SweepConfig(space="mnv2_quick")
