@@ -103,13 +103,11 @@ class Queue:
         return self._scheduler.measured(measurement)
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        """Learn how a point ended; a stopped one may have to go on for it."""
+        """Learn how a point ended; stopped ones may have to go on for it."""
         state: State = row["state"]
         if self.given_up is None:
             failed = state == "FAILED" and not row["reason"].startswith(DIVERGED)
             self._failures = [*self._failures, row["reason"]] if failed else []
-        revived = self._scheduler.ended(row["point"], state)
-        if revived is not None:
-            self._waiting.append(revived)
+        self._waiting += self._scheduler.ended(row["point"], state)
         if self._sampler:
             self._sampler.ended(row)

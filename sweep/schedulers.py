@@ -35,8 +35,8 @@ class Scheduler(Protocol):
         """Why the point should stop after this epoch; None if it should go on."""
         ...
 
-    def ended(self, point_id: str, state: State) -> PlannedPoint | None:
-        """A point ended. The one that was stopped in its favour and has to go on after all, if there is one."""
+    def ended(self, point_id: str, state: State) -> Sequence[PlannedPoint]:
+        """A point ended. Those that were stopped in its favour and have to go on after all."""
         ...
 
 
@@ -54,9 +54,9 @@ class Fifo:
         """Nothing is stopped."""
         return None
 
-    def ended(self, point_id: str, state: State) -> PlannedPoint | None:
+    def ended(self, point_id: str, state: State) -> Sequence[PlannedPoint]:
         """Nothing was stopped."""
-        return None
+        return ()
 
 
 class Asha(Fifo):
@@ -149,19 +149,21 @@ class Frontier:
                 )
         return None
 
-    def ended(self, point_id: str, state: State) -> PlannedPoint | None:
-        """If one fails for which others were stopped, or the last one that was measured, the best of these goes on."""
+    def ended(self, point_id: str, state: State) -> Sequence[PlannedPoint]:
+        """If one fails for which others were stopped, or the last one that was measured, the best setting of these
+        goes on, with all its seeds."""
         self._states[point_id] = state
         if state != "FAILED":
-            return None
-        group = self._trials[point_id].group.trials
-        stopped = [trial for trial in group if self._states[trial.point] == "PRUNED"]
+            return ()
+        group = self._trials[point_id].group
+        stopped = [trial for trial in group.trials if self._states[trial.point] == "PRUNED"]
         in_its_favour = any(self._favoured.get(trial.point) == point_id for trial in stopped)
-        if not stopped or (not in_its_favour and any(self._stands(trial) and trial.curve for trial in group)):
-            return None
+        if not stopped or (not in_its_favour and any(self._stands(trial) and trial.curve for trial in group.trials)):
+            return ()
         best = max(stopped, key=lambda trial: trial.curve[-1])
-        self._states[best.point] = None
-        return self._points[best.point]
+        revived = [trial.point for trial in stopped if trial.setting == best.setting]
+        self._states.update(dict.fromkeys(revived))
+        return [self._points[point] for point in revived]
 
     def _stands(self, trial: Trial) -> bool:
         """Whether the trial was trained to its end, or is going to be."""

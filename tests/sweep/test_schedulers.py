@@ -142,9 +142,9 @@ def test_a_stopped_setting_goes_on_if_the_better_one_fails() -> None:
     scheduler.ended("worst", "PRUNED")
     scheduler.ended("middle", "PRUNED")
 
-    assert scheduler.ended("best", "FAILED") is points[1]
-    assert scheduler.ended("middle", "FAILED") is points[2]
-    assert scheduler.ended("worst", "FAILED") is None
+    assert scheduler.ended("best", "FAILED") == [points[1]]
+    assert scheduler.ended("middle", "FAILED") == [points[2]]
+    assert not scheduler.ended("worst", "FAILED")
 
 
 def test_what_was_stopped_for_a_setting_that_fails_goes_on_although_another_one_waits() -> None:
@@ -161,7 +161,21 @@ def test_what_was_stopped_for_a_setting_that_fails_goes_on_although_another_one_
     assert reasons[-1]
     scheduler.ended("b", "PRUNED")
 
-    assert scheduler.ended("a", "FAILED") is stopped
+    assert scheduler.ended("a", "FAILED") == [stopped]
+
+
+def test_all_seeds_of_a_stopped_setting_go_on_and_are_not_stopped_for_each_other() -> None:
+    scheduler = Frontier()
+    better, *stopped = (planned(f"{lr}-{seed}", lr=lr, seed=seed) for lr, seed in ((0.1, 0), (0.2, 0), (0.2, 1)))
+    for point in (better, *stopped):
+        scheduler.add(point, [], None)
+    for point, top1 in zip((better, *stopped), (60.0, 40.0, 41.0), strict=True):
+        scheduler.measured(measurement(point, 1, top1))
+    for point in stopped:
+        scheduler.ended(point.id, "PRUNED")
+
+    assert scheduler.ended(better.id, "FAILED") == stopped
+    assert [scheduler.measured(measurement(point, 2, 45.0)) for point in stopped] == [None, None]
 
 
 def test_a_slow_starter_is_not_stopped_where_the_first_belief_about_noise_was_too_high() -> None:
@@ -197,7 +211,7 @@ def test_a_failure_brings_nothing_back_while_another_setting_stands() -> None:
         scheduler.add(planned(name, lr=lr), [measurement(name, 1, 50.0)], None)
     scheduler.ended("c", "PRUNED")
 
-    assert scheduler.ended("a", "FAILED") is None
+    assert not scheduler.ended("a", "FAILED")
 
 
 def test_the_cheapest_network_comes_first_and_its_best_setting_before_the_others() -> None:
