@@ -36,8 +36,6 @@ from trainers.measurement import Measurement
 
 EXPERIMENT = "mobilenet-sweep"
 STORE = "mlflow.db"
-METRICS_PER_CALL = 1000
-"""MLflow's own limit."""
 FOLDER = "folder"
 """The tag of a child run that says where its point keeps its checkpoints."""
 ON_FRONTIER = "on_frontier"
@@ -53,6 +51,8 @@ of one image; accuracies are percentages."""
 """The description of the experiment."""
 ABOUT_TAGS = {NOTE: ABOUT, "mlflow.experimentKind": "custom_model_development"}
 """Of the experiment when it is made; the kind decides which pages the UI has."""
+ENDED = ("FINISHED", "FAILED")
+"""The statuses of the run of a point that has ended."""
 RETRY_SECONDS = 5.0
 """Between attempts while the store cannot be reached."""
 EPOCH_METRICS = ("top1", "top5", "raw_top1", "val_loss", "train_loss", "lr", "images_per_second")
@@ -194,8 +194,9 @@ class _Pending:
     """What is still to be written of one point."""
 
     metrics: list[Metric] = field(default_factory=list)
-    params: list[Param] = field(default_factory=list)
-    tags: list[RunTag] = field(default_factory=list)
+    params: dict[str, str] = field(default_factory=dict)
+    """By name, as MLflow refuses a name that comes twice: a point may start again before anything is written."""
+    tags: dict[str, str] = field(default_factory=dict)
     status: str = "RUNNING"
 
     def followed_by(self, later: "_Pending | None") -> "_Pending":
@@ -203,7 +204,7 @@ class _Pending:
         if later is None:
             return self
         status = self.status if later.status == "RUNNING" else later.status
-        return _Pending(self.metrics + later.metrics, self.params + later.params, self.tags + later.tags, status)
+        return _Pending(self.metrics + later.metrics, self.params | later.params, self.tags | later.tags, status)
 
 
 class Tracker:
@@ -251,8 +252,8 @@ class Tracker:
         with self._wake:
             self._planned[point.id] = point
             pending = self._pending.setdefault(point.id, _Pending())
-            pending.params += [Param(name, str(value)) for name, value in as_row(point.config).items()]
-            pending.tags += [RunTag(FOLDER, str(point.point.folder))]
+            pending.params |= {name: str(value) for name, value in as_row(point.config).items()}
+            pending.tags[FOLDER] = str(point.point.folder)
             pending.metrics += [Metric(name, getattr(point.cost, name), 0, 0) for name in COSTS]
             self._wake.notify()
 
@@ -271,7 +272,7 @@ class Tracker:
     def lost(self, point: PlannedPoint, reason: str) -> None:
         """Keep the last such reason."""
         with self._wake:
-            self._pending.setdefault(point.id, _Pending()).tags += [RunTag("lost", reason)]
+            self._pending.setdefault(point.id, _Pending()).tags["lost"] = reason
             self._wake.notify()
 
     def ended(self, row: Mapping[str, Any]) -> None:
@@ -282,7 +283,7 @@ class Tracker:
             pending.metrics += [
                 Metric(name, row[column], at, step) for name, column in SUMMARY.items() if row[column] is not None
             ]
-            pending.tags += [RunTag("state", row["state"]), RunTag("reason", row["reason"])]
+            pending.tags |= {"state": row["state"], "reason": row["reason"]}
             pending.status = "FAILED" if row["state"] == "FAILED" else "FINISHED"
             self._wake.notify()
 
@@ -367,7 +368,7 @@ class Tracker:
         self._run_ids = {run.data.tags["point"]: run.info.run_id for run in known if "point" in run.data.tags}
         self._parent_id = self._start_parent(known)
         self._knows_runs = True
-        told = {(run.info.run_id, run.data.tags.get("state")) for run in known if run.info.status == "FINISHED"}
+        told = {(run.info.run_id, run.data.tags.get("state")) for run in known if run.info.status in ENDED}
         ended, self._ended = self._ended, ()
         for row in ended:
             if (self._run_ids.get(row["point"]), row["state"]) not in told:
@@ -420,10 +421,8 @@ class Tracker:
             run_id = self._run_ids[point_id] = run.info.run_id
         elif pending.params and pending.status == "RUNNING":
             self._client.update_run(run_id, "RUNNING")
-        self._client.log_batch(
-            run_id, params=pending.params, tags=pending.tags, metrics=pending.metrics[:METRICS_PER_CALL]
-        )
-        for i in range(METRICS_PER_CALL, len(pending.metrics), METRICS_PER_CALL):
-            self._client.log_batch(run_id, pending.metrics[i : i + METRICS_PER_CALL])
+        params = [Param(name, value) for name, value in pending.params.items()]
+        tags = [RunTag(name, value) for name, value in pending.tags.items()]
+        self._client.log_batch(run_id, pending.metrics, params, tags)
         if pending.status != "RUNNING":
             self._client.set_terminated(run_id, pending.status)

@@ -274,6 +274,25 @@ def test_what_fails_to_be_written_is_written_later(
         assert [m.step for m in MlflowClient(store[0]).get_metric_history(child.info.run_id, "top1")] == [1, 2, 3]
 
 
+def test_a_point_that_starts_again_while_the_store_is_away_is_written(
+    store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, plan = start()
+
+    def away(client: MlflowClient, *args: Any, **kwargs: Any) -> None:
+        raise MlflowException("the store is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "log_batch", away)
+        tracker.started(plan.points[0])
+        tracker.lost(plan.points[0], "its process died")
+        tracker.started(plan.points[0])
+
+    assert tracker.finish("FINISHED", None) is None
+    child = find_runs(store, tmp_path.name)[1][plan.points[0].id]
+    assert (child.data.params["lr"], child.data.tags["lost"]) == ("0.005", "its process died")
+
+
 def test_a_server_that_is_not_there_is_one_clear_error_without_its_password() -> None:
     with pytest.raises(ConfigError) as error:
         check_store("http://user:secret@127.0.0.1:1")
