@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,14 @@ from sweep.config import SweepConfig  # noqa: E402
 from sweep.recorder import Recorder  # noqa: E402
 from sweep.resources import Resources  # noqa: E402
 from sweep.timings import Machine  # noqa: E402
-from trainers.device import MOST_HALVINGS, is_device_lost, is_out_of_memory, limit_process, use_gpu  # noqa: E402
+from trainers.device import (  # noqa: E402
+    MOST_HALVINGS,
+    in_smaller_parts,
+    is_device_lost,
+    is_out_of_memory,
+    limit_process,
+    use_gpu,
+)
 from trainers.errors import ConfigError, TrainingDivergedError, one_line  # noqa: E402
 from trainers.measurement import Measurement, Point, Trainer  # noqa: E402
 from trainers.timing import Slot  # noqa: E402
@@ -224,10 +231,11 @@ def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, fold
     else:
         trainable = tune.with_parameters(_group_trial, train=train, resources=resources, folder=folder.absolute())
         bundle = GROUP_BUNDLE
+    ending: set[str] = set()
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v}])),
         tune_config=tune.TuneConfig(
-            search_alg=_Points(recorder, resources, num_ahead if resources.num_workers == 1 else 0),
+            search_alg=_Points(recorder, ending, resources, num_ahead if resources.num_workers == 1 else 0),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=_trial_name,
@@ -236,8 +244,8 @@ def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, fold
         run_config=tune.RunConfig(
             name="ray",
             storage_path=str(folder.absolute()),
-            callbacks=[_Report(recorder)],
-            stop=_Stop(recorder, by_file=resources.num_workers > 1),
+            callbacks=[_Report(recorder, ending)],
+            stop=_Stop(recorder, ending, by_file=resources.num_workers > 1),
             verbose=0,
         ),
     )
@@ -275,28 +283,27 @@ def _stop_on_signal() -> Generator[list[int]]:
             signal.signal(number, handler)
 
 
-def _trial(config: dict[str, list[Point]], *, train: Trainer, resources: Resources) -> None:
-    """What runs in a trial of one worker: train its points, report each measurement, or why training failed."""
+def _trial(config: dict[str, Point], *, train: Trainer, resources: Resources) -> None:
+    """What runs in a trial of one worker: train its point, report each measurement, or why training failed."""
     limit_process(num_threads=int(resources.per_worker["CPU"]), gpu_share=resources.per_worker["GPU"])
     with _reporting_failure():
-        for measurement in train(config["points"]):
+        for measurement in train([config["point"]]):
             tune.report({"measurement": asdict(measurement)})
 
 
-def _group_trial(config: dict[str, list[Point]], *, train: Trainer, resources: Resources, folder: Path) -> None:
+def _group_trial(config: dict[str, Point], *, train: Trainer, resources: Resources, folder: Path) -> None:
     """What runs in a trial of several workers: Ray Train starts them, sets up their process group and passes on."""
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
     per_worker = resources.per_worker
-    for point in config["points"]:
-        (point.folder / STOP).unlink(missing_ok=True)
+    (config["point"].folder / STOP).unlink(missing_ok=True)
 
-    def fit(points: list[Point], name: str) -> None:
+    def fit(point: Point, name: str) -> None:
         trainer = TorchTrainer(
             _worker,
-            train_loop_config={"points": points, "train": train, "num_threads": int(per_worker["CPU"])},
+            train_loop_config={"point": point, "train": train, "num_threads": int(per_worker["CPU"])},
             scaling_config=ScalingConfig(
                 num_workers=resources.num_workers, use_gpu=per_worker["GPU"] > 0, resources_per_worker=dict(per_worker)
             ),
@@ -305,22 +312,22 @@ def _group_trial(config: dict[str, list[Point]], *, train: Trainer, resources: R
         trainer.fit()
 
     with _reporting_failure():
-        _fit_in_memory(fit, config["points"], tune.get_context().get_trial_id(), resources.num_workers)
+        _fit_in_memory(fit, config["point"], tune.get_context().get_trial_id(), resources.num_workers)
 
 
-def _fit_in_memory(fit: Callable[[list[Point], str], None], points: list[Point], name: str, num_workers: int) -> None:
+def _fit_in_memory(fit: Callable[[Point, str], None], point: Point, name: str, num_workers: int) -> None:
     """Fit, and again with every batch in twice as many parts while the memory of a worker does not suffice.
 
     One worker cannot do so by itself, as the others wait for it within a step: all are started again.
     """
     for halvings in range(MOST_HALVINGS + 1):
         try:
-            return fit(points, f"{name}-{halvings}")
+            return fit(point, f"{name}-{halvings}")
         except Exception as error:
-            smallest = any(4 * num_workers * p.config.accumulate > p.config.batch_size for p in points)
-            if not is_out_of_memory(_cause(error)) or smallest or halvings == MOST_HALVINGS:
+            smaller = in_smaller_parts(point, num_workers)
+            if smaller is None or halvings == MOST_HALVINGS or not is_out_of_memory(_cause(error)):
                 raise
-        points = [replace(p, config=replace(p.config, accumulate=2 * p.config.accumulate)) for p in points]
+        point = smaller
 
 
 def _cause(error: Exception) -> Exception:
@@ -342,16 +349,16 @@ def _worker(config: dict[str, Any]) -> None:
 
     limit_process(num_threads=config["num_threads"], gpu_share=1.0)
     use_gpu(ray_train.get_context().get_local_rank())
-    folder_of = {point.id: point.folder for point in config["points"]}
-    for measurement in config["train"](config["points"]):
+    point: Point = config["point"]
+    for measurement in config["train"]([point]):
         ray_train.report({"measurement": asdict(measurement)})
-        if Workers.current().any((folder_of[measurement.point] / STOP).exists()):
+        if Workers.current().any((point.folder / STOP).exists()):
             return
 
 
 @contextmanager
 def _reporting_failure() -> Generator[None]:
-    """Whatever goes wrong in one trial becomes the reason in its points' rows."""
+    """Whatever goes wrong in one trial becomes the reason in its point's row."""
     try:
         yield
     except Exception as error:
@@ -369,19 +376,24 @@ def _trial_name(trial: Any) -> str:
 class _Hook:
     """What Ray Tune calls; it pickles its hooks for Tuner.restore, which is never used."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, ending: set[str]) -> None:
+        """Of all hooks together: `ending` are the trials of several workers that were told to end, and live."""
         super().__init__()
         self._recorder = recorder
+        self._ending = ending
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
 class _Points(_Hook, Searcher):
-    """Gives each trial its points, as many at once as the nodes have room for: some may join, and some be lost."""
+    """Gives each trial its point, as many at once as the nodes have room for: some may join, and some be lost.
 
-    def __init__(self, recorder: Recorder, resources: Resources, num_ahead: int) -> None:
-        super().__init__(recorder)
+    Nothing is given while a trial that was told to end lives: it has its room, and its point may be to go on.
+    """
+
+    def __init__(self, recorder: Recorder, ending: set[str], resources: Resources, num_ahead: int) -> None:
+        super().__init__(recorder, ending)
         self._resources = resources
         self._num_ahead = num_ahead
         self._most = resources.num_trials + num_ahead
@@ -391,10 +403,10 @@ class _Points(_Hook, Searcher):
         if time.monotonic() - self._looked_at > SECONDS_BETWEEN_LOOKS:
             self._most = self._resources.room(cluster().nodes) + self._num_ahead
             self._looked_at = time.monotonic()
-        has_room = len(self._recorder.unfinished) < self._most
+        has_room = len(self._recorder.unfinished) < self._most and not self._ending
         point = self._recorder.take() if has_room else None
         if point is not None:
-            return {"points": [point.point]}
+            return {"point": point.point}
         more = (self._recorder.unfinished or not has_room) and not self._recorder.over
         return None if more else Searcher.FINISHED  # one that fails may bring another back
 
@@ -414,8 +426,8 @@ class _Stop(_Hook, tune.Stopper):
     Ray Train's workers outlive a trial that Ray Tune stops, so several workers are told to end by a file.
     """
 
-    def __init__(self, recorder: Recorder, *, by_file: bool) -> None:
-        super().__init__(recorder)
+    def __init__(self, recorder: Recorder, ending: set[str], *, by_file: bool) -> None:
+        super().__init__(recorder, ending)
         self._by_file = by_file
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -426,6 +438,7 @@ class _Stop(_Hook, tune.Stopper):
             return self._recorder.measured(measurement)
         folders = {point.id: point.point.folder for point in self._recorder.unfinished}
         if self._recorder.measured(measurement):
+            self._ending.add(trial_id)
             (folders[measurement.point] / STOP).touch()
         return False
 
@@ -437,8 +450,7 @@ class _Report(_Hook, tune.Callback):
     """Passes on to the recorder how trials start and end."""
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        for point in trial.config["points"]:
-            self._recorder.started(point.id)
+        self._recorder.started(trial.config["point"].id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -447,14 +459,14 @@ class _Report(_Hook, tune.Callback):
             self._fail(trial, result["failure"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._ending.discard(trial.trial_id)
         if not self._recorder.over:
             self._fail(trial, "its trainer ended before the last epoch")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        for point in trial.config["points"]:
-            self._recorder.lost(point.id, one_line(trial.get_pickled_error() or "Ray does not say why"))
+        self._ending.discard(trial.trial_id)
+        self._recorder.lost(trial.config["point"].id, one_line(trial.get_pickled_error() or "Ray does not say why"))
 
     def _fail(self, trial: Any, reason: str) -> None:
-        """End those of the trial's points that have not ended."""
-        for point in trial.config["points"]:
-            self._recorder.ended(point.id, "FAILED", reason)
+        """End the trial's point, unless it has ended."""
+        self._recorder.ended(trial.config["point"].id, "FAILED", reason)

@@ -16,7 +16,7 @@ from trainers import checkpoint
 from trainers.datasets.batches import Batches, batches, normalise
 from trainers.datasets.dataset import SplitName
 from trainers.datasets.registry import check_dataset
-from trainers.device import MOST_HALVINGS, Device, free_memory, is_out_of_memory
+from trainers.device import MOST_HALVINGS, Device, free_memory, in_smaller_parts, is_out_of_memory
 from trainers.ema import Ema
 from trainers.errors import DIVERGED, ConfigError, TrainingDivergedError
 from trainers.evaluate import Scores, evaluate
@@ -39,27 +39,25 @@ def train(points: Sequence[Point]) -> Iterator[Measurement]:
     several processes none can do so by itself.
     """
     for point in points:
-        num_parts = point.config.accumulate
+        trained = point
         for halvings in range(MOST_HALVINGS + 1):
             try:
-                yield from Training(point, num_parts).run()
+                yield from Training(trained).run()
                 break
             except RuntimeError as error:
-                smallest = 4 * num_parts > point.config.batch_size  # batch normalisation needs two images in each part
-                if not is_out_of_memory(error) or smallest or halvings == MOST_HALVINGS or Workers.current().count > 1:
+                smaller, hopeless = in_smaller_parts(trained), Workers.current().count > 1 or halvings == MOST_HALVINGS
+                if smaller is None or hopeless or not is_out_of_memory(error):
                     raise
-            num_parts *= 2
+            trained = smaller
             free_memory()
 
 
 class Training:
     """The state of one point's training: network, optimiser, history."""
 
-    def __init__(self, point: Point, num_parts: int | None = None) -> None:
-        """Of a batch computed in `num_parts`; unset: as the point's settings say."""
+    def __init__(self, point: Point) -> None:
         self.point, config = point, point.config
         self.config = config
-        self.num_parts = num_parts or config.accumulate
         self.device, self.workers = Device.of(config), Workers.current()
         torch.backends.cudnn.deterministic = True
         torch.manual_seed(config.seed)
@@ -115,7 +113,7 @@ class Training:
                     train_seconds=before + time.monotonic() - start,
                     measured_at=time.time(),
                     device=f"{self.workers.count} x {self.device}" if self.workers.count > 1 else str(self.device),
-                    parts=self.num_parts,
+                    parts=self.config.accumulate,
                     raw_top1=raw and raw.top1,
                     test_top1=test and test.top1,
                     test_top5=test and test.top5,
@@ -159,14 +157,14 @@ class Training:
         return losses.mean().item() / self.workers.count
 
     def _step(self, images: torch.Tensor, labels: torch.Tensor, *, weight: float) -> torch.Tensor:
-        """One optimiser step over a batch, in `num_parts` parts.
+        """One optimiser step over a batch, in `accumulate` parts.
 
         `weight` is an image's share in the mean loss, times the number of workers, over which gradients are averaged.
         Returns this worker's part of the mean loss, times their number.
         """
         total = torch.zeros((), device=self.device.place)
         self.optimizer.zero_grad(set_to_none=True)
-        num_parts = min(self.num_parts, max(1, len(images) // 2))  # batch normalisation needs two in each
+        num_parts = min(self.config.accumulate, max(1, len(images) // 2))  # batch normalisation needs two in each
         for part, part_labels in zip(images.tensor_split(num_parts), labels.tensor_split(num_parts), strict=True):
             inputs, targets = normalise(part), part_labels
             if self.mix:

@@ -29,6 +29,9 @@ from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.plan import make_plan
 from sweep.prediction import TimedNetwork, predict
+from sweep.queue import Queue
+from sweep.recorder import Recorder
+from sweep.resources import Resources
 from sweep.results import ResultsLog, load_measurements, load_table
 from sweep.schedulers import Fifo
 from sweep.sweep import _locked, progress_so_far, write_identity
@@ -374,6 +377,18 @@ def test_a_second_driver_is_told_who_is_at_work_and_a_dead_ones_lock_is_free(tmp
         pass
 
 
+def test_a_point_is_not_handed_out_while_the_trial_that_was_told_to_end_it_lives(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path, 1)
+    recorder = Recorder(ResultsLog(plan.folder), [], Queue(Fifo(), plan.points), {})
+    ending, two_workers = {"first"}, Resources(num_workers=2, per_worker={"CPU": 1, "GPU": 0}, num_trials=2)
+    points = runner._Points(recorder, ending, two_workers, 0)
+
+    assert points.suggest("second") is None
+    first = SimpleNamespace(trial_id="first", config={"point": plan.points[0].point})
+    runner._Report(recorder, ending).on_trial_complete(0, [], first)
+    assert points.suggest("second") == {"point": plan.points[0].point}
+
+
 def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     from ray.train import WorkerGroupError  # here, as the runner tells Ray things before it is imported
 
@@ -396,12 +411,12 @@ def test_several_workers_start_again_with_smaller_parts_where_the_memory_of_one_
     plan = quick_plan(tmp_path, 1, batch_size=batch_size)
     tried: list[int] = []
 
-    def fit(points: list[Point], name: str) -> None:
-        tried.append(points[0].config.accumulate)
+    def fit(point: Point, name: str) -> None:
+        tried.append(point.config.accumulate)
         raise WorkerGroupError("", {0: RuntimeError("a peer is gone"), 1: torch.OutOfMemoryError("of it")})
 
     with pytest.raises(WorkerGroupError) as failed:
-        runner._fit_in_memory(fit, [plan.points[0].point], "trial", 2)
+        runner._fit_in_memory(fit, plan.points[0].point, "trial", 2)
 
     assert tried == [2**i for i in range(num_fits)]
     assert str(runner._cause(failed.value)) == "of it"

@@ -97,7 +97,8 @@ class _EpochKeys:
     def __init__(self, num_images: int, config: TrainConfig, *, train: bool) -> None:
         self.epoch = 1
         self._num_images = num_images
-        self._batch_size = config.batch_size
+        # what is evaluated takes no more memory than a part of what is trained on
+        self._batch_size = config.batch_size if train else max(1, config.batch_size // config.accumulate)
         self._repeats = config.repeats
         self._seed = config.seed
         self._train = train
