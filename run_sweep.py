@@ -61,6 +61,8 @@ with several seeds), recipe NAME, ui, list; and with what was trained: evaluate,
 
 CHOOSING = ("space", "recipe", "axis", "sampler", "num_samples", *CAPS)
 """Settings that choose points, which a promotion does otherwise."""
+STOPPING = ("scheduler", "time_budget", "max_device_hours")
+"""Settings that stop some points of a sweep or leave them out, which its promotion has for itself."""
 COSTS = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
 """Columns of a printed plan, in millions, by their headings."""
 
@@ -154,6 +156,8 @@ class UiArguments:
 
     runs: Path = Path("runs")
     """Where the store lies."""
+    tracking_uri: str | None = None
+    """Another store, as a sweep was given it; unset: MLFLOW_TRACKING_URI, else the one in `runs`."""
     host: str = "127.0.0.1"
     """Address to listen on; others than this machine can reach it only if you change this."""
     port: int = 5000
@@ -204,7 +208,7 @@ def parse_promotion(argv: Sequence[str]) -> PromoteArguments:
         origin = load_config(folder / "config.json")
         kept: dict[str, Any] = {field.name: getattr(origin, field.name) for field in fields(SweepConfig)}
         cleared = SweepConfig(space=origin.space)
-        kept |= {name: getattr(cleared, name) for name in CHOOSING if name != "space"}
+        kept |= {name: getattr(cleared, name) for name in (*CHOOSING, *STOPPING) if name != "space"}
         kept |= {
             "runs": folder.parent,
             "name": f"{folder.resolve().name}-promoted"[:100],
@@ -455,9 +459,9 @@ def ui(argv: Sequence[str]) -> int:
     from sweep.mlflow_views import view_links
     from sweep.tracking import STORE, DeletedExperimentError, connect, tracking_uri
 
-    store = tracking_uri(arguments.runs, None)
+    store = tracking_uri(arguments.runs, arguments.tracking_uri)
     if store.lower().startswith("http"):
-        raise ConfigError("MLFLOW_TRACKING_URI names a server: open it in a browser, or unset the variable")
+        raise ConfigError(f"{without_credentials(store)} is a server: open it in a browser, or name another store")
     path = arguments.runs.absolute() / STORE
     if store == f"sqlite:///{path}" and not (path.is_file() and path.stat().st_size):
         raise ConfigError(f"no MLflow store at {path}; run a sweep first, or give its folder with --runs")
@@ -559,7 +563,7 @@ def ui_command(config: SweepConfig) -> str:
     if uri.startswith("http"):
         return f"open {without_credentials(uri)}"
     runs = [] if config.runs == Path("runs") else ["--runs", str(config.runs)]
-    return command("ui", *runs)
+    return command("ui", *runs, *(["--tracking-uri", config.tracking_uri] if config.tracking_uri else []))
 
 
 def command(*arguments: str) -> str:

@@ -10,10 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from sweep.results import SETTINGS
+from sweep.results import SAME
 
-SAME = tuple(name for name in SETTINGS if name not in ("seed", "data"))
-"""What the points of one setting share, beside their images and their costs; where the images lie decides nothing."""
 MEANS = ("top1", "top5", "test_top1")
 """The columns that are means over the seeds."""
 

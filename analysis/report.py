@@ -1,4 +1,4 @@
-"""The report of a sweep: charts, a CSV and a Markdown page, written into its folder. Reads the results log only."""
+"""The report of a sweep: charts, a CSV and a Markdown page, written into its folder. Reads what is there."""
 
 import os
 import tempfile

@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
-from sweep.results import RESULTS, latest_rows
+from sweep.results import RESULTS, SAME, latest_rows
 from trainers.checkpoint import BEST
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
@@ -13,8 +14,9 @@ from trainers.network import Network, load_network, untrained
 from trainers.published_weights import SOURCES, published_network
 
 FORMS = (
-    "a point runs/NAME/ID, a sweep runs/NAME with --best, a .pt or .pth file, mlflow:RUN_ID, or a published network "
-    "(`run_sweep.py list` names them)"
+    "a point runs/NAME/ID or the beginning of its id, a sweep runs/NAME with --best, a .pt or .pth file, "
+    "mlflow:RUN_ID, a published network (`run_sweep.py list` names them), or for latency one that nobody has trained, "
+    "such as mobilenet_v2:0.35_96"
 )
 
 
@@ -25,7 +27,8 @@ def open_checkpoint(
 
     Args:
         text: one of FORMS.
-        best: of the sweep at `text` the COMPLETE point of the highest top-1; of equals the one with fewer MACs.
+        best: of the sweep at `text` the COMPLETE point of the highest top-1, of several seeds by their mean; of equals
+            the one with fewer MACs.
         runs: where the MLflow store lies, unless `tracking_uri` or MLFLOW_TRACKING_URI names another.
         tracking_uri: MLflow server or store.
 
@@ -45,6 +48,8 @@ def open_checkpoint(
         raise ConfigError(f"{path} is a sweep: choose its best network with --best, or a point, {path}/ID")
     if path.is_dir():
         return _of_point(path)
+    if path.suffix == ".onnx":
+        raise ConfigError(f"{path} is an export for other programs; give what it was made of: {FORMS}")
     if path.is_file():
         return load_network(path)
     if (path.parent / RESULTS).is_file():
@@ -74,25 +79,34 @@ def untrained_name(*, model: str, width_mult: float, resolution: int, round_near
 
 
 def point_folder(sweep: Path, point: str) -> Path:
-    """Where the sweep in the folder `sweep` keeps the checkpoints of `point`.
+    """Where the sweep in the folder `sweep` keeps the checkpoints of `point`, an id or enough of its beginning.
 
     Raises:
-        ConfigError: it has no such point.
+        ConfigError: it has no such point, or several.
     """
     rows = latest_rows(sweep)
-    if point not in rows and not (sweep / "points" / point).is_dir():
-        ids = ", ".join(list(rows)[:3]) + (", ..." if len(rows) > 3 else "")
-        raise ConfigError(f"{sweep} has no point {point!r}; it has {ids or 'none yet'}")
-    return sweep / "points" / point
+    if point in rows or (sweep / "points" / point).is_dir():
+        return sweep / "points" / point
+    begun = [id_ for id_ in rows if point and id_.startswith(point)]
+    if len(begun) != 1:
+        shown = ", ".join((begun or list(rows))[:3]) + (", ..." if len(begun or rows) > 3 else "")
+        has = f"several of {point!r}: {shown}" if begun else f"no point {point!r}; it has {shown or 'none yet'}"
+        raise ConfigError(f"{sweep} has {has}")
+    return sweep / "points" / begun[0]
 
 
 def _best_row(sweep: Path) -> dict[str, Any]:
+    """Of the setting whose seeds are the most accurate on average, as reports choose it, the best seed."""
     if not (sweep / RESULTS).is_file():
         raise ConfigError(f"--best chooses from a sweep, and there is none at {sweep}; give its folder, runs/NAME")
     complete = [row for row in latest_rows(sweep).values() if row["state"] == "COMPLETE"]
     if not complete:
         raise ConfigError(f"{sweep} has no complete point yet")
-    return min(complete, key=lambda row: (-row["top1"], row["macs"]))
+    seeds: dict[tuple[object, ...], list[dict[str, Any]]] = {}
+    for row in complete:
+        seeds.setdefault(tuple(row.get(name) for name in (*SAME, "fingerprint")), []).append(row)
+    best = min(seeds.values(), key=lambda rows: (-mean(row["top1"] for row in rows), rows[0]["macs"]))
+    return max(best, key=lambda row: row["top1"])
 
 
 def _of_point(folder: Path) -> Network:

@@ -64,7 +64,7 @@ class Recorder:
         self._queue = queue
         self._trained = trained
         self._restarts: dict[str, list[str]] = {}
-        self._history = {id_: list(measurements) for id_, measurements in history.items()}
+        self._history = {id_: {m.epoch: m for m in measurements} for id_, measurements in history.items()}
 
     @property
     def unfinished(self) -> list[PlannedPoint]:
@@ -81,7 +81,7 @@ class Recorder:
         point = self._queue.next()
         if point is not None:
             self._open[point.id] = point
-            self._history.setdefault(point.id, [])
+            self._history.setdefault(point.id, {})
             if point.id in self._trained:
                 link_checkpoints(self._trained[point.id], point)
         return point
@@ -93,14 +93,17 @@ class Recorder:
                 listener.started(self._open[point_id])
 
     def measured(self, measurement: Measurement) -> bool:
-        """Log the measurement unless it is known, and the point's row if it ends with it; whether it is to stop."""
+        """Log the measurement unless it is known, and the point's row if it ends with it; whether it is to stop.
+
+        A known epoch that comes with other figures was trained again, as its checkpoint was gone: these count.
+        """
         point = self._open.get(measurement.point)
         if point is None:
             return False
         history = self._history[point.id]
-        is_new = not history or measurement.epoch > history[-1].epoch
-        if is_new:
-            history.append(measurement)
+        is_new = measurement.epoch > max(history, default=0)
+        if history.get(measurement.epoch) != measurement:
+            history[measurement.epoch] = measurement
             self._log.append_measurement(measurement)
         for listener in self._listeners:
             listener.measured(measurement)
@@ -135,7 +138,8 @@ class Recorder:
         restarts = self._restarts.get(point_id, [])
         if restarts and not reason:
             reason = f"went on after its process died: {restarts[-1]}"
-        row = row_of(point, state, reason, self._history[point_id], num_restarts=len(restarts))
+        history = [measurement for _, measurement in sorted(self._history[point_id].items())]
+        row = row_of(point, state, reason, history, num_restarts=len(restarts))
         row["reused_from"] = self._trained[point_id].name if point_id in self._trained else None
         self._log.append_result(row)
         for listener in self._listeners:

@@ -19,7 +19,7 @@ from sweep.checkpoints import open_checkpoint
 from sweep.results import latest_rows
 from sweep.sweep import read_identity
 from sweep.tracking import Store, connect, reaching, tracking_uri
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, one_line
 from trainers.export import example_and_logits, metadata
 
 
@@ -27,10 +27,16 @@ def register(folder: Path, points: Sequence[str], *, runs: Path, wanted_uri: str
     """Register points of the sweep in `folder` under its name, unless they are; a line for each.
 
     Each version comes with its signature, two images as an example, and the class names and normalisation as metadata;
-    its description says what it costs and takes. The alias `best` is that of the highest top-1.
+    its description says what it costs and takes. The alias `best` is that of the last one.
+
+    Args:
+        folder: the sweep's.
+        points: the frontier, the cheapest first.
+        runs: where the MLflow store lies, unless `wanted_uri` or the environment names another.
+        wanted_uri: the store that the user asked for.
 
     Raises:
-        ConfigError: MLflow cannot be reached or lacks a point, or a checkpoint cannot be read.
+        ConfigError: MLflow cannot be reached or lacks a point, or a checkpoint cannot be read or registered.
     """
     name, uri = folder.resolve().name, tracking_uri(runs, wanted_uri)
     sweep_id, rows = read_identity(folder)["sweep_id"], latest_rows(folder)
@@ -44,8 +50,7 @@ def register(folder: Path, points: Sequence[str], *, runs: Path, wanted_uri: str
             for point, run_id in run_ids.items()
         }
         if points:
-            best = max(points, key=lambda point: rows[point]["top1"])
-            store.client.set_registered_model_alias(name, "best", numbers[best])
+            store.client.set_registered_model_alias(name, "best", numbers[points[-1]])
     said = {point: "is" if known[point] else "registered as" for point in points}
     return [f"{point} {said[point]} version {number} of {name}" for point, number in numbers.items()]
 
@@ -70,16 +75,19 @@ def _log(store: Store, name: str, folder: Path, run_id: str, row: Mapping[str, A
     images, logits = example_and_logits(network)
     with warnings.catch_warnings(), redirect_stderr(StringIO()), mlflow.start_run(run_id=run_id):
         warnings.simplefilter("ignore")  # of the exporter about itself
-        logged = pytorch.log_model(
-            network.model,
-            name="model",
-            serialization_format="pt2",
-            registered_model_name=name,
-            signature=infer_signature(images.numpy(), logits.numpy()),
-            input_example=images.numpy(),
-            pip_requirements=[f"torch=={version('torch').partition('+')[0]}"],
-            metadata={"preprocessing": metadata(network)},
-        )
+        try:
+            logged = pytorch.log_model(
+                network.model,
+                name="model",
+                serialization_format="pt2",
+                registered_model_name=name,
+                signature=infer_signature(images.numpy(), logits.numpy()),
+                input_example=images.numpy(),
+                pip_requirements=[f"torch=={version('torch').partition('+')[0]}"],
+                metadata={"preprocessing": metadata(network)},
+            )
+        except RuntimeError as error:  # PyTorch's, of a network that it cannot export
+            raise ConfigError(f"{folder.name} cannot be registered: {one_line(error)}") from error
     store.client.set_terminated(run_id, info.status, info.end_time)  # as if it had not been opened again
     number, px = str(logged.registered_model_version), network.config.resolution
     text = f"{folder.name}: {row['macs'] / 1e6:.2f} M MACs, top-1 {row['top1']:.2f} %, images (B, 3, {px}, {px})"

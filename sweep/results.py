@@ -46,6 +46,8 @@ State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 SETTINGS = tuple(field_names(TrainConfig))
 """The columns that say what was trained."""
+SAME = tuple(name for name in SETTINGS if name not in ("seed", "data"))
+"""What the points of one setting share, beside their images and their costs; where the images lie decides nothing."""
 OUTCOMES = (
     "top1",
     "top5",

@@ -104,6 +104,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["recommend", "--published", "no_such"], "unknown published source 'no_such'; choose from dli14"),
         (["ui", "--port", "0"], "port is 0; it must be 1 to 65535"),
         (["report", "nowhere"], "no sweep at nowhere: nowhere/results.jsonl does not exist"),
+        (["predict", "net.onnx", "a.png"], "net.onnx is an export for other programs; give what it was made of: "),
         (["report"], "which sweep? Give its folder, report runs/NAME, or a source, report --published tf_slim"),
         (["recommend", "nowhere", "--max-macs", "100M"], "no sweep at nowhere: nowhere/results.jsonl does not exist"),
         (["recommend", "nowhere", "--max-params", "few"], "--max-params: 'few' is no number such as 3000000, 3M or"),
@@ -308,6 +309,16 @@ def test_promote_refuses_what_would_choose_other_points(
     assert run_sweep.main(["promote", str(seeds), *flag]) == 2
 
     assert capsys.readouterr().err == f"error: {said}\n"
+
+
+def test_a_promotion_stops_and_leaves_out_nothing_unless_it_is_told_to(seeds: Path) -> None:
+    origin = '{"space": "mnv2_quick", "scheduler": "asha", "time_budget": 60, "max_device_hours": 1, "max_failures": 9}'
+    (seeds / "config.json").write_text(origin)
+
+    promoted = run_sweep.parse_promotion([str(seeds), "--max-device-hours", "2"])
+
+    assert (promoted.scheduler, promoted.time_budget, promoted.max_device_hours) == (None, None, 2)
+    assert promoted.max_failures == 9
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in run_sweep.COMMANDS)])

@@ -1,6 +1,7 @@
 """What a CHECKPOINT names: a point, a sweep's best, a file, an MLflow run; in a real sweep and its real store."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from sweep.checkpoints import open_checkpoint, open_untrained
+from sweep.checkpoints import open_checkpoint, open_untrained, point_folder
 from sweep.results import RESULTS, latest_rows
 from sweep.tracking import FOLDER, connect
 from tests.sweep.conftest import Sweep
@@ -99,6 +100,29 @@ def changed_log(real_sweep: Sweep, tmp_path: Path) -> Callable[[Rewrite], Path]:
         return folder
 
     return change
+
+
+def test_the_best_of_several_seeds_is_of_the_setting_that_is_best_on_average(
+    changed_log: Callable[[Rewrite], Path],
+) -> None:
+    def two_settings(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """One with the luckiest seed, and one that is better."""
+        lucky, better = rows[:2]
+        return [lucky | {"top1": 99.0}, lucky | {"point": "unlucky", "seed": 1, "top1": 80.0}, better | {"top1": 95.0}]
+
+    folder = changed_log(two_settings)
+
+    better = list(latest_rows(folder).values())[-1]
+    assert open_checkpoint(str(folder), best=True).config.dropout == better["dropout"]
+
+
+def test_the_beginning_of_an_id_that_only_one_point_has_names_it(real_sweep: Sweep) -> None:
+    first, second = (row["point"] for row in rows(real_sweep, "COMPLETE")[:2])
+    same = len(os.path.commonprefix([first, second]))
+
+    assert point_folder(real_sweep.folder, first[: same + 1]) == real_sweep.folder / "points" / first
+    with pytest.raises(ConfigError, match=rf"has several of '{first[:same]}': "):
+        point_folder(real_sweep.folder, first[:same])
 
 
 def test_of_equals_the_cheaper_network_is_the_best(changed_log: Callable[[Rewrite], Path]) -> None:

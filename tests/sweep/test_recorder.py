@@ -62,6 +62,22 @@ def test_epochs_missing_from_the_log_are_filled_by_the_trial_that_tells_them_aga
     assert latest_rows(plan.folder)[point.id]["best_epoch"] == 2
 
 
+def test_epochs_that_are_trained_again_count(plan: Plan, log: ResultsLog) -> None:
+    """The checkpoint was removed: the point starts anew, with other luck."""
+    point = plan.points[0]
+    recorder = open_recorder(
+        plan.points, log, [], {point.id: [measurement(point, 1, 90.0), measurement(point, 2, 95.0)]}
+    )
+
+    for epoch, top1 in [(1, 50.0), (2, 55.0), (3, 60.0)]:
+        recorder.measured(measurement(point, epoch, top1))
+    log.close()
+
+    assert [m.top1 for m in load_measurements(plan.folder)[point.id]] == [50.0, 55.0, 60.0]
+    row = latest_rows(plan.folder)[point.id]
+    assert (row["top1"], row["best_epoch"]) == (60.0, 3)
+
+
 def test_a_failed_point_keeps_its_reason_and_what_was_measured(plan: Plan, log: ResultsLog) -> None:
     point = plan.points[0]
     recorder = open_recorder(plan.points, log)
