@@ -63,6 +63,13 @@ CHOOSING = ("space", "recipe", "axis", "sampler", "num_samples", *CAPS)
 """Settings that choose points, which a promotion does otherwise."""
 STOPPING = ("scheduler", "time_budget", "max_device_hours")
 """Settings that stop some points of a sweep or leave them out, which its promotion has for itself."""
+GRIDS = {
+    "mobilenet_v1": "mnv1_grid",
+    "mobilenet_v2": "mnv2_grid",
+    "mobilenet_v3_large": "mnv3_grid",
+    "mobilenet_v3_small": "mnv3_grid",
+}
+"""The search space whose settings train a published network of each family."""
 COSTS = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
 """Columns of a printed plan, in millions, by their headings."""
 
@@ -109,6 +116,8 @@ class RecommendArguments:
     """Validation top-1 to reach, percent: of the networks that do, the one with the fewest MACs is chosen."""
     threads: int = 1
     """CPU threads to measure with."""
+    fresh: bool = False
+    """Measure again what was measured before, such as on a busy machine."""
 
     def __post_init__(self) -> None:
         if (self.folder is None) == (self.published is None):
@@ -348,25 +357,27 @@ def recommend(argv: Sequence[str]) -> int:
         min_top1=arguments.min_top1,
     )
     if arguments.folder is not None:
-        recommend_of_sweep(arguments.folder, caps, num_threads=arguments.threads)
+        recommend_of_sweep(arguments.folder, caps, num_threads=arguments.threads, fresh=arguments.fresh)
     elif arguments.published is not None:
         recommend_published(arguments.published, caps, num_threads=arguments.threads)
     return 0
 
 
-def recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int) -> None:
+def recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: bool) -> None:
     """Print which network of a sweep to ship, and how to export it."""
     from analysis.provenance import read_provenance
-    from sweep.results import load_table
+    from sweep.results import LATENCIES, load_table
 
     def latency(point: str) -> "Latency":
         from sweep.latencies import point_latency  # PyTorch takes seconds to import
 
-        return point_latency(folder, point, num_threads=num_threads)
+        return point_latency(folder, point, num_threads=num_threads, fresh=fresh)
 
     table = load_table(folder)
     replicate = command("promote", str(folder), "--seeds", "3")
     best = print_choice(table, caps, latency, num_val=read_provenance(folder, table).num_val, replicate=replicate)
+    if caps.max_latency_ms is not None:
+        print(f"           kept in {folder / LATENCIES}; --fresh measures again")
     print(f"export:    {command('export', str(folder / best['point']), '--format', 'onnx')}")
 
 
@@ -388,13 +399,16 @@ def recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
     sys.stdout.flush()
     from sweep.checkpoints import untrained_name  # PyTorch: after a mistake was told, or the answer
     from trainers.published_weights import PUBLISHED, best_weights
+    from trainers.recipes import RECIPES
 
     cell = {name: best[name] for name in CELL}
     print(f"figures:   ImageNet validation, {best['variant']} in {best['citation']}")
     untrained = untrained_name(**cell)
     axes = [f"{name}={number(value)}" for name, value in cell.items() if name != "round_nearest" or not untrained]
     flags = [part for axis in axes for part in ("--axis", axis)]
-    print(f"train:     {command('--space', 'mnv2_grid', *flags, '--data', 'PATH')}")
+    recipe = ["--recipe", source] if source in RECIPES and RECIPES[source].config.model == best["model"] else []
+    named = ["--name", cell_name(best), "--data", "PATH"]
+    print(f"train:     {command('--space', GRIDS[best['model']], *flags, *recipe, *named)}")
     if untrained:
         print(f"measure:   {command('latency', untrained)}")
     if weights := best_weights(**cell):

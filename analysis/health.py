@@ -39,7 +39,7 @@ def health_checks(results: SweepResults) -> list[Check]:
 
 def _edge(results: SweepResults) -> Check:
     """Whether larger networks than were tried may be better still."""
-    title = "The frontier ends inside the space"
+    title = "The space reaches far enough"
     frontier = frontier_points(results.settings)
     if frontier.empty:
         return Check(title, None, "No point is complete yet.")
@@ -61,16 +61,16 @@ def _convergence(results: SweepResults) -> Check:
     found = (_late_gain([m.top1 for m in results.curves.get(point, ())]) for point in complete)
     gains = [gain for gain in found if gain is not None]
     if not gains:
-        return Check(title, None, "No learning curves are long enough to tell.")
+        return Check(title, None, "No training has two epochs to compare.")
     rising = sum(gain > RISING for gain in gains)
-    said = f"{rising} of {len(gains)} trainings gained more than {RISING} points in their last tenth of epochs"
+    said = f"{rising} of {len(gains)} trainings gained more than {RISING} points in the last tenth of their epochs"
     return Check(title, rising == 0, f"{said}{'; more epochs may change the order.' if rising else '.'}")
 
 
 def _late_gain(top1: Sequence[float]) -> float | None:
-    """What the best of the last tenth of epochs is above the best before; None where there are too few epochs."""
+    """What the best of the last tenth of epochs, the last one at least, is above the best before; None of one epoch."""
     late = max(1, round(LAST_SHARE * len(top1)))
-    return max(top1[-late:]) - max(top1[:-late]) if len(top1) >= 1 / LAST_SHARE else None
+    return max(top1[-late:]) - max(top1[:-late]) if len(top1) > 1 else None
 
 
 def _noise(results: SweepResults) -> Check:

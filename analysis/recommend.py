@@ -17,6 +17,8 @@ Row = dict[str, Any]
 """A row of `by_setting`'s table and its `name`, column name to value."""
 LEAST_MILLIONS = 1e4
 """No network has so few MACs or parameters: a cap below this lacks its M."""
+ROOM = 1.2
+"""A cap of so many times a network's MACs leaves room for a larger one."""
 CONFIDENCE = 1.96
 """Standard errors on either side that hold 95 % of a normal distribution."""
 SURE = 2.0
@@ -35,7 +37,8 @@ class Caps:
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """The setting to ship and those around it. The first two have a `latency_ms` where there is a cap on it."""
+    """The setting to ship and those around it. The first two have a `latency_ms` where there is a cap on it, the others
+    where they were measured for it."""
 
     best: Row
     """Within the caps the most accurate, by the mean over its seeds, and of equals the one with fewer MACs; where a
@@ -51,6 +54,8 @@ class Recommendation:
     """The next on the MACs frontier, of the settings within the cap on parameters, with fewer MACs than the best."""
     dearer: Row | None
     """The next on it with more; None where that is the runner-up."""
+    is_largest: bool
+    """Whether the best is the most accurate that there is, and none has more MACs though the caps would allow it."""
 
 
 def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float]) -> Recommendation:
@@ -77,17 +82,19 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
     fitting, within = _within(complete, caps, varied)
     order = {"top1": False, "macs": True} if caps.min_top1 is None else {"macs": True, "top1": False}
     rows = _rows(fitting.sort_values([*order], ascending=[*order.values()], kind="stable"), varied)
-    taken: list[float] = []
+    taken: dict[str, float] = {}
     best = next(_fast_enough(rows, caps, latency_ms, taken), None)
     if best is None:
         limit = f"--max-latency-ms {caps.max_latency_ms:g}"
-        raise _nothing_fits(limit, len(fitting), within, f"fastest takes {min(taken):.3g} ms")
+        raise _nothing_fits(limit, len(fitting), within, f"fastest takes {min(taken.values()):.3g} ms")
     others = (row for row in rows if caps.min_top1 is None or row["top1"] > best["top1"])
     runner_up = next(_fast_enough(others, caps, latency_ms, taken), None)
     small, _ = _within(complete, Caps(max_params=caps.max_params), varied)
     frontier = small.loc[frontier_mask(small, "macs")].sort_values("macs", kind="stable")
+    frontier = frontier.assign(latency_ms=frontier["point"].map(taken))
     cheaper = _rows(frontier.loc[frontier["macs"] < best["macs"]].tail(1), varied)
     dearer = _rows(frontier.loc[frontier["macs"] > best["macs"]].head(1), varied)
+    is_largest = caps.min_top1 is None and best["macs"] == complete["macs"].max() > complete["macs"].min()
     compared = [best, *([runner_up] if runner_up and caps.min_top1 is None else [])]
     return Recommendation(
         best=best,
@@ -96,6 +103,7 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
         standard_error=pooled_deviation(complete) * math.sqrt(sum(1 / row["num_seeds"] for row in compared)),
         cheaper=next(cheaper, None),
         dearer=next((row for row in dearer if not runner_up or row["point"] != runner_up["point"]), None),
+        is_largest=is_largest and (caps.max_macs is None or caps.max_macs > ROOM * best["macs"]),
     )
 
 
@@ -117,7 +125,10 @@ def summary(found: Recommendation, *, num_val: int | None, replicate: str = "") 
     for title, row in (("cheaper:", found.cheaper), ("dearer:", found.dearer)):
         if row is not None:
             macs, top1 = (row["macs"] - found.best["macs"]) / 1e6, row["top1"] - found.best["top1"]
-            lines.append(f"{title:<11}{row['name']} on the frontier: {macs:+.2f} M MACs, {top1:+.2f} points top-1")
+            change = f"{macs:+.2f} M MACs, {top1:+.2f} points top-1{_latency(row)}"
+            lines.append(f"{title:<11}{row['name']} on the frontier: {change}")
+    if found.is_largest:
+        lines.append("note:      nothing here has more MACs than this one; a larger network may be more accurate")
     return lines
 
 
@@ -152,10 +163,14 @@ def sampling_error(top1: float, num_val: int | None) -> float:
 
 def _described(row: Row) -> str:
     seeds = f" ({row['num_seeds']} seeds)" if row["num_seeds"] > 1 else ""
-    latency = f", {row['latency_ms']:.2f} ms" if "latency_ms" in row else ""
     size = f"{row['macs'] / 1e6:.2f} M MACs, {row['num_params'] / 1e6:.3f} M params"
     test = "" if math.isnan(row["test_top1"]) else f" ({row['test_top1']:.2f} % on the test split)"
-    return f"{row['name']}, {size}, {with_deviation(row)} % top-1{seeds}{test}{latency}"
+    return f"{row['name']}, {size}, {with_deviation(row)} % top-1{seeds}{test}{_latency(row)}"
+
+
+def _latency(row: Row) -> str:
+    milliseconds = row.get("latency_ms", math.nan)
+    return "" if math.isnan(milliseconds) else f", {milliseconds:.2f} ms"
 
 
 def _rows(table: pd.DataFrame, varied: Sequence[str]) -> Iterator[Row]:
@@ -179,9 +194,9 @@ def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[
             continue
         values = complete[column].to_numpy(dtype=float)
         least = column == "top1"
-        scale, prefix = (1.0, "") if least else (1e6, "M")
+        scale = 1.0 if least else 1e6
         inside = complete.loc[values >= limit if least else values <= limit]
-        text = f"{flag} {limit / scale:g}{prefix}"
+        text = f"{flag} {limit:g}" if least or limit < LEAST_MILLIONS else f"{flag} {limit / 1e6:g}M"
         if inside.empty:
             [nearest] = _rows(complete.iloc[[values.argmax() if least else values.argmin()]], varied)
             said = f"{'best' if least else 'smallest'}, {nearest['name']}, has {nearest[column] / scale:.6g} {unit}"
@@ -197,19 +212,19 @@ def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[
 
 
 def _fast_enough(
-    rows: Iterator[Row], caps: Caps, latency_ms: Callable[[str], float], taken: list[float]
+    rows: Iterator[Row], caps: Caps, latency_ms: Callable[[str], float], taken: dict[str, float]
 ) -> Iterator[Row]:
     """The rows; where there is a cap on latency those within it, with their `latency_ms`, measured when asked for.
 
-    What was measured is added to `taken`.
+    What was measured is added to `taken`, by point.
     """
     for row in rows:
         if caps.max_latency_ms is None:
             yield row
         else:
-            taken.append(latency_ms(row["point"]))
-            if taken[-1] <= caps.max_latency_ms:
-                yield row | {"latency_ms": taken[-1]}
+            found = taken[row["point"]] = latency_ms(row["point"])
+            if found <= caps.max_latency_ms:
+                yield row | {"latency_ms": found}
 
 
 def _nothing_fits(flag: str, num: int, within: Sequence[str], nearest: str) -> ConfigError:

@@ -3,7 +3,7 @@
 from sweep.config import CAPS, SweepConfig
 from trainers.config import TrainConfig
 from trainers.cost import Cost, cost, network_key
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, counted
 
 WORDS = {"macs": "MACs", "params": "parameters"}
 
@@ -46,9 +46,14 @@ class Caps:
         side = "more" if name.startswith("max") else "fewer"
         what = WORDS[name.partition("_")[2]]
         return (
-            f"{count} network{'s' * (count != 1)} of {side} than {self._bounds[name] / 1e6:g} M {what} "
+            f"{counted(count, 'network')} of {side} than {_amount(self._bounds[name])} {what} "
             f"(--{name.replace('_', '-')})"
         )
+
+
+def _amount(bound: float) -> str:
+    """As its user meant it: 100 M, and 60 where the M was forgotten."""
+    return f"{bound / 1e6:g} M" if bound >= 1e4 else f"{bound:g}"
 
 
 def _figure(name: str, found: Cost) -> int:

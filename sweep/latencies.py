@@ -1,4 +1,4 @@
-"""How long the points of a sweep take on this machine; each is measured once and kept beside the results."""
+"""How long the points of a sweep take on this machine; what was measured is kept beside the results."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -13,8 +13,10 @@ from trainers.measurement import Latency
 from trainers.network import untrained
 
 
-def point_latency(sweep: Path, point: str, *, num_threads: int) -> Latency:
-    """The latency of one image under PyTorch: as it was measured before on this device, or measured now and kept.
+def point_latency(sweep: Path, point: str, *, num_threads: int, fresh: bool = False) -> Latency:
+    """The latency of one image under PyTorch: as it was measured last on this device, or measured now and kept.
+
+    `fresh` has it measured now in any case.
 
     Raises:
         ConfigError: the sweep in the folder `sweep` has no checkpoint of `point` or cannot be written to, or
@@ -22,8 +24,8 @@ def point_latency(sweep: Path, point: str, *, num_threads: int) -> Latency:
     """
     network = open_checkpoint(str(sweep / point))
     asked = (pytorch_device(network.config), num_threads)
-    for kept in load_latencies(sweep).get(point, []):
-        if (kept.device, kept.num_threads) == asked:
+    for kept in reversed(load_latencies(sweep).get(point, [])):
+        if (kept.device, kept.num_threads) == asked and not fresh:
             return kept
     path = sweep / LATENCIES
     check_writable(path)

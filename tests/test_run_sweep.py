@@ -268,8 +268,8 @@ def test_recommend_chooses_from_a_published_table_without_a_sweep(
         "dearer:    mobilenet_v2_0.75_192 on the frontier: +97.43 M MACs, +1.20 points top-1",
         "figures:   ImageNet validation, Small dm=1 (float) in "
         "tensorflow/models:research/slim/nets/mobilenet/README.md",
-        "train:     python run_sweep.py --space mnv2_grid --axis model=mobilenet_v3_small --axis width_mult=1 --axis "
-        "resolution=224 --data PATH",
+        "train:     python run_sweep.py --space mnv3_grid --axis model=mobilenet_v3_small --axis width_mult=1 --axis "
+        "resolution=224 --name mobilenet_v3_small_1.0_224 --data PATH",
         "measure:   python run_sweep.py latency mobilenet_v3_small:1_224",
         "export:    python run_sweep.py export torchvision:mobilenet_v3_small --format onnx (67.67 % top-1)",
     ]
@@ -287,7 +287,8 @@ def test_recommend_times_published_networks_within_the_other_caps_on_this_machin
     printed = capsys.readouterr()
     shipped, *_, train, export = printed.out.splitlines()
     assert re.fullmatch(r"ship: .*mobilenet_v2_0.1_224 round_nearest=4, 12.92 M MACs.*, [\d.]+ ms", shipped)
-    assert train.endswith("width_mult=0.1 --axis resolution=224 --axis round_nearest=4 --data PATH")
+    assert " --axis width_mult=0.1 --axis resolution=224 --axis round_nearest=4 " in train
+    assert train.endswith(" --recipe dli14 --name mobilenet_v2_0.1_224 --data PATH")
     assert export == "export:    python run_sweep.py export dli14:0.1_224 --format onnx (34.90 % top-1)"
     assert re.fullmatch(r"measured mobilenet_v2_0.1_224: [\d.]+ ms\n", printed.err)
 

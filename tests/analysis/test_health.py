@@ -60,7 +60,8 @@ def test_a_best_network_at_the_edge_of_the_space_is_told(
         ([50 + 2.0 * i for i in range(20)], False),
         ([90.0] * 20, True),
         ([90.0] * 18 + [80.0, 90.4], True),
-        ([50.0, 90.0], None),
+        ([50.0, 90.0], False),
+        ([90.0], None),
     ],
 )
 def test_trainings_that_still_rise_at_their_end_are_told(

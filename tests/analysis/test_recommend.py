@@ -222,7 +222,34 @@ def test_summary_tells_settings_of_one_network_apart_and_asks_for_seeds(
         "           1.00 points less, which may be noise: no setting has several seeds; train them with: "
         "run_sweep.py promote",
         "cheaper:   mobilenet_v2_0.5_64 dropout=0.2 on the frontier: -7.68 M MACs, -11.00 points top-1",
+        "note:      nothing here has more MACs than this one; a larger network may be more accurate",
     ]
+
+
+@pytest.mark.parametrize(
+    ("caps", "is_largest"),
+    [(Caps(), True), (Caps(max_macs=31e6), False), (Caps(max_macs=60e6), True), (Caps(min_top1=75.0), False)],
+)
+def test_the_largest_network_is_told_to_be_so_where_a_larger_one_might_be_shipped(
+    caps: Caps, is_largest: bool, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    rows = [make_row(macs=macs * 10**6, top1=top1) for macs, top1 in ((10, 70.0), (30, 80.0))]
+
+    assert recommend(by_setting(make_table(rows)), caps, unasked).is_largest is is_largest
+
+
+def test_a_more_accurate_network_that_was_too_slow_is_shown_with_its_milliseconds(
+    make_row: MakeRow, make_table: MakeTable
+) -> None:
+    rows = [make_row(macs=macs * 10**6, top1=top1) for macs, top1 in ((10, 80.0), (11, 75.0), (12, 70.0))]
+
+    found = recommend(
+        by_setting(make_table(rows)), Caps(max_latency_ms=3), {"p1": 3.5, "p2": 2.5, "p3": 2.0}.__getitem__
+    )
+
+    assert summary(found, num_val=None)[-1] == (
+        "cheaper:   mobilenet_v2_0.5_96 on the frontier: -1.00 M MACs, +5.00 points top-1, 3.50 ms"
+    )
 
 
 def test_summary_of_an_only_setting_has_no_runner_up(make_row: MakeRow, make_table: MakeTable) -> None:

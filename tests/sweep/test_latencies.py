@@ -36,6 +36,16 @@ def test_a_point_is_measured_once_for_each_number_of_threads(folder: Path) -> No
     assert kept == [(point, 1, 1), (point, 2, 1), (other, 1, 1)]
 
 
+def test_what_is_measured_again_counts(folder: Path) -> None:
+    point = complete(folder)[0]
+    first = point_latency(folder, point, num_threads=1)
+
+    again = point_latency(folder, point, num_threads=1, fresh=True)
+
+    assert again != first
+    assert point_latency(folder, point, num_threads=1) == again
+
+
 def test_what_was_measured_on_another_device_does_not_count(folder: Path) -> None:
     point = complete(folder)[0]
     found = point_latency(folder, point, num_threads=1)
