@@ -468,8 +468,15 @@ def recipe(argv: Sequence[str]) -> int:
 
 
 def ui(argv: Sequence[str]) -> int:
-    """Become an MLflow server on the project's store."""
+    """Serve the MLflow UI on the project's store."""
     arguments = parse(argv, UiArguments, "ui")
+    try:
+        family = socket.AF_INET6 if ":" in arguments.host else socket.AF_INET
+        socket.create_server((arguments.host, arguments.port), family=family).close()
+    except OSError as error:
+        where, why = f"{arguments.host}:{arguments.port}", os.strerror(error.errno) if error.errno else one_line(error)
+        raise ConfigError(f"cannot listen on {where} ({why}); choose another --port or --host") from error
+    from sweep.mlflow_server import serve
     from sweep.mlflow_views import view_links
     from sweep.tracking import STORE, DeletedExperimentError, connect, tracking_uri
 
@@ -479,12 +486,7 @@ def ui(argv: Sequence[str]) -> int:
     path = arguments.runs.absolute() / STORE
     if store == f"sqlite:///{path}" and not (path.is_file() and path.stat().st_size):
         raise ConfigError(f"no MLflow store at {path}; run a sweep first, or give its folder with --runs")
-    try:
-        family = socket.AF_INET6 if ":" in arguments.host else socket.AF_INET
-        socket.create_server((arguments.host, arguments.port), family=family).close()
-    except OSError as error:
-        where = f"{arguments.host}:{arguments.port}"
-        raise ConfigError(f"cannot listen on {where} ({one_line(error)}); choose another --port or --host") from error
+    say_aside("starting the MLflow UI ...")
     try:
         experiment = connect(store, arguments.runs).experiment_id
     except DeletedExperimentError as error:  # which the UI can restore
@@ -492,16 +494,14 @@ def ui(argv: Sequence[str]) -> int:
         experiment = None
     host = "127.0.0.1" if arguments.host == "0.0.0.0" else arguments.host
     address = f"http://[{host}]:{arguments.port}" if ":" in host else f"http://{host}:{arguments.port}"
-    print(f"starting; in some seconds the MLflow UI is on {address}; Ctrl-C ends it")
-    for what, link in view_links(address, experiment).items() if experiment else ():
-        print(f"{what}: {link}")
-    sys.stdout.flush()
-    options = {"--host": arguments.host, "--port": arguments.port, "--workers": 1}
-    flags = [str(part) for option in options.items() for part in option]
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = store  # not a flag, as it may hold a password
-    quiet = ["--uvicorn-opts", "--log-level warning"]
-    os.environ.update(MLFLOW_LOGGING_LEVEL="WARNING", PYTHONWARNINGS="ignore")  # what follows would bury the links
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *quiet, *flags])
+
+    def announce() -> None:
+        print(f"the MLflow UI is on {address}; Ctrl-C ends it")
+        for what, link in view_links(address, experiment).items() if experiment else ():
+            print(f"{what}: {link}")
+        sys.stdout.flush()
+
+    return serve(store, arguments.host, arguments.port, announce)
 
 
 def list_registries(argv: Sequence[str]) -> int:

@@ -50,6 +50,7 @@ class Progress:
         self._work_done = 0.0
         self._epochs_done = 0
         self._started_at: float | None = None
+        self._worked_at = 0.0
         self._clock_then = 0.0
         self._printed_at = time.monotonic()
         self._console = console
@@ -82,6 +83,7 @@ class Progress:
             if measurement.measured_at >= self._clock_then:  # else it was trained in an earlier start
                 self._work_done += self._points[measurement.point].work
                 self._epochs_done += 1
+                self._worked_at = time.monotonic()
         if time.monotonic() - self._printed_at > SECONDS_BETWEEN_LINES:
             top1 = f"top-1 {measurement.top1:.2f} %"
             self._print_line(f"{self._points[measurement.point].label}: epoch {measurement.epoch}, {top1}")
@@ -127,10 +129,14 @@ class Progress:
         return found
 
     def seconds_left(self) -> float | None:
-        """Estimated from the work (activations x images) per second of this start; None before its first epoch."""
+        """Estimated from the work (activations x images) per second of this start; None before its first epoch.
+
+        Between epochs it counts down.
+        """
         if not self._work_done or self._started_at is None:
             return None
-        return self._work_left() * (time.monotonic() - self._started_at) / self._work_done
+        then = self._work_left() * (self._worked_at - self._started_at) / self._work_done
+        return max(0.0, then - (time.monotonic() - self._worked_at))
 
     def _work_left(self) -> float:
         ended = {row["point"] for row in self._rows}
@@ -147,7 +153,7 @@ class Progress:
         failed, stopped = (sum(row["state"] == state for row in self._rows) for state in ("FAILED", "PRUNED"))
         done = self._num_ended + len(self._rows) - failed
         left = self.seconds_left()
-        eta = f", about {duration(left)} left" if left else ""
+        eta = f", about {duration(left)} left" if left is not None and self._work_left() else ""
         early = f", {stopped} of them stopped early" if stopped else ""
         return f"{done}/{self._total} done{early}, {len(self._latest)} running, {failed} failed{eta}"
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a run may be created though the answer is lost
@@ -28,11 +28,13 @@ from mlflow.entities import Experiment, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from sweep.mlflow_views import view_tags
-from sweep.plan import Plan, PlannedPoint
 from sweep.results import config_of_row
 from trainers.errors import ConfigError, counted, one_line, without_credentials
 from trainers.fields import as_row
 from trainers.measurement import Measurement
+
+if TYPE_CHECKING:
+    from sweep.plan import Plan, PlannedPoint  # PyTorch takes seconds to import
 
 EXPERIMENT = "mobilenet-sweep"
 STORE = "mlflow.db"
@@ -213,7 +215,7 @@ class Tracker:
     def __init__(
         self,
         store: Store,
-        plan: Plan,
+        plan: "Plan",
         *,
         sweep_id: str,
         tags: Mapping[str, str],
@@ -247,7 +249,7 @@ class Tracker:
         self._thread = threading.Thread(target=self._write_until_closed, name="mlflow-writer", daemon=True)
         self._thread.start()
 
-    def started(self, point: PlannedPoint) -> None:
+    def started(self, point: "PlannedPoint") -> None:
         """Show the point as running."""
         with self._wake:
             self._planned[point.id] = point
@@ -269,7 +271,7 @@ class Tracker:
             ]
             self._wake.notify()
 
-    def lost(self, point: PlannedPoint, reason: str) -> None:
+    def lost(self, point: "PlannedPoint", reason: str) -> None:
         """Keep the last such reason."""
         with self._wake:
             self._pending.setdefault(point.id, _Pending()).tags["lost"] = reason

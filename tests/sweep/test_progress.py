@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -102,6 +103,24 @@ def test_epochs_of_an_earlier_start_take_no_time_in_the_estimate(plan: Plan) -> 
     report(plan, progress, tell)
 
     assert progress.seconds_left() is None
+
+
+def test_the_estimate_counts_down_between_epochs(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    clock = SimpleNamespace(monotonic=lambda: now, time=time.time)
+    monkeypatch.setattr("sweep.progress.time", clock)
+    progress = Progress(plan.points, 3, Console(file=StringIO()), num_ended=0)
+    progress.started(plan.points[0])
+    now = 1010.0
+    progress.measured(measurement(plan.points[0], 1, measured_at=time.time()))
+
+    left = progress.seconds_left()
+    now = 1014.0
+
+    assert left is not None
+    assert progress.seconds_left() == pytest.approx(left - 4)
+    now = 1e6
+    assert progress.seconds_left() == 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""MLflow's own server on a store, for as long as this process lives."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+END_SECONDS = 10.0
+"""For the server to end by itself when it is told to."""
+QUIET = {"MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
+
+
+def serve(store: str, host: str, port: int, announce: Callable[[], None]) -> int:
+    """Serve the MLflow UI until Ctrl-C; its exit code, 0 if that ended it.
+
+    Args:
+        store: URI of a backend store.
+        host: address to listen on.
+        port: to listen on.
+        announce: called once the server answers.
+    """
+    flags = ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}  # no flags: of a password
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", *flags],
+        env=os.environ | QUIET | stores,
+        start_new_session=True,  # Ctrl-C is for this process, which ends it without a traceback for each of its own
+    )
+    try:
+        while server.poll() is None and not _answers(host, port):
+            time.sleep(0.1)
+        if server.poll() is None:
+            announce()
+        return server.wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        _end(server)
+
+
+def _answers(host: str, port: int) -> bool:
+    with suppress(OSError):
+        socket.create_connection((host, port), timeout=1).close()
+        return True
+    return False
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server and all processes that it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(END_SECONDS)
