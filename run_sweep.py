@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while the imports take their seconds
@@ -22,7 +22,7 @@ if __name__ == "__main__":
 
 from rich.console import Console
 from tyro import MISSING
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from search_spaces.registry import SPACES
 from sweep.checkpoint_commands import CHECKPOINT_COMMANDS
@@ -89,7 +89,7 @@ class PlanArguments(SweepConfig):
 class ReportArguments:
     """Draw the page, charts and tables of a sweep again, from its logs; or those of a published source alone."""
 
-    folder: Positional[Path | None] = None
+    folder: Annotated[Positional[Path | None], arg(metavar="FOLDER")] = None
     """The sweep's folder, such as runs/mnv2_quick-digits; unset: the published source by itself."""
     published: str | None = None
     """Published table to draw beside a sweep on ImageNet, or `none`; unset: tf_slim."""
@@ -102,7 +102,7 @@ class RecommendArguments:
     """Name the network to ship: of a sweep, or of a published table before any sweep, the most accurate within caps, or
     with --min-top1 the one with the fewest MACs; the next best, and the commands that go on with it."""
 
-    folder: Positional[Path | None] = None
+    folder: Annotated[Positional[Path | None], arg(metavar="FOLDER")] = None
     """The sweep's folder, such as runs/mnv2_quick-digits; or --published."""
     published: str | None = None
     """Published table to choose from, such as tf_slim, instead of a sweep."""
@@ -136,7 +136,7 @@ class PromoteArguments(SweepConfig):
     """Train the frontier of a sweep and its near neighbours again with several seeds, as a sweep of its own: shows what
     luck put there. Settings are those of each point, flags on top. Seeds that were trained are taken over."""
 
-    folder: Positional[Path]
+    folder: Annotated[Positional[Path], arg(metavar="FOLDER")]
     """The sweep's folder, such as runs/mnv2_quick-digits; it comes first."""
     seeds: int = 3
     """Train every point with this many seeds, from --train.seed on."""
@@ -153,7 +153,7 @@ class PromoteArguments(SweepConfig):
 class RecipeArguments:
     """Print a published recipe: its source, what to expect, every field, and where README and code differ."""
 
-    name: Positional[str]
+    name: Annotated[Positional[str], arg(metavar="NAME")]
     """The recipe; `run_sweep.py list` names them all."""
     plot: bool = False
     """Also draw its learning rate, as NAME_lr.png and NAME_lr.svg in the working directory."""
@@ -305,6 +305,7 @@ def plan(argv: Sequence[str]) -> int:
         cells["memory"] = table["memory_bytes"].map(byte_size)
     if arguments.csv is not None:
         write_csv(table, arguments.csv)
+        say_aside(f"table: {arguments.csv}")
     shown = [n for n in dict.fromkeys(["model", "width_mult", "resolution", *planned.varied]) if n not in planned.drawn]
     print(table.map(number).assign(**cells)[[*shown, *cells]].to_string(index=False))
     print(planned.summary)
@@ -413,6 +414,8 @@ def recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
         print(f"measure:   {command('latency', untrained)}")
     if weights := best_weights(**cell):
         print(f"export:    {command('export', weights, '--format', 'onnx')} ({PUBLISHED[weights].top1:.2f} % top-1)")
+    else:
+        print("export:    no weights of this network are known here; train it")
 
 
 def print_choice(
@@ -564,10 +567,11 @@ def print_report(written: "Report") -> None:
 
     if written.frontier.empty:
         print("no complete point yet, so no frontier")
-    for row in written.frontier.to_dict("records"):
-        network = cell_name(row)
-        size = f"{row['macs'] / 1e6:9.2f} M MACs {row['num_params'] / 1e6:7.3f} M params"
-        print(printable(f"  frontier: {network:<26} {size} {with_deviation(row):>6} % top-1"))
+    rows = written.frontier.to_dict("records")
+    longest = max((len(cell_name(row)) for row in rows), default=0)
+    for row in rows:
+        size = f"{row['macs'] / 1e6:7.2f} M MACs {row['num_params'] / 1e6:6.3f} M params"
+        print(printable(f"  frontier: {cell_name(row):<{longest}} {size} {with_deviation(row):>6} % top-1"))
     print(f"report: {written.html}\nchart: {next(iter(written.charts))}\ntable: {written.markdown}")
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from sweep.command_line import parse, say_aside
 from trainers.errors import counted, without_credentials
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class CheckpointArguments:
     """Which network a command is about."""
 
-    checkpoint: Positional[str]
+    checkpoint: Annotated[Positional[str], arg(metavar="CHECKPOINT")]
     """A point runs/NAME/ID, a sweep runs/NAME with --best, a .pt or .pth file, mlflow:RUN_ID, or a published network
     such as dli14:0.35_224; `run_sweep.py list` names them."""
     best: bool = False
@@ -58,7 +58,7 @@ class EvaluateArguments(CheckpointArguments):
 class PredictArguments(CheckpointArguments):
     """Print the five likeliest classes of images, with their probabilities."""
 
-    images: Positional[tuple[Path, ...]]
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
     """Image files."""
 
 
@@ -66,7 +66,7 @@ class PredictArguments(CheckpointArguments):
 class FeaturesArguments(CheckpointArguments):
     """Write the pooled features of images, before the classifier: `features` (N, C) and `files` (N,)."""
 
-    images: Positional[tuple[Path, ...]]
+    images: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE...")]
     """Image files."""
     out: Path = Path("features.npz")
     """The file to write, for numpy.load."""

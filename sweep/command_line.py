@@ -20,6 +20,13 @@ from sweep.config import SweepConfig, load_config
 from trainers.errors import ConfigError, without_credentials
 from trainers.recipes import with_recipe
 
+PLAIN = {
+    r"invalid literal for int\(\) with base 10: ('.*?')": r"\1 is not a whole number",
+    r"could not convert string to float: ('.*?')": r"\1 is not a number",
+    r"^Missing from (\S+)( \S+)?: (?:--)?(\S+) .*": r"\1\2 needs \3",
+    r"^Unrecognized options: ([^-].*)": r"Unrecognized: \1; several values of an axis are joined by commas",
+}
+"""What the parser and Python say of a mistake, and what that means."""
 T = TypeVar("T")
 S = TypeVar("S", bound=SweepConfig)
 
@@ -138,6 +145,8 @@ def _parser_message(box: str) -> str:
     if ours:
         return ours[1]
     statement = statement.removeprefix("Error parsing ")
+    for of_python, plain in PLAIN.items():
+        statement = re.sub(of_python, plain, statement)
     suggested = dict.fromkeys(
         re.findall(r"--[\w.-]+", " ".join(p for p in others if p.startswith("Perhaps you meant")))
     )

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -157,7 +158,10 @@ def load_table(folder: Path) -> pd.DataFrame:
     """
     path = folder / RESULTS
     if not path.is_file():
-        raise ConfigError(f"no sweep at {folder}: {path} does not exist; give the folder of a run, such as runs/NAME")
+        sweeps = sorted(str(log.parent) for root in (folder, folder.parent) for log in root.glob(f"*/{RESULTS}"))
+        close = get_close_matches(str(folder), sweeps, n=1) or sweeps[:3]
+        hint = f"did you mean {' or '.join(close)}?" if close else "give the folder of a run, such as runs/NAME"
+        raise ConfigError(f"no sweep at {folder}: {path} does not exist; {hint}")
     return pd.DataFrame(list(latest_rows(folder).values()), columns=list(COLUMNS))
 
 

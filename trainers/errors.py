@@ -30,9 +30,10 @@ class TrainingDivergedError(RuntimeError):
 
 
 def unknown_choice(kind: str, name: str, choices: Iterable[str]) -> ConfigError:
-    """The error for a name that is not in a registry: those it resembles, then every choice."""
+    """The error for a name that is not in a registry: those it resembles or begins, then every choice."""
     known = sorted(choices)
-    close = get_close_matches(name, known, n=2, cutoff=0.75)
+    begun = [each for each in known if len(name) > 2 and each.startswith(name)]
+    close = get_close_matches(name, known, n=2, cutoff=0.75) or begun[:2]
     guess = f"did you mean {' or '.join(close)}? " if close else ""
     return ConfigError(f"unknown {kind} {name!r}; {guess}choose from {', '.join(known)}")
 

@@ -117,9 +117,13 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path: Path, damage: str) -> No
         latest_rows(tmp_path)
 
 
-def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no sweep at"):
-        load_table(tmp_path)
+def test_a_folder_without_a_log_is_refused_and_the_sweep_beside_it_named(tmp_path: Path) -> None:
+    ResultsLog(tmp_path / "small").close()
+
+    with pytest.raises(ConfigError, match=rf"no sweep at .*/smal: .* did you mean {tmp_path}/small\?"):
+        load_table(tmp_path / "smal")
+    with pytest.raises(ConfigError, match="give the folder of a run, such as runs/NAME"):
+        load_table(tmp_path / "small" / "points")
 
 
 def test_an_epoch_trained_twice_counts_once_with_its_last_measurement(tmp_path: Path) -> None:

@@ -258,6 +258,13 @@ def test_unusable_folder_says_what_is_wrong(make_folder: MakeFolder, counts: dic
         image_folder(make_folder(counts))
 
 
+def test_a_split_in_the_place_of_the_whole_names_the_whole(make_folder: MakeFolder) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2})
+
+    with pytest.raises(ConfigError, match=rf"train has no folder train/; did you mean {folder}\?"):
+        image_folder(folder / "train")
+
+
 def rename(folder: Path) -> None:
     (folder / "train/a/000.png").rename(folder / "train/a/zzz.png")
 

@@ -26,7 +26,9 @@ def image_folder(path: Path) -> Dataset:
     folders: dict[SplitName, Path | None] = {split: _first_folder(path, names) for split, names in SPLIT_NAMES.items()}
     train = folders["train"]
     if train is None:
-        raise ConfigError(f"{path} has no folder train/; lay the images out as {path}/train/CLASS/IMAGE")
+        whole = _first_folder(path.parent, SPLIT_NAMES["train"]) is not None
+        hint = f"did you mean {path.parent}?" if whole else f"lay the images out as {path}/train/CLASS/IMAGE"
+        raise ConfigError(f"{path} has no folder train/; {hint}")
     classes = _class_folders(train)
     notes: list[str] = []
     if folders["test"] is not None and not _class_folders(folders["test"]):
