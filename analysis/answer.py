@@ -92,7 +92,7 @@ def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
         return "Accuracies are those that were published, each of one training; another one would give another figure."
     deviation = pooled_deviation(settings)
     if math.isnan(deviation):
-        seeds = "Every setting was trained with one seed, so what luck gave is not known: promote the sweep to see it."
+        seeds = "Every setting was trained with one seed, so how much trainings differ is not known: promote the sweep."
     else:
         num_seeds = sorted(number for number in set(settings["num_seeds"]) if number > 1)
         seeds = (

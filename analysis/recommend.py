@@ -136,7 +136,7 @@ def verdict(found: Recommendation, num_val: int | None) -> str:
     """What is known of the gap between the best and the runner-up, or the top-1 that had to be reached.
 
     Where no setting has several seeds, a gap that the `num_val` validation images tell (None: unknown, so none) is more
-    than luck with the images, though perhaps not with the training.
+    than their noise, though perhaps not more than that between trainings.
     """
     tellable = sampling_error(found.best["top1"], num_val)
     if found.min_top1 is not None:
@@ -147,8 +147,8 @@ def verdict(found: Recommendation, num_val: int | None) -> str:
     else:
         return "none, nothing else is within the caps"
     if math.isnan(found.standard_error):
-        said = "more than luck with the images, but of one training" if gap > tellable else "which may be noise"
-        return f"{gap:.2f} points {than}, {said}"
+        said = ": more than the images' noise, but trained once each" if gap > tellable else ", which may be noise"
+        return f"{gap:.2f} points {than}{said}"
     noise = SURE * found.standard_error
     return f"{gap:.2f} points {than}: {'more than' if gap > noise else 'within'} the seeds' noise (± {noise:.2f})"
 

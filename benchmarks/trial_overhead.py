@@ -29,7 +29,8 @@ from sweep.queue import Queue
 from sweep.recorder import Recorder
 from sweep.results import ResultsLog
 from sweep.resources import Resources
-from sweep.runner import ray_session, run_trials
+from sweep.ray_session import ray_session
+from sweep.runner import run_trials
 from sweep.schedulers import Fifo
 from sweep.tracking import EPOCH_METRICS, Tracker, connect
 from trainers.measurement import Measurement, Point

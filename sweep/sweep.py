@@ -317,7 +317,7 @@ def _queue(config: SweepConfig, held: Held, predicted: Forecast | None, end: flo
 @contextmanager
 def _ray(config: SweepConfig) -> Generator[tuple[Resources, Machine]]:
     """A Ray session: the resources of each trial in it, and its nodes."""
-    from sweep.runner import cluster, ray_session
+    from sweep.ray_session import cluster, ray_session  # Ray takes seconds to import
 
     with ray_session(config):
         machine = cluster()

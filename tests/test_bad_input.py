@@ -37,7 +37,7 @@ AXES_OF_QUICK = QUICK[3:8:2]
 SWEEP = "runs/mnv2_quick-digits"
 NUMBERS = (int, float)
 Capture = pytest.CaptureFixture[str]
-STARTS = "sweep.runner", "sweep.tracking"
+STARTS = "sweep.ray_session", "sweep.runner", "sweep.tracking"
 """The modules that start Ray and reach MLflow."""
 
 

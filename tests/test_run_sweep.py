@@ -266,7 +266,7 @@ def test_recommend_chooses_from_a_published_table_without_a_sweep(
     assert capsys.readouterr().out.splitlines() == [
         "ship:      mobilenet_v3_small_1.0_224, 56.51 M MACs, 2.543 M params, 67.50 % top-1",
         "runner-up: mobilenet_v3_small_0.75_224, 43.40 M MACs, 2.042 M params, 65.40 % top-1",
-        "           2.10 points less, more than luck with the images, but of one training",
+        "           2.10 points less: more than the images' noise, but trained once each",
         "cheaper:   mobilenet_v3_small_0.75_224 on the frontier: -13.11 M MACs, -2.10 points top-1",
         "dearer:    mobilenet_v2_0.75_192 on the frontier: +97.43 M MACs, +1.20 points top-1",
         "figures:   ImageNet validation, Small dm=1 (float) in "

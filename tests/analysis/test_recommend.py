@@ -95,7 +95,7 @@ def test_where_a_top1_must_be_reached_latency_is_asked_of_the_cheapest_first(tab
 @pytest.mark.parametrize(
     ("min_top1", "verdict"),
     [
-        (67.0, "0.50 points above 67 %, more than luck with the images, but of one training"),
+        (67.0, "0.50 points above 67 %: more than the images' noise, but trained once each"),
         (None, "0.50 points less, which may be noise"),
     ],
 )

@@ -23,7 +23,7 @@ import torch
 from mlflow import MlflowClient
 
 import run_sweep
-from sweep import runner, timings
+from sweep import ray_session, runner, timings
 from sweep import sweep as sweeps
 from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
@@ -415,16 +415,16 @@ def test_a_cluster_whose_head_is_gone_ends_the_process_with_one_line(
     with socket.create_server(("127.0.0.1", 0)) as head:
         address = f"127.0.0.1:{head.getsockname()[1]}"
     context = SimpleNamespace(gcs_address=address)  # where nobody listens any more
-    monkeypatch.setattr(runner.ray, "get_runtime_context", lambda: context)
-    monkeypatch.setattr(runner, "WATCH_SECONDS", 0.01)
-    monkeypatch.setattr(runner, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(ray_session.ray, "get_runtime_context", lambda: context)
+    monkeypatch.setattr(ray_session, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(ray_session, "HEAD_SECONDS", 0.05)
 
     def end(code: int) -> None:
         codes.append(code)
         over.set()
 
-    monkeypatch.setattr(runner.os, "_exit", end)
-    runner._end_with_head(over, address)
+    monkeypatch.setattr(ray_session.os, "_exit", end)
+    ray_session._end_with_head(over, address)
 
     assert codes == [1]
     said = capsys.readouterr().err
@@ -434,7 +434,7 @@ def test_a_cluster_whose_head_is_gone_ends_the_process_with_one_line(
 
 def test_rays_own_hook_for_uv_is_off() -> None:
     """On this machine it would ship all of the folder, and have workers build an environment."""
-    assert not runner.ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV
+    assert not ray_session.ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV
 
 
 @pytest.mark.parametrize("carries", [True, False])
@@ -448,11 +448,11 @@ def test_a_cluster_is_given_the_projects_own_files_and_the_environment_of_uv(
     for name in (*own, "secrets[1].env", "back\\slash", "trail ", " lead", "a*b", "!keep", "#hash", "é?", ".env"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()
-    monkeypatch.setattr(runner, "__file__", str(tmp_path / "sweep" / "runner.py"))
-    monkeypatch.setattr(runner, "CARRIES_ENVIRONMENT", carries)
-    monkeypatch.setattr(runner, "hook", lambda files: files | {"py_executable": "uv run python"})
+    monkeypatch.setattr(ray_session, "__file__", str(tmp_path / "sweep" / "ray_session.py"))
+    monkeypatch.setattr(ray_session, "CARRIES_ENVIRONMENT", carries)
+    monkeypatch.setattr(ray_session, "hook", lambda files: files | {"py_executable": "uv run python"})
 
-    shipped = runner._shipped()
+    shipped = ray_session._shipped()
 
     package = tmp_path / "package.zip"
     create_package(shipped["working_dir"], package, include_gitignore=True, excludes=shipped["excludes"])
