@@ -26,7 +26,7 @@ from sweep.queue import Queue
 from sweep.recorder import Recorder
 from sweep.results import ResultsLog, load_measurements
 from sweep.schedulers import Fifo
-from sweep.sweep import write_identity
+from sweep.environment import write_identity
 from sweep.tracking import Tracker, connect
 from trainers.measurement import Measurement
 

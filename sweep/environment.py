@@ -1,17 +1,32 @@
-"""What a sweep ran on: code, versions, devices, data. Saved as `environment.json` in its folder."""
+"""What a sweep is and what it ran on: its id, configuration, code, versions, devices and data, saved in its folder."""
 
+import json
 import platform
+import secrets
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sweep.config import SweepConfig, to_json
+from sweep.plan import Plan
+from sweep.rows import NAME, NUMBER, TEXT, Column, damage_of
 from trainers.datasets.dataset import Dataset
 from trainers.device import gpu_names
-from trainers.errors import without_credentials
+from trainers.errors import ConfigError, one_line, without_credentials
 from trainers.processor import cpu_name
 
+CONFIG, ENVIRONMENT = "config.json", "environment.json"
+"""In a sweep's folder."""
+IDENTITY = (
+    Column("fingerprint", TEXT, needed=True),
+    Column("sweep_id", NAME, needed=True),
+    Column("created_at", NUMBER, needed=True),
+)
+"""What a later start reads of `environment.json`."""
 PACKAGES = (
     "ray",
     "torch",
@@ -24,6 +39,40 @@ PACKAGES = (
     "matplotlib",
     "scikit-learn",
 )
+
+
+def write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
+    """Write `config.json` and `environment.json`; the environment, with the sweep's id kept from an earlier start."""
+    path = plan.folder / ENVIRONMENT
+    new: dict[str, Any] = {"sweep_id": f"{plan.name}-{secrets.token_hex(4)}", "created_at": time.time()}
+    saved = read_identity(plan.folder) if path.is_file() else new
+    identity = {
+        "sweep_id": saved["sweep_id"],
+        "created_at": saved["created_at"],
+        "started_at": time.time(),
+        "fingerprint": plan.dataset.fingerprint,
+        **environment(plan.dataset),
+    }
+    _write_json(path, identity)
+    _write_json(plan.folder / CONFIG, to_json(config))
+    return identity
+
+
+def read_identity(folder: Path) -> dict[str, Any]:
+    """What `write_identity` wrote in an earlier start of the sweep in `folder`.
+
+    Raises:
+        ConfigError: it is missing or damaged.
+    """
+    path = folder / ENVIRONMENT
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is damaged ({one_line(error)}); restore it, or choose another --name") from error
+    damage = damage_of(value, IDENTITY)
+    if damage:
+        raise ConfigError(f"{path} is damaged: {damage}; restore it, or choose another --name")
+    return value
 
 
 def environment(dataset: Dataset) -> dict[str, Any]:
@@ -60,3 +109,9 @@ def git_state(folder: Path) -> dict[str, Any] | None:
         return {"commit": git("rev-parse", "HEAD"), "dirty": git("status", "--porcelain", "-uno") != ""}
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(value, indent=2) + "\n")
+    partial.replace(path)

@@ -1,11 +1,8 @@
 """A sweep from its plan to its results log: the folder, its lock, what is left to do, and who listens."""
 
-import json
 import os
 import platform
-import secrets
 import sys
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -16,9 +13,9 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from sweep.axes import effective_space
-from sweep.config import SweepConfig, load_config, to_json
+from sweep.config import SweepConfig, load_config
 from sweep.damaged import list_damaged, without_damaged_images
-from sweep.environment import environment
+from sweep.environment import CONFIG, read_identity, write_identity
 from sweep.forecast import Forecast, deadline, forecast, seconds_alive
 from sweep.held import Held
 from sweep.live_report import LiveReport
@@ -30,23 +27,16 @@ from sweep.recorder import Listener, Recorder
 from sweep.resources import Resources, trial_resources
 from sweep.results import ResultsLog, cut_off_notes, latest_rows
 from sweep.reuse import find_trained, take_over
-from sweep.rows import NAME, NUMBER, TEXT, Column, damage_of
 from sweep.schedulers import ASHA_WARNING, SCHEDULERS
 from sweep.timings import Machine, this_machine
 from trainers.cost import network_key
-from trainers.errors import ConfigError, counted, one_line
+from trainers.errors import ConfigError, counted
 from trainers.files import nearest_folder
 from trainers.registry import TRAINERS
 
 READY_FOR_NODES = 200
 """Trials that wait for nodes to join a cluster: as many as Ray Tune itself keeps for its autoscaler."""
-CONFIG, ENVIRONMENT, LOCK, DRIVER = "config.json", "environment.json", ".lock", ".driver"
-IDENTITY = (
-    Column("fingerprint", TEXT, needed=True),
-    Column("sweep_id", NAME, needed=True),
-    Column("created_at", NUMBER, needed=True),
-)
-"""What a later start reads of `environment.json`."""
+LOCK, DRIVER = ".lock", ".driver"
 RAY_FILES = ".ray"
 """Subfolder of a sweep for what Ray writes and nobody reads."""
 
@@ -391,48 +381,8 @@ def _said(value: object) -> str:
     return "unset" if value in (None, ()) else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
-    """Write `config.json` and `environment.json`; the environment, with the sweep's id kept from an earlier start."""
-    path = plan.folder / ENVIRONMENT
-    new: dict[str, Any] = {"sweep_id": f"{plan.name}-{secrets.token_hex(4)}", "created_at": time.time()}
-    saved = read_identity(plan.folder) if path.is_file() else new
-    identity = {
-        "sweep_id": saved["sweep_id"],
-        "created_at": saved["created_at"],
-        "started_at": time.time(),
-        "fingerprint": plan.dataset.fingerprint,
-        **environment(plan.dataset),
-    }
-    _write_json(path, identity)
-    _write_json(plan.folder / CONFIG, to_json(config))
-    return identity
-
-
 def _tags(identity: Mapping[str, Any]) -> dict[str, str]:
     git = identity["git"]
     if git is None:
         return {}
     return {"mlflow.source.git.commit": git["commit"], "git_dirty": str(git["dirty"])}
-
-
-def read_identity(folder: Path) -> dict[str, Any]:
-    """What `write_identity` wrote in an earlier start of the sweep in `folder`.
-
-    Raises:
-        ConfigError: it is missing or damaged.
-    """
-    path = folder / ENVIRONMENT
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is damaged ({one_line(error)}); restore it, or choose another --name") from error
-    damage = damage_of(value, IDENTITY)
-    if damage:
-        raise ConfigError(f"{path} is damaged: {damage}; restore it, or choose another --name")
-    return value
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=2) + "\n")
-    partial.replace(path)

@@ -27,6 +27,7 @@ from sweep import ray_session, runner, timings
 from sweep import sweep as sweeps
 from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
+from sweep.environment import write_identity
 from sweep.plan import make_plan
 from sweep.prediction import TimedNetwork, predict
 from sweep.queue import Queue
@@ -34,7 +35,7 @@ from sweep.recorder import Recorder
 from sweep.resources import Resources
 from sweep.results import ResultsLog, load_measurements, load_table
 from sweep.schedulers import Fifo
-from sweep.sweep import _locked, progress_so_far, write_identity
+from sweep.sweep import _locked, progress_so_far
 from tests.sweep.conftest import ARGUMENTS, Sweep, measurement, open_recorder, quick_config, quick_plan, resources
 from trainers.errors import ConfigError, TrainingDivergedError
 from trainers.measurement import Measurement, Point
