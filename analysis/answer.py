@@ -1,6 +1,7 @@
 """What a report says first: which network to ship for a few budgets, how sure that is, and what was spent. Pure."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import pandas as pd
 from analysis.frontier import frontier_mask
 from analysis.markdown import escape, table
 from analysis.recommend import Caps, Recommendation, recommend, sampling_error, verdict
-from analysis.replicates import count_points, pooled_deviation, was_trained, with_deviation
+from analysis.replicates import pooled_deviation, was_trained, with_deviation
 from trainers.errors import counted
 
 MANTISSAS = (1, 2, 5)
@@ -109,7 +110,7 @@ def spent(points: pd.DataFrame) -> str:
     """What the points of a results table took to train, as a sentence; "" where none was trained here."""
     if not len(points["epochs_trained"].dropna()):
         return ""
-    states = count_points(points.assign(num_seeds=1))
+    states = Counter(points["state"])
     counts = ", ".join(f"{number} {state.lower()}" for state, number in sorted(states.items())) or "none"
     own = points.loc[points["reused_from"].isna()]
     reused = f"; {len(points) - len(own)} taken over from other sweeps" if len(own) < len(points) else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trainers.errors import unknown_choice
+from trainers.errors import counted, unknown_choice
 
 TABLES = Path(__file__).parent / "tables"
 CELL = ("model", "width_mult", "resolution", "round_nearest")
@@ -127,8 +127,4 @@ def _read(path: Path) -> pd.DataFrame:
 def _summary(rows: pd.DataFrame) -> str:
     cells = rows.loc[rows["macs"].notna()].drop_duplicates(list(CELL))
     models = ", ".join(sorted(set(rows["model"])))
-    return f"{models}: {_count(len(cells), 'network')}, {_count(len(rows['top1'].dropna()), 'top-1 figure')}"
-
-
-def _count(num: int, what: str) -> str:
-    return f"{num} {what}{'' if num == 1 else 's'}"
+    return f"{models}: {counted(len(cells), 'network')}, {counted(len(rows['top1'].dropna()), 'top-1 figure')}"

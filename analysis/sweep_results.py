@@ -14,7 +14,7 @@ from analysis.published import load_cells
 from analysis.replicates import by_setting
 from analysis.results_table import network_name
 from sweep.results import COLUMNS, load_latencies, load_measurements, load_table
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, counted
 from trainers.measurement import Latency, Measurement
 
 
@@ -101,5 +101,4 @@ def results_of(
 
 
 def _place(latency: Latency) -> str:
-    threads = f"{latency.num_threads} thread{'s' if latency.num_threads != 1 else ''}"
-    return f"{latency.device}, {threads}, {latency.runtime}"
+    return f"{latency.device}, {counted(latency.num_threads, 'thread')}, {latency.runtime}"

@@ -150,7 +150,12 @@ def time_networks(requests: Sequence[Request], slot: Slot) -> list[Timing]:
         for process in processes:
             assert process.stdout
             process.stdout.readline()  # it has imported what it needs
-        found = [_answer(process, asked) for process in _told(processes, asked)]
+        for process in processes:
+            assert process.stdin
+            with suppress(BrokenPipeError):  # it has ended; its answer tells why
+                process.stdin.write(f"{asked}\n")
+                process.stdin.flush()
+        found = [_answer(process) for process in processes]
     return [_mean(timings) for timings in zip(*found, strict=True)]
 
 
@@ -246,19 +251,7 @@ def _peak_memory(device: Device) -> float:
     return 1024 * float(status.partition("VmHWM:")[2].split()[0])
 
 
-def _told(processes: Sequence[subprocess.Popen[str]], asked: str) -> Sequence[subprocess.Popen[str]]:
-    """The processes, each told what to time."""
-    for process in processes:
-        assert process.stdin
-        try:
-            process.stdin.write(f"{asked}\n")
-            process.stdin.flush()
-        except BrokenPipeError:  # it has ended; its answer tells why
-            pass
-    return processes
-
-
-def _answer(process: subprocess.Popen[str], asked: str) -> list[Timing]:
+def _answer(process: subprocess.Popen[str]) -> list[Timing]:
     """What a process found."""
     out, complained = process.communicate()
     if process.returncode != 0:

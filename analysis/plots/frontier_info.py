@@ -251,7 +251,7 @@ def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
     epochs = table["epochs"].dropna()
     if len(epochs):  # published networks may not say
         low, high = min(epochs), max(epochs)
-        parts.append(f"{low} to {high} epochs" if low != high else f"{low} epoch{'s' if low != 1 else ''}")
+        parts.append(f"{low} to {high} epochs" if low != high else counted(low, "epoch"))
     if comparison.source is not None:
         parts.append(f"published figures: {comparison.source} (ImageNet)")
     return " · ".join(part for part in parts if part)
@@ -265,7 +265,7 @@ def _caption(table: pd.DataFrame, shown: pd.DataFrame, cost: Cost, *, num_unknow
         parts.append(f"{states['PRUNED']} stopped early (hollow{below})")
     if "FAILED" in states:
         parts.append(f"{states['FAILED']} failed (not drawn)")
-    counts = f"{states.total()} point{'s' if states.total() != 1 else ''}: {', '.join(parts)}"
+    counts = f"{counted(states.total(), 'point')}: {', '.join(parts)}"
     if len(table) and not was_trained(table):
         figures = "milliseconds as they were printed" if cost == "latency_ms" else "costs that this project counts"
         counts = f"{len(table)} published networks, at {figures}"

@@ -16,6 +16,7 @@ from analysis.comparison import add_published
 from analysis.plots.cells import Array, best_cells, cell_labels, complete_settings, spaced
 from analysis.plots.sheet import Texts, draw_legend, family_handles, label_axes, scale_percent, sheet, texts_of
 from analysis.sweep_results import SweepResults
+from trainers.errors import counted
 
 MOST_NAMES = 42
 """At most so many networks are named."""
@@ -68,7 +69,7 @@ def info(results: SweepResults) -> TopInfo | None:
     figures = [f"dashed: {num_published} of them as published by {source} (ImageNet)"] if source else []
     caption = " · ".join(
         [
-            f"{len(cells)} network{'s' if len(cells) != 1 else ''} in the order of their MACs, in their best settings",
+            f"{counted(len(cells), 'network')} in the order of their MACs, in their best settings",
             *figures,
         ]
     )

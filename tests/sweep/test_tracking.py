@@ -57,6 +57,11 @@ def start(store: tuple[str, Path], tmp_path: Path) -> Callable[..., tuple[Tracke
     return start_tracker
 
 
+def away(client: MlflowClient, *args: Any, **kwargs: Any) -> None:
+    """Stands for a method of a client whose store cannot be reached."""
+    raise MlflowException("the store is away")
+
+
 def find_runs(store: tuple[str, Path], sweep_id: str) -> tuple[Run, dict[str, Run]]:
     """The parent run and the runs of the points."""
     client = MlflowClient(store[0])
@@ -190,9 +195,6 @@ def test_what_stays_unwritten_is_an_error_and_is_written_by_the_next_start(
 ) -> None:
     tracker, plan = start()
 
-    def away(client: MlflowClient, *args: Any, **kwargs: Any) -> None:
-        raise MlflowException("the store is away")
-
     with monkeypatch.context() as patched:
         patched.setattr(MlflowClient, "log_batch", away)
         record(plan, tracker, {0: 3, 1: 3})
@@ -278,9 +280,6 @@ def test_a_point_that_starts_again_while_the_store_is_away_is_written(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker, plan = start()
-
-    def away(client: MlflowClient, *args: Any, **kwargs: Any) -> None:
-        raise MlflowException("the store is away")
 
     with monkeypatch.context() as patched:
         patched.setattr(MlflowClient, "log_batch", away)

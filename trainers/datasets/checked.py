@@ -15,7 +15,7 @@ from filelock import FileLock
 from trainers.datasets.cache import VERSION, cache_folder
 from trainers.datasets.dataset import DamagedImage, Dataset, Split, SplitName
 from trainers.datasets.splits import part
-from trainers.errors import ConfigError, UnreadableImageError, one_line
+from trainers.errors import ConfigError, UnreadableImageError, counted, one_line
 from trainers.files import whole_file
 
 CHECKED_PX = 8
@@ -67,7 +67,7 @@ def without_damaged(dataset: Dataset) -> Dataset:
     if not count:
         return dataset
     splits = {name: _left(dataset, name, known[name]) for name in dataset.splits}
-    note = f"{dataset.note}; {count} damaged image{'s' if count > 1 else ''} left out"
+    note = f"{dataset.note}; {counted(count, 'damaged image')} left out"
     return replace(dataset, splits=splits, note=note)
 
 
