@@ -477,7 +477,8 @@ def ui(argv: Sequence[str]) -> int:
         family = socket.AF_INET6 if ":" in arguments.host else socket.AF_INET
         socket.create_server((arguments.host, arguments.port), family=family).close()
     except OSError as error:
-        where, why = f"{arguments.host}:{arguments.port}", os.strerror(error.errno) if error.errno else one_line(error)
+        where = f"{arguments.host}:{arguments.port}"
+        why = (error.strerror or one_line(error)).partition(" (while")[0]
         raise ConfigError(f"cannot listen on {where} ({why}); choose another --port or --host") from error
     from sweep.mlflow_server import serve
     from sweep.mlflow_views import view_links

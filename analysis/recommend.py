@@ -103,8 +103,14 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
         standard_error=pooled_deviation(complete) * math.sqrt(sum(1 / row["num_seeds"] for row in compared)),
         cheaper=next(cheaper, None),
         dearer=next((row for row in dearer if not runner_up or row["point"] != runner_up["point"]), None),
-        is_largest=is_largest and (caps.max_macs is None or caps.max_macs > ROOM * best["macs"]),
+        is_largest=is_largest and _has_room(best, caps),
     )
+
+
+def _has_room(best: Row, caps: Caps) -> bool:
+    """Whether the caps would allow a larger network than `best`."""
+    limits = {"macs": caps.max_macs, "num_params": caps.max_params, "latency_ms": caps.max_latency_ms}
+    return all(limit is None or limit > ROOM * best[name] for name, limit in limits.items())
 
 
 def summary(found: Recommendation, *, num_val: int | None, replicate: str = "") -> list[str]:

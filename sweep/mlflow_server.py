@@ -15,7 +15,7 @@ QUIET = {"MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
 
 
 def serve(store: str, host: str, port: int, announce: Callable[[], None]) -> int:
-    """Serve the MLflow UI until Ctrl-C; its exit code, 0 if that ended it.
+    """Serve the MLflow UI until Ctrl-C, SIGTERM or the end of the terminal; its exit code, 0 if Ctrl-C ended it.
 
     Args:
         store: URI of a backend store.
@@ -25,6 +25,7 @@ def serve(store: str, host: str, port: int, announce: Callable[[], None]) -> int
     """
     flags = ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
     stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}  # no flags: of a password
+    signal.signal(signal.SIGHUP, lambda number, _: sys.exit(128 + number))  # and end the server on the way out
     server = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", *flags],
         env=os.environ | QUIET | stores,

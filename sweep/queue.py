@@ -1,7 +1,7 @@
 """The points of a sweep in the order in which they are trained, and when to stop one. Knows no Ray."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from sweep.plan import PlannedPoint
@@ -78,12 +78,12 @@ class Queue:
         """Whether nothing more is to be trained."""
         return self.out_of_time or self.given_up is not None
 
-    def next(self) -> PlannedPoint | None:
-        """The point to train next; None if there is none now."""
+    def next(self, held: Collection[str] = ()) -> PlannedPoint | None:
+        """The point to train next, none of those with the ids `held`; None if there is none now."""
         if self.over:
             return None
-        if self._waiting:
-            point = self._scheduler.choose(self._waiting)
+        if waiting := [point for point in self._waiting if point.id not in held]:
+            point = self._scheduler.choose(waiting)
             self._waiting.remove(point)
             return point
         proposal = self._sampler.propose() if self._sampler and self._num_proposals else None

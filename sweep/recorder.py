@@ -1,7 +1,7 @@
 """Recorder: turns what trials report into the rows of the results log, and tells whoever listens. Knows no Ray."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -76,9 +76,9 @@ class Recorder:
         """Whether trials must end now, whose points go on the next time."""
         return self._queue.over
 
-    def take(self) -> PlannedPoint | None:
-        """The next point of the queue, if there is one, which is open from now on."""
-        point = self._queue.next()
+    def take(self, held: Collection[str] = ()) -> PlannedPoint | None:
+        """The next point of the queue, if there is one but for those `held`, which is open from now on."""
+        point = self._queue.next(held)
         if point is not None:
             self._open[point.id] = point
             self._history.setdefault(point.id, {})

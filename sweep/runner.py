@@ -52,7 +52,7 @@ def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, fold
     else:
         trainable = tune.with_parameters(_group_trial, train=train, resources=resources, folder=folder.absolute())
         bundle = GROUP_BUNDLE
-    ending: set[str] = set()
+    ending: dict[str, str] = {}
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v}])),
         tune_config=tune.TuneConfig(
@@ -197,8 +197,9 @@ def _trial_name(trial: Any) -> str:
 class _Hook:
     """What Ray Tune calls; it pickles its hooks for Tuner.restore, which is never used."""
 
-    def __init__(self, recorder: Recorder, ending: set[str]) -> None:
-        """Of all hooks together: `ending` are the trials of several workers that were told to end, and live."""
+    def __init__(self, recorder: Recorder, ending: dict[str, str]) -> None:
+        """Of all hooks together: `ending` has the trials of several workers that were told to end and live, and the
+        point of each."""
         super().__init__()
         self._recorder = recorder
         self._ending = ending
@@ -210,10 +211,10 @@ class _Hook:
 class _Points(_Hook, Searcher):
     """Gives each trial its point, as many at once as the nodes have room for: some may join, and some be lost.
 
-    Nothing is given while a trial that was told to end lives: it has its room, and its point may be to go on.
+    A trial that was told to end has its room as long as it lives, and its point, which may be to go on.
     """
 
-    def __init__(self, recorder: Recorder, ending: set[str], resources: Resources, num_ahead: int) -> None:
+    def __init__(self, recorder: Recorder, ending: dict[str, str], resources: Resources, num_ahead: int) -> None:
         super().__init__(recorder, ending)
         self._resources = resources
         self._num_ahead = num_ahead
@@ -224,11 +225,11 @@ class _Points(_Hook, Searcher):
         if time.monotonic() - self._looked_at > SECONDS_BETWEEN_LOOKS:
             self._most = self._resources.room(cluster().nodes) + self._num_ahead
             self._looked_at = time.monotonic()
-        has_room = len(self._recorder.unfinished) < self._most and not self._ending
-        point = self._recorder.take() if has_room else None
+        has_room = len(self._recorder.unfinished) + len(self._ending) < self._most
+        point = self._recorder.take(self._ending.values()) if has_room else None
         if point is not None:
             return {"point": point.point}
-        more = (self._recorder.unfinished or not has_room) and not self._recorder.over
+        more = (self._recorder.unfinished or self._ending or not has_room) and not self._recorder.over
         return None if more else Searcher.FINISHED  # one that fails may bring another back
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -247,7 +248,7 @@ class _Stop(_Hook, tune.Stopper):
     Ray Train's workers outlive a trial that Ray Tune stops, so several workers are told to end by a file.
     """
 
-    def __init__(self, recorder: Recorder, ending: set[str], *, by_file: bool) -> None:
+    def __init__(self, recorder: Recorder, ending: dict[str, str], *, by_file: bool) -> None:
         super().__init__(recorder, ending)
         self._by_file = by_file
 
@@ -259,7 +260,7 @@ class _Stop(_Hook, tune.Stopper):
             return self._recorder.measured(measurement)
         folders = {point.id: point.point.folder for point in self._recorder.unfinished}
         if self._recorder.measured(measurement):
-            self._ending.add(trial_id)
+            self._ending[trial_id] = measurement.point
             (folders[measurement.point] / STOP).touch()
         return False
 
@@ -280,12 +281,12 @@ class _Report(_Hook, tune.Callback):
             self._fail(trial, result["failure"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._ending.discard(trial.trial_id)
+        self._ending.pop(trial.trial_id, None)
         if not self._recorder.over:
             self._fail(trial, "its trainer ended before the last epoch")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._ending.discard(trial.trial_id)
+        self._ending.pop(trial.trial_id, None)
         self._recorder.lost(trial.config["point"].id, one_line(trial.get_pickled_error() or "Ray does not say why"))
 
     def _fail(self, trial: Any, reason: str) -> None:

@@ -205,7 +205,8 @@ class _Pending:
         """Both, this one first."""
         if later is None:
             return self
-        status = self.status if later.status == "RUNNING" else later.status
+        starts = later.status == "RUNNING" and later.params
+        status = self.status if later.status == "RUNNING" and not starts else later.status
         return _Pending(self.metrics + later.metrics, self.params | later.params, self.tags | later.tags, status)
 
 
@@ -254,6 +255,7 @@ class Tracker:
         with self._wake:
             self._planned[point.id] = point
             pending = self._pending.setdefault(point.id, _Pending())
+            pending.status = "RUNNING"
             pending.params |= {name: str(value) for name, value in as_row(point.config).items()}
             pending.tags[FOLDER] = str(point.point.folder)
             pending.metrics += [Metric(name, getattr(point.cost, name), 0, 0) for name in COSTS]

@@ -228,14 +228,22 @@ def test_summary_tells_settings_of_one_network_apart_and_asks_for_seeds(
 
 @pytest.mark.parametrize(
     ("caps", "is_largest"),
-    [(Caps(), True), (Caps(max_macs=31e6), False), (Caps(max_macs=60e6), True), (Caps(min_top1=75.0), False)],
+    [
+        (Caps(), True),
+        (Caps(max_macs=31e6), False),
+        (Caps(max_macs=60e6), True),
+        (Caps(min_top1=75.0), False),
+        (Caps(max_params=1e6), False),
+        (Caps(max_params=9e6), True),
+        (Caps(max_latency_ms=2.1), False),
+    ],
 )
 def test_the_largest_network_is_told_to_be_so_where_a_larger_one_might_be_shipped(
     caps: Caps, is_largest: bool, make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    rows = [make_row(macs=macs * 10**6, top1=top1) for macs, top1 in ((10, 70.0), (30, 80.0))]
+    rows = [make_row(macs=macs * 10**6, num_params=macs * 30_000, top1=top1) for macs, top1 in ((10, 70.0), (30, 80.0))]
 
-    assert recommend(by_setting(make_table(rows)), caps, unasked).is_largest is is_largest
+    assert recommend(by_setting(make_table(rows)), caps, lambda point: 2.0).is_largest is is_largest
 
 
 def test_a_more_accurate_network_that_was_too_slow_is_shown_with_its_milliseconds(

@@ -32,7 +32,6 @@ from sweep.plan import make_plan
 from sweep.prediction import TimedNetwork, predict
 from sweep.queue import Queue
 from sweep.recorder import Recorder
-from sweep.resources import Resources
 from sweep.results import ResultsLog, load_measurements, load_table
 from sweep.schedulers import Fifo
 from sweep.sweep import _locked, progress_so_far
@@ -367,8 +366,8 @@ def test_a_second_driver_is_told_who_is_at_work_and_a_dead_ones_lock_is_free(tmp
 def test_a_point_is_not_handed_out_while_the_trial_that_was_told_to_end_it_lives(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 1)
     recorder = Recorder(ResultsLog(plan.folder), [], Queue(Fifo(), plan.points), {})
-    ending, two_workers = {"first"}, Resources(num_workers=2, per_worker={"CPU": 1, "GPU": 0}, num_trials=2)
-    points = runner._Points(recorder, ending, two_workers, 0)
+    ending = {"first": plan.points[0].id}
+    points = runner._Points(recorder, ending, resources(num_trials=2, num_workers=2), 0)
 
     assert points.suggest("second") is None
     first = SimpleNamespace(trial_id="first", config={"point": plan.points[0].point})

@@ -21,6 +21,7 @@ from sweep.tracking import (
     EPOCH_METRICS,
     DeletedExperimentError,
     Tracker,
+    _Pending,
     check_store,
     connect,
     tracking_uri,
@@ -290,6 +291,14 @@ def test_a_point_that_starts_again_while_the_store_is_away_is_written(
     assert tracker.finish("FINISHED", None) is None
     child = find_runs(store, tmp_path.name)[1][plan.points[0].id]
     assert (child.data.params["lr"], child.data.tags["lost"]) == ("0.005", "its process died")
+
+
+def test_what_ended_and_starts_again_before_it_is_written_runs() -> None:
+    ended, again = _Pending(status="FINISHED"), _Pending(params={"lr": "0.1"})
+
+    assert ended.followed_by(again).status == "RUNNING"
+    assert ended.followed_by(_Pending(tags={"lost": "late"})).status == "FINISHED"
+    assert again.followed_by(ended).status == "FINISHED"
 
 
 def test_a_server_that_is_not_there_is_one_clear_error_without_its_password() -> None:

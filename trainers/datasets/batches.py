@@ -97,12 +97,13 @@ class _EpochKeys:
     def __init__(self, num_images: int, config: TrainConfig, *, train: bool) -> None:
         self.epoch = 1
         self._num_images = num_images
+        self._workers = Workers.current()
         # what is evaluated takes no more memory than a part of what is trained on
-        self._batch_size = config.batch_size if train else max(1, config.batch_size // config.accumulate)
+        part = max(self._workers.count, config.batch_size // config.accumulate)
+        self._batch_size = config.batch_size if train else part
         self._repeats = config.repeats
         self._seed = config.seed
         self._train = train
-        self._workers = Workers.current()
 
     def __len__(self) -> int:
         if self._train:
