@@ -88,7 +88,8 @@ def test_a_point_that_is_chosen_later_is_found_trained_by_its_trial(tmp_path: Pa
     before = trained(tmp_path, "before", "lr=0.01,0.02")
     plan = make_plan(replace(quick_config(tmp_path, *before_axes(), epochs=2), name="again"))
     found = find_trained(None, tmp_path, plan.folder)
-    stopping = SimpleNamespace(next=iter(plan.points).__next__, measured=lambda _: "bad", ended=lambda _: None)
+    waiting = iter(plan.points)
+    stopping = SimpleNamespace(next=lambda _: next(waiting), measured=lambda _: "bad", ended=lambda _: None)
 
     with closing(ResultsLog(plan.folder)) as log:
         recorder = Recorder(log, [], cast(Queue, stopping), {}, found)
