@@ -120,3 +120,10 @@ def real_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
                 exit_code = run_sweep.main(arguments)
             outcome.write_text(json.dumps([exit_code, printed.getvalue()]))
     return Sweep(arguments, *json.loads(outcome.read_text()), runs, runs / "mnv2_quick-digits")
+
+
+def start(arguments: list[str]) -> tuple[int, str]:
+    """The exit code of a command line, and what it printed."""
+    printed = StringIO()
+    with redirect_stdout(printed):
+        return run_sweep.main(arguments), printed.getvalue()

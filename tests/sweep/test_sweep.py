@@ -5,17 +5,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-from contextlib import closing, redirect_stdout
+from contextlib import closing
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
-from zipfile import ZipFile
 
 import pandas as pd
 import pytest
@@ -23,31 +18,28 @@ import torch
 from mlflow import MlflowClient
 
 import run_sweep
-from sweep import ray_session, runner, timings
-from sweep import sweep as sweeps
+from sweep import timings
 from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.environment import write_identity
 from sweep.plan import make_plan
 from sweep.prediction import TimedNetwork, predict
-from sweep.queue import Queue
-from sweep.recorder import Recorder
 from sweep.results import ResultsLog, load_measurements, load_table
-from sweep.schedulers import Fifo
 from sweep.sweep import _locked, progress_so_far
-from tests.sweep.conftest import ARGUMENTS, Sweep, measurement, open_recorder, quick_config, quick_plan, resources
-from trainers.errors import ConfigError, TrainingDivergedError
-from trainers.measurement import Measurement, Point
+from tests.sweep.conftest import (
+    ARGUMENTS,
+    Sweep,
+    measurement,
+    open_recorder,
+    quick_config,
+    resources,
+    start,
+)
+from trainers.errors import ConfigError
 from trainers.timing import Line, Timing
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("known_timings")
-
-
-def start(arguments: list[str]) -> tuple[int, str]:
-    printed = StringIO()
-    with redirect_stdout(printed):
-        return run_sweep.main(arguments), printed.getvalue()
 
 
 def test_every_point_ends_as_a_row_with_its_state_and_reason(real_sweep: Sweep) -> None:
@@ -316,31 +308,6 @@ def test_a_bad_setting_is_stopped_and_a_wider_sweep_without_stopping_goes_on_wit
     assert progress_so_far(kept, make_plan(kept)).startswith("2 of 3 points done")
 
 
-class StopAtTwo(Fifo):
-    """Stops a point at its second epoch."""
-
-    def measured(self, measurement: Measurement) -> str | None:
-        return "seen enough" if measurement.epoch == 2 else None
-
-
-def test_several_workers_train_a_point_together_and_are_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ray Train starts them; they end as one process does, an epoch later at most, and long before the last one."""
-    monkeypatch.setattr(sweeps, "SCHEDULERS", {"fifo": StopAtTwo})
-    arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--train.epochs",
-                 "500", "--workers-per-trial", "2", "--runs", str(tmp_path)]  # fmt: skip
-
-    exit_code, printed = start(arguments)
-
-    assert exit_code == 0, printed
-    [row] = load_table(tmp_path / "mnv2_quick-digits").to_dict("records")
-    assert (row["state"], row["reason"], row["epochs_trained"]) == ("PRUNED", "seen enough", 2)
-    assert row["device"].startswith("2 x cpu ")
-    last = torch.load(tmp_path / "mnv2_quick-digits" / "points" / row["point"] / "last.pt", weights_only=True)
-    assert len(last["history"]) < 10
-
-
 def test_a_sweep_that_was_killed_before_its_first_epoch_goes_on(tmp_path: Path) -> None:
     config = quick_config(tmp_path)
     plan = make_plan(config)
@@ -361,100 +328,3 @@ def test_a_second_driver_is_told_who_is_at_work_and_a_dead_ones_lock_is_free(tmp
 
     with _locked(tmp_path):
         pass
-
-
-def test_a_point_is_not_handed_out_while_the_trial_that_was_told_to_end_it_lives(tmp_path: Path) -> None:
-    plan = quick_plan(tmp_path, 1)
-    recorder = Recorder(ResultsLog(plan.folder), [], Queue(Fifo(), plan.points), {})
-    ending = {"first": plan.points[0].id}
-    points = runner._Points(recorder, ending, resources(num_trials=2, num_workers=2), 0)
-
-    assert points.suggest("second") is None
-    first = SimpleNamespace(trial_id="first", config={"point": plan.points[0].point})
-    runner._Report(recorder, ending).on_trial_complete(0, [], first)
-    assert points.suggest("second") == {"point": plan.points[0].point}
-
-
-def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ray.train import WorkerGroupError  # here, as the runner tells Ray things before it is imported
-
-    reported: list[dict[str, str]] = []
-    monkeypatch.setattr(runner.tune, "report", reported.append)
-
-    with runner._reporting_failure():
-        raise WorkerGroupError("2 workers failed", {1: RuntimeError("of it"), 0: TrainingDivergedError("at step 7")})
-
-    assert reported == [{"failure": "at step 7"}]
-
-
-@pytest.mark.parametrize(("batch_size", "num_fits"), [(64, 5), (16, 3)])
-def test_several_workers_start_again_with_smaller_parts_where_the_memory_of_one_does_not_suffice(
-    batch_size: int, num_fits: int, tmp_path: Path
-) -> None:
-    """A part keeps two images for each worker, and there is an end to it."""
-    from ray.train import WorkerGroupError
-
-    plan = quick_plan(tmp_path, 1, batch_size=batch_size)
-    tried: list[int] = []
-
-    def fit(point: Point, name: str) -> None:
-        tried.append(point.config.accumulate)
-        raise WorkerGroupError("", {0: RuntimeError("a peer is gone"), 1: torch.OutOfMemoryError("of it")})
-
-    with pytest.raises(WorkerGroupError) as failed:
-        runner._fit_in_memory(fit, plan.points[0].point, "trial", 2)
-
-    assert tried == [2**i for i in range(num_fits)]
-    assert str(runner._cause(failed.value)) == "of it"
-
-
-def test_a_cluster_whose_head_is_gone_ends_the_process_with_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    over, codes = threading.Event(), list[int]()
-    with socket.create_server(("127.0.0.1", 0)) as head:
-        address = f"127.0.0.1:{head.getsockname()[1]}"
-    context = SimpleNamespace(gcs_address=address)  # where nobody listens any more
-    monkeypatch.setattr(ray_session.ray, "get_runtime_context", lambda: context)
-    monkeypatch.setattr(ray_session, "WATCH_SECONDS", 0.01)
-    monkeypatch.setattr(ray_session, "HEAD_SECONDS", 0.05)
-
-    def end(code: int) -> None:
-        codes.append(code)
-        over.set()
-
-    monkeypatch.setattr(ray_session.os, "_exit", end)
-    ray_session._end_with_head(over, address)
-
-    assert codes == [1]
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: the head of the Ray cluster at {address} has not answered")
-    assert said.count("\n") == 1
-
-
-def test_rays_own_hook_for_uv_is_off() -> None:
-    """On this machine it would ship all of the folder, and have workers build an environment."""
-    assert not ray_session.ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV
-
-
-@pytest.mark.parametrize("carries", [True, False])
-def test_a_cluster_is_given_the_projects_own_files_and_the_environment_of_uv(
-    carries: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever else lies beside them, by Ray's own packing."""
-    from ray._private.runtime_env.packaging import create_package
-
-    own = {"run_sweep.py", "pyproject.toml", "uv.lock", "sweep", "search_spaces", "trainers", "analysis"}
-    for name in (*own, "secrets[1].env", "back\\slash", "trail ", " lead", "a*b", "!keep", "#hash", "é?", ".env"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").touch()
-    monkeypatch.setattr(ray_session, "__file__", str(tmp_path / "sweep" / "ray_session.py"))
-    monkeypatch.setattr(ray_session, "CARRIES_ENVIRONMENT", carries)
-    monkeypatch.setattr(ray_session, "hook", lambda files: files | {"py_executable": "uv run python"})
-
-    shipped = ray_session._shipped()
-
-    package = tmp_path / "package.zip"
-    create_package(shipped["working_dir"], package, include_gitignore=True, excludes=shipped["excludes"])
-    assert {Path(name).parts[-2] for name in ZipFile(package).namelist() if name.endswith("file")} == own
-    assert ("py_executable" in shipped) == carries
