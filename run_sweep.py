@@ -4,6 +4,7 @@
 Exit codes: 0 all well, 1 a trial failed, 2 a mistake in what was asked, 130 interrupted, 143 terminated.
 """
 
+import gc
 import math
 import os
 import shlex
@@ -19,6 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while the imports take their seconds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # container images set it, and every process of a sweep would then compile all of PyTorch anew
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from rich.console import Console
 from tyro import MISSING
@@ -240,7 +244,6 @@ def parse_promotion(argv: Sequence[str]) -> PromoteArguments:
 def run_and_report(config: SweepConfig, again: str) -> int:
     """Run the sweep of `config`; `again` is the command line that goes on with it."""
     from analysis.comparison import check_source
-    from analysis.report import write_report
     from sweep.plan import make_plan
     from sweep.sweep import run
 
@@ -251,6 +254,8 @@ def run_and_report(config: SweepConfig, again: str) -> int:
     frontier: list[str] = []
 
     def report_and_print(folder: Path) -> Path:
+        from analysis.report import write_report  # Matplotlib is not needed to train
+
         written = write_report(folder, published=config.published)
         print_report(written)
         frontier[:] = written.frontier["point"]
@@ -637,6 +642,7 @@ def main(argv: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.set_threshold(100_000, 20, 20)  # Python's own is for programs that keep fewer objects than PyTorch alone has
     exit_code = main(sys.argv[1:])
     with suppress(OSError):  # nobody reads on
         sys.stdout.flush()

@@ -1,6 +1,8 @@
 """The embedded default: scikit-learn's copy of the UCI handwritten digits, 1797 real grey images of 8 x 8 px."""
 
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +12,12 @@ from trainers.datasets.dataset import Dataset, Pixels, Split, SplitName, stratif
 
 def digits() -> Dataset:
     """Ten digits, 60 % to train on, 20 % to validate and 20 % to test; the parts are fixed and stratified."""
-    from sklearn.datasets import load_digits  # takes a second or two to import
-
-    pixels, targets = load_digits(return_X_y=True)  # (N, 64) of 0..16, and (N,)
-    labels = np.asarray(targets, dtype=np.int64)
-    grey = (np.asarray(pixels) * (255 / 16)).round().astype(np.uint8).reshape(-1, 8, 8, 1)
+    spec = find_spec("sklearn")  # whose own loader takes a second to import, in every process that trains
+    assert spec is not None
+    assert spec.origin is not None
+    table = np.loadtxt(Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    labels = table[:, -1].astype(np.int64)
+    grey = (table[:, :-1] * (255 / 16)).round().astype(np.uint8).reshape(-1, 8, 8, 1)  # of 0 to 16
     images = np.repeat(grey, 3, axis=-1)
     held_out = stratified_part(labels, 0.4, seed=0)
     test = held_out.copy()
