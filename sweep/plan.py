@@ -133,7 +133,7 @@ def make_plan(config: SweepConfig) -> Plan:
     if not found:
         raise caps.error()
     distinct, num_twins = _distinct([_resolved(c) for c in found])
-    configs = [replace(c, seed=c.seed + i) for c in distinct for i in range(config.seeds)]
+    configs = [replace(c, seed=c.seed + i) if i else c for c in distinct for i in range(config.seeds)]
     name = config.name or f"{config.space}-{re.sub(r'[^A-Za-z0-9._+-]+', '_', dataset.name)}"
     folder = config.runs / name
     varied = _varied(configs)
@@ -192,7 +192,8 @@ def _distinct(configs: Sequence[TrainConfig]) -> tuple[list[TrainConfig], int]:
     """The first of all `configs` that train one network alike, in their order; how many others there were."""
     kept: dict[object, TrainConfig] = {}
     for config in configs:
-        kept.setdefault((network_key(config), replace(config, width_mult=1.0, round_nearest=8)), config)
+        others = tuple(value for name, value in vars(config).items() if name not in ("width_mult", "round_nearest"))
+        kept.setdefault((network_key(config), others), config)
     return list(kept.values()), len(configs) - len(kept)
 
 

@@ -202,11 +202,10 @@ def byte_size(number: float) -> str:
 
 def _point(point: PlannedPoint, timed: Sequence[TimedNetwork], num_workers: int, epochs_done: int) -> PointPrediction:
     config, splits = point.config, point.dataset.splits
-    activations = [training_activations(network.config) for network in timed]
+    wanted, activations = training_activations(config), [training_activations(network.config) for network in timed]
 
     def between(value: Callable[[Timing], float]) -> float:
-        values = [value(network.timing) for network in timed]
-        return float(np.interp(training_activations(config), activations, values))
+        return float(np.interp(wanted, activations, [value(network.timing) for network in timed]))
 
     num_images = len(splits["train"])
     in_step = min(config.batch_size, num_images)

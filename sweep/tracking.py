@@ -324,7 +324,8 @@ class Tracker:
     def _write_until_closed(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._has_work or self._closing)
+                # an earlier start's runs take long to read: not while the first trials are being started
+                self._wake.wait_for(lambda: self._pending or self._report or self._closing)
                 closing = self._closing
             self._error = None
             try:

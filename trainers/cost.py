@@ -7,6 +7,8 @@ normalisation included.
 
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
+from typing import Any
 
 import torch
 from torch import nn
@@ -46,16 +48,20 @@ def cost(config: TrainConfig) -> Cost:
     Raises:
         ConfigError: the network has a layer that cannot be counted; the message names it.
     """
-    return _built(TrainConfig(**{name: getattr(config, name) for name in SHAPE_FIELDS}))[0]
+    return _built(_shape(config))[0]
 
 
 def network_key(config: TrainConfig) -> tuple[object, ...]:
     """Equal for two settings whose networks are the same: of the same channels, at the same resolution and strides."""
-    return _built(TrainConfig(**{name: getattr(config, name) for name in SHAPE_FIELDS}))[1]
+    return _built(_shape(config))[1]
+
+
+_shape = attrgetter(*SHAPE_FIELDS)
 
 
 @cache
-def _built(config: TrainConfig) -> tuple[Cost, tuple[object, ...]]:
+def _built(shape: tuple[Any, ...]) -> tuple[Cost, tuple[object, ...]]:
+    config = TrainConfig(**dict(zip(SHAPE_FIELDS, shape, strict=True)))
     with torch.device("meta"):
         model = build_model(config)
     shapes = tuple((name, tuple(tensor.shape)) for name, tensor in model.state_dict().items())
