@@ -65,7 +65,7 @@ def html_page(
         checks=health_checks(results),
         stopped=bool((results.settings["state"] == "PRUNED").any()),
         has_sources=not results.comparison.every_source.empty,
-        settings=_table(pd.DataFrame(largest_first(settings)[:MOST_ROWS], columns=settings.columns)),
+        settings=_table(largest_first(settings).head(MOST_ROWS)),
         num_hidden=max(0, len(settings) - MOST_ROWS),
     )
 

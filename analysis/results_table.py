@@ -70,6 +70,7 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
     ended = f"Points: {counts}. Published figures: {_published(points, comparison)}.{_shared(points)}"
     datasets = ", ".join(sorted(set(points["dataset"].dropna().astype(str)))) or "no dataset yet"
     columns = page_columns(points)
+    rows = map(dict, largest_first(points).to_dict("records"))
     lines = [
         f"# {'Sweep ' if trained else ''}{escape(sweep)}: {counted(states.total(), 'point' if trained else 'network')} "
         f"on {escape(datasets)}",
@@ -79,7 +80,7 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
         f"{IN_BOLD} {explanation(points)}",
         *_about_seeds(points),
         *(f"![{escape(description)}]({name})" for description, name in charts.items()),
-        table([(c.header, c.align) for c in columns], [_line(row, columns) for row in largest_first(points)]),
+        table([(c.header, c.align) for c in columns], [_line(row, columns) for row in rows]),
     ]
     return "\n\n".join(lines)
 
@@ -111,11 +112,10 @@ def _shared(points: pd.DataFrame) -> str:
     return f" All points: {', '.join(values)}." if values else ""
 
 
-def largest_first(points: pd.DataFrame) -> list[Row]:
+def largest_first(points: pd.DataFrame) -> pd.DataFrame:
     """By family and dataset, then width, then resolution, as upstream does; the best training of a network first."""
     order = ["dataset", "model", "width_mult", "resolution", "top1"]
-    ordered = points.sort_values(order, ascending=[True, True, False, False, False], kind="stable")
-    return [{str(name): value for name, value in row.items()} for row in ordered.to_dict("records")]
+    return points.sort_values(order, ascending=[True, True, False, False, False], kind="stable")
 
 
 def page_columns(points: pd.DataFrame) -> list[Column]:

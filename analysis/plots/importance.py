@@ -74,21 +74,20 @@ def explained(settings: pd.DataFrame, top1: Array) -> tuple[Array, float]:
     """
     ranks = np.stack([pd.factorize(settings[name], sort=True)[0] for name in settings], axis=1)
     error = _error_of_forests(ranks, top1)
-    least = error(ranks)
-    random, num = np.random.default_rng(0), len(top1)
-    stays = 1 / num  # the chance that a permutation leaves a setting where it is
+    least = error(ranks[None])
+    random = np.random.default_rng(0)
+    stays = 1 / len(top1)  # the chance that a permutation leaves a setting where it is
     losses = np.zeros(ranks.shape[1])
     for column in range(len(losses)):
-        for _ in range(NUM_PERMUTATIONS):
-            permuted = ranks.copy()
-            permuted[:, column] = random.permutation(ranks[:, column])
-            losses[column] += (error(permuted) - least) / NUM_PERMUTATIONS / (1 - stays)
+        tables = np.repeat(ranks[None], NUM_PERMUTATIONS, axis=0)
+        random.permuted(tables[..., column], axis=1, out=tables[..., column])
+        losses[column] = (error(tables) - least) / (1 - stays)
     variance = float(top1.var())
     return np.maximum(losses / 2 / variance, 0.0), 1 - least / variance
 
 
 def _error_of_forests(ranks: NDArray[np.int64], top1: Array) -> Callable[[NDArray[np.int64]], float]:
-    """The mean squared error for a table like `ranks` (n, k), each row predicted by the forest not fitted to it."""
+    """The mean squared error over tables like `ranks` (t, n, k), each row predicted by the forest not fitted to it."""
     from sklearn.ensemble import RandomForestRegressor  # takes seconds to import
     from sklearn.model_selection import KFold
 
@@ -96,9 +95,15 @@ def _error_of_forests(ranks: NDArray[np.int64], top1: Array) -> Callable[[NDArra
         (test, RandomForestRegressor(NUM_TREES, random_state=0).fit(ranks[train], top1[train]))
         for train, test in KFold(NUM_FOLDS, shuffle=True, random_state=0).split(ranks)
     ]
-    return lambda table: (
-        sum(float(((forest.predict(table[test]) - top1[test]) ** 2).sum()) for test, forest in folds) / len(top1)
-    )
+
+    def error(tables: NDArray[np.int64]) -> float:
+        num, num_columns = len(tables), ranks.shape[1]
+        found = np.empty((num, len(top1)))
+        for test, forest in folds:
+            found[:, test] = forest.predict(tables[:, test].reshape(-1, num_columns)).reshape(num, -1)
+        return float(((found - top1) ** 2).mean())
+
+    return error
 
 
 def draw(chart: ImportanceInfo) -> Figure:
