@@ -3,9 +3,14 @@
 import re
 from collections.abc import Sequence
 
+PLAIN = re.compile(r"[A-Za-z0-9.%+-]*")
+"""Nothing to interpret, as in the numbers that most cells are."""
+
 
 def escape(text: str) -> str:
     """`text` on one line, with everything that Markdown or HTML would interpret made literal."""
+    if PLAIN.fullmatch(text):
+        return text
     text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*\[\]|~$])", r"\\\1", text)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)  # within a word it is literal anyway

@@ -51,6 +51,8 @@ class CurvesInfo:
     shade_title: str
     on_frontier: Mask
     """Which lines are thick: of a setting on the MACs frontier, the seed of the highest top-1."""
+    drawn: Mask
+    """Which lines are drawn: all, or of very many those on the frontier and some of the others, evenly chosen."""
     labelled: dict[int, str]
     """`width@resolution` of some of them, by their number, cheapest first."""
 
@@ -77,10 +79,12 @@ def info(results: SweepResults) -> CurvesInfo | None:
         return None
     column, shade_title = shade_column(results.settings)
     on_frontier = points["point"].isin(set(results.settings.loc[results.settings["on_frontier"], "point"]))
+    drawn = on_frontier.to_numpy(dtype=bool, copy=True)
+    drawn[spaced(len(points), style.MOST_VECTORS)] = True
     cheapest_first = points.loc[on_frontier].sort_values("macs", kind="stable")
     labels = dict(zip(cheapest_first.index.tolist(), cell_labels(cheapest_first), strict=True))
     return CurvesInfo(
-        texts=texts_of(results, "Validation top-1 at each epoch", _caption(points["state"].tolist())),
+        texts=texts_of(results, "Validation top-1 at each epoch", *_captions(points["state"].tolist(), drawn.sum())),
         points=tuple(points["point"]),
         lines=tuple(np.array([(each.epoch, each.top1) for each in curve], dtype=float) for curve in curves),
         states=tuple(points["state"]),
@@ -88,15 +92,18 @@ def info(results: SweepResults) -> CurvesInfo | None:
         shades=points[column].to_numpy(dtype=float),
         shade_title=shade_title,
         on_frontier=on_frontier.to_numpy(dtype=bool),
+        drawn=drawn,
         labelled={number: labels[number] for number in (list(labels)[i] for i in spaced(len(labels), MOST_LABELS))},
     )
 
 
-def _caption(states: list[str]) -> str:
+def _captions(states: list[str], num_drawn: int) -> list[str]:
     counts = Counter(states)
     names = {"COMPLETE": "complete", "PRUNED": "stopped early (ring)", "FAILED": "failed (cross)"}
     parts = [f"{counts[state]} {name}" for state, name in names.items() if state in counts]
-    return f"A line a point: {', '.join(parts)} · thick, labelled: the frontier of MACs"
+    few = f"{num_drawn} of {len(states)} lines are drawn: the frontier, and some of the others, evenly chosen"
+    lines = f"A line a point: {', '.join(parts)} · thick, labelled: the frontier of MACs"
+    return [lines, *([few] if num_drawn < len(states) else [])]
 
 
 def draw(chart: CurvesInfo) -> Figure:
@@ -117,7 +124,7 @@ def draw(chart: CurvesInfo) -> Figure:
 
 
 def _draw_lines(axes: Axes, chart: CurvesInfo, ends: Array) -> None:
-    """All lines in a few collections, so that ten thousand take seconds; the frontier's on top."""
+    """All lines in a few collections, as many would take seconds; the frontier's on top."""
     by_value = style.shades(chart.shades)
     colours = np.array([by_value[value] for value in chart.shades.tolist()], dtype=object)
     states = np.array(chart.states, dtype=object)
@@ -129,10 +136,11 @@ def _draw_lines(axes: Axes, chart: CurvesInfo, ends: Array) -> None:
         (others, {"linewidths": width, "alpha": alpha}),
         (chart.on_frontier, {"linewidths": 2.4, "zorder": 4}),
     ):
-        lines = [chart.lines[i] for i in np.flatnonzero(mask)]
-        axes.add_collection(LineCollection(lines, colors=list(colours[mask]), **look), autolim=False)
+        shown = mask & chart.drawn
+        lines = [chart.lines[i] for i in np.flatnonzero(shown)]
+        axes.add_collection(LineCollection(lines, colors=list(colours[shown]), **look), autolim=False)
     for state, marker in ENDS.items():
-        at = states == state
+        at = chart.drawn & (states == state)
         face = {"facecolors": "white", "edgecolors": list(colours[at])} if marker == "o" else {"c": list(colours[at])}
         axes.scatter(*ends[at].T, s=size**2, marker=marker, linewidths=width, zorder=3, clip_on=False, **face)
     for i in np.flatnonzero(chart.on_frontier):

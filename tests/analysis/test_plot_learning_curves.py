@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 
+from analysis import style
 from analysis.comparison import compare
 from analysis.plots.learning_curves import MOST_LABELS, CurvesInfo, draw, info
 from analysis.sweep_results import results_of
@@ -102,3 +103,19 @@ def test_lines_that_did_not_complete_are_lighter_and_end_in_a_marker(make_row: M
     assert np.asarray(best.get_linewidths()).item() > np.asarray(worse.get_linewidths()).item()
     assert np.asarray(ring.get_offsets()).tolist() == [[2.0, 52.0]]
     assert np.asarray(cross.get_offsets()).tolist() == [[2.0, 53.0]]
+
+
+def test_of_very_many_lines_the_frontier_and_some_are_drawn_and_all_are_among_the_numbers(
+    make_row: MakeRow, make_table: MakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(style, "MOST_VECTORS", 3)
+    rows = [make_row(point=f"p{i}", lr=0.1 * (i + 1), top1=90.0 if i == 1 else 50.0) for i in range(9)]
+    chart = chart_of(make_table(rows), {row["point"]: [20.0, row["top1"]] for row in rows})
+    assert chart is not None
+    (axes,) = draw(chart).axes
+    *_, others, best = (lines for lines in axes.collections if isinstance(lines, LineCollection))
+
+    assert (len(others.get_segments()), len(best.get_segments())) == (3, 1)
+    assert np.flatnonzero(chart.drawn).tolist() == [0, 1, 4, 8]
+    assert "4 of 9 lines are drawn" in chart.texts.caption[-1]
+    assert set(chart.numbers()["point"]) == {f"p{i}" for i in range(9)}
