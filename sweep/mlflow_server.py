@@ -8,7 +8,11 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
+APP, APP_FOLDER = "mobilenet_sweep", ROOT / "sweep" / "mlflow_app"
+"""What the server serves, and the folder in which its entry point is."""
 END_SECONDS = 10.0
 """For the server to end by itself when it is told to."""
 QUIET = {"MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
@@ -23,12 +27,14 @@ def serve(store: str, host: str, port: int, announce: Callable[[], None]) -> int
         port: to listen on.
         announce: called once the server answers.
     """
-    flags = ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    flags = ["--host", host, "--port", str(port), "--workers", "1", "--app-name", APP]
+    flags += ["--uvicorn-opts", "--log-level warning"]
+    paths = [str(ROOT), str(APP_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
     stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}  # no flags: of a password
     signal.signal(signal.SIGHUP, lambda number, _: sys.exit(128 + number))  # and end the server on the way out
     server = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", *flags],
-        env=os.environ | QUIET | stores,
+        env=os.environ | QUIET | stores | {"PYTHONPATH": os.pathsep.join(paths)},
         start_new_session=True,  # Ctrl-C is for this process, which ends it without a traceback for each of its own
     )
     try:

@@ -1,0 +1,1 @@
+"""What `mlflow server` serves here: its own pages."""
