@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while the imports take their seconds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    # container images set it, and every process of a sweep would then compile all of PyTorch anew
-    sys.dont_write_bytecode = False
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        # many container images set it, and every process of a sweep would then compile all of PyTorch anew
+        sys.dont_write_bytecode = False
 
 from rich.console import Console
 from tyro import MISSING
@@ -244,6 +244,7 @@ def parse_promotion(argv: Sequence[str]) -> PromoteArguments:
 def run_and_report(config: SweepConfig, again: str) -> int:
     """Run the sweep of `config`; `again` is the command line that goes on with it."""
     from analysis.comparison import check_source
+    from analysis.report import write_report
     from sweep.plan import make_plan
     from sweep.sweep import run
 
@@ -254,8 +255,6 @@ def run_and_report(config: SweepConfig, again: str) -> int:
     frontier: list[str] = []
 
     def report_and_print(folder: Path) -> Path:
-        from analysis.report import write_report  # Matplotlib is not needed to train
-
         written = write_report(folder, published=config.published)
         print_report(written)
         frontier[:] = written.frontier["point"]

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-APP, APP_FOLDER = "mobilenet_sweep", ROOT / "sweep" / "mlflow_app"
-"""What the server serves, and the folder in which its entry point is."""
+APP = "mobilenet_sweep"
+"""What the server serves, by the name that PATHS have an entry point for."""
+PATHS = [str(Path(__file__).parents[1]), str(Path(__file__).parent / "mlflow_app" / "plugin")]
 END_SECONDS = 10.0
 """For the server to end by itself when it is told to."""
 QUIET = {"MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
@@ -29,12 +29,12 @@ def serve(store: str, host: str, port: int, announce: Callable[[], None]) -> int
     """
     flags = ["--host", host, "--port", str(port), "--workers", "1", "--app-name", APP]
     flags += ["--uvicorn-opts", "--log-level warning"]
-    paths = [str(ROOT), str(APP_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
+    path = os.pathsep.join([*PATHS, *filter(None, [os.environ.get("PYTHONPATH")])])
     stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}  # no flags: of a password
     signal.signal(signal.SIGHUP, lambda number, _: sys.exit(128 + number))  # and end the server on the way out
     server = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", *flags],
-        env=os.environ | QUIET | stores | {"PYTHONPATH": os.pathsep.join(paths)},
+        env=os.environ | QUIET | stores | {"PYTHONPATH": path},
         start_new_session=True,  # Ctrl-C is for this process, which ends it without a traceback for each of its own
     )
     try:

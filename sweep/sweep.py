@@ -4,7 +4,6 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -116,14 +115,11 @@ def run(
         if found:
             names = ", ".join(sorted({folder.name for folder in found.values()}))
             say(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
-        with ThreadPoolExecutor(1) as executor:  # MLflow takes seconds to import, as Ray does to start
-            checked = executor.submit(_check_tracking, config)
-            resources, predicted = (
-                _prepare(config, held, found, say, checked, stack) if needs_training else (None, None)
-            )
-            uri = checked.result()
-        from sweep.tracking import Tracker, connect
+        from sweep.tracking import Tracker, check_store, connect, tracking_uri  # MLflow takes seconds to import
 
+        uri = tracking_uri(config.runs, config.tracking_uri)
+        check_store(uri)
+        resources, predicted = _prepare(config, held, found, say, stack) if needs_training else (None, None)
         store = connect(uri, config.runs)
         identity = write_identity(config, plan)
         for note in cut_off_notes(plan.folder):
@@ -206,21 +202,12 @@ def forecast_of(
 
 
 def _prepare(
-    config: SweepConfig,
-    held: Held,
-    found: Mapping[str, Path],
-    say: Callable[[str], None],
-    checked: Future[str],
-    stack: ExitStack,
+    config: SweepConfig, held: Held, found: Mapping[str, Path], say: Callable[[str], None], stack: ExitStack
 ) -> tuple[Resources, Forecast | None]:
     """Start Ray, and say what the sweep will cost: before Ray takes its part of this machine, or on the cluster."""
 
-    def announce(line: str) -> None:
-        checked.result()  # nobody waits for networks to be timed if MLflow is away
-        say(line)
-
     def predict(machine: Machine) -> Forecast | None:
-        made = forecast(config, held, found, machine, announce=announce)
+        made = forecast(config, held, found, machine, announce=say)
         if made:
             say(made.said)
         return made
@@ -229,15 +216,6 @@ def _prepare(
     say("starting Ray, MLflow and the workers ...")
     resources, machine = stack.enter_context(_ray(config))
     return resources, predict(machine) if config.address else predicted
-
-
-def _check_tracking(config: SweepConfig) -> str:
-    """The URI of the MLflow store, which answers."""
-    from sweep.tracking import check_store, tracking_uri
-
-    uri = tracking_uri(config.runs, config.tracking_uri)
-    check_store(uri)
-    return uri
 
 
 def _check_writable(folder: Path) -> None:

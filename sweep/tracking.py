@@ -223,7 +223,7 @@ class Tracker:
         ended: Sequence[Mapping[str, Any]] = (),
         history: Mapping[str, Sequence[Measurement]] = MappingProxyType({}),
     ) -> None:
-        """Start the writing thread, which goes on with the runs of an earlier start.
+        """Start the writing thread, which goes on with the runs of an earlier start once there is something to write.
 
         Args:
             store: where they are.
@@ -304,7 +304,7 @@ class Tracker:
             self._closing = True
             self._wake.notify()
         self._thread.join()
-        if self._has_work:
+        if not self._knows_runs or self._pending or self._report:
             unsent = [counted(len(self._pending), "point")] if self._pending else []
             unsent += ["the report"] if self._report else []
             return f"{' and '.join(unsent) or 'this start'}: {one_line(self._error or 'the writing thread ended')}"
@@ -316,10 +316,6 @@ class Tracker:
         except (MlflowException, OSError) as error:
             return f"how the sweep ended: {one_line(error)}"
         return None
-
-    @property
-    def _has_work(self) -> bool:
-        return bool(not self._knows_runs or self._pending or self._report)
 
     def _write_until_closed(self) -> None:
         while True:

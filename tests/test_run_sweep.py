@@ -1,7 +1,10 @@
 """The command line: mistakes cost one line and exit 2, and start nothing; what it prints can be used."""
 
+import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -402,3 +405,11 @@ def test_ui_refuses_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureF
     printed = capsys.readouterr()
     assert printed.err.startswith(f"error: cannot listen on 127.0.0.1:{port} (")
     assert printed.out == ""
+
+
+def test_compiled_modules_are_kept_where_an_image_says_not_to(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    command = [sys.executable, run_sweep.__file__, "nothing"]  # an unknown command imports little
+
+    assert subprocess.run(command, env=environment, stderr=subprocess.DEVNULL, timeout=60, check=False).returncode == 2
+    assert any(tmp_path.rglob("tyro/*.pyc"))

@@ -28,6 +28,8 @@ FREE = (
     nn.Identity,
 )
 """Layers without multiply-accumulates under the convention above."""
+_shape = attrgetter(*SHAPE_FIELDS)
+"""The values of a configuration that decide the network, which are hashed faster than the whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +56,6 @@ def cost(config: TrainConfig) -> Cost:
 def network_key(config: TrainConfig) -> tuple[object, ...]:
     """Equal for two settings whose networks are the same: of the same channels, at the same resolution and strides."""
     return _built(_shape(config))[1]
-
-
-_shape = attrgetter(*SHAPE_FIELDS)
 
 
 @cache

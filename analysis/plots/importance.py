@@ -97,7 +97,7 @@ def _error_of_forests(ranks: NDArray[np.int64], top1: Array) -> Callable[[NDArra
     ]
 
     def error(tables: NDArray[np.int64]) -> float:
-        num, num_columns = len(tables), ranks.shape[1]
+        num, _, num_columns = tables.shape
         found = np.empty((num, len(top1)))
         for test, forest in folds:
             found[:, test] = forest.predict(tables[:, test].reshape(-1, num_columns)).reshape(num, -1)

@@ -28,6 +28,8 @@ from analysis.sweep_results import SweepResults
 PLOT_AREA = (0.085, 0.17, 0.655, 0.65)
 """Left, bottom, width and height of the axes, as shares of the figure."""
 MOST_LABELS = 10
+MOST_LINES = 2000
+"""Of a state, beside the frontier's: more are thinned evenly, as they cover each other and take seconds to draw."""
 MANY = 200
 """More lines than these are thinner and fainter."""
 ENDS = {"PRUNED": "o", "FAILED": "x"}
@@ -52,7 +54,7 @@ class CurvesInfo:
     on_frontier: Mask
     """Which lines are thick: of a setting on the MACs frontier, the seed of the highest top-1."""
     drawn: Mask
-    """Which lines are drawn: all, or of very many those on the frontier and some of the others, evenly chosen."""
+    """Which lines are drawn: all, or of very many those on the frontier and MOST_LINES of each state."""
     labelled: dict[int, str]
     """`width@resolution` of some of them, by their number, cheapest first."""
 
@@ -78,9 +80,12 @@ def info(results: SweepResults) -> CurvesInfo | None:
     if len(set(points["dataset"])) > 1 or max(map(len, curves), default=0) < 2:
         return None
     column, shade_title = shade_column(results.settings)
-    on_frontier = points["point"].isin(set(results.settings.loc[results.settings["on_frontier"], "point"]))
-    drawn = on_frontier.to_numpy(dtype=bool, copy=True)
-    drawn[spaced(len(points), style.MOST_VECTORS)] = True
+    best = results.settings.loc[results.settings["on_frontier"], "point"]
+    on_frontier = points["point"].isin(set(best)).to_numpy(dtype=bool)
+    drawn = on_frontier.copy()
+    for state in ("COMPLETE", *ENDS):
+        of_state = np.flatnonzero(points["state"] == state)
+        drawn[of_state[spaced(len(of_state), MOST_LINES)]] = True
     cheapest_first = points.loc[on_frontier].sort_values("macs", kind="stable")
     labels = dict(zip(cheapest_first.index.tolist(), cell_labels(cheapest_first), strict=True))
     return CurvesInfo(
@@ -91,7 +96,7 @@ def info(results: SweepResults) -> CurvesInfo | None:
         models=tuple(points["model"]),
         shades=points[column].to_numpy(dtype=float),
         shade_title=shade_title,
-        on_frontier=on_frontier.to_numpy(dtype=bool),
+        on_frontier=on_frontier,
         drawn=drawn,
         labelled={number: labels[number] for number in (list(labels)[i] for i in spaced(len(labels), MOST_LABELS))},
     )
@@ -101,7 +106,8 @@ def _captions(states: list[str], num_drawn: int) -> list[str]:
     counts = Counter(states)
     names = {"COMPLETE": "complete", "PRUNED": "stopped early (ring)", "FAILED": "failed (cross)"}
     parts = [f"{counts[state]} {name}" for state, name in names.items() if state in counts]
-    few = f"{num_drawn} of {len(states)} lines are drawn: the frontier, and some of the others, evenly chosen"
+    chosen = f"the frontier, and up to {MOST_LINES} of each state, evenly chosen"
+    few = f"{num_drawn} of {len(states)} lines are drawn: {chosen}"
     lines = f"A line a point: {', '.join(parts)} · thick, labelled: the frontier of MACs"
     return [lines, *([few] if num_drawn < len(states) else [])]
 
@@ -124,7 +130,7 @@ def draw(chart: CurvesInfo) -> Figure:
 
 
 def _draw_lines(axes: Axes, chart: CurvesInfo, ends: Array) -> None:
-    """All lines in a few collections, as many would take seconds; the frontier's on top."""
+    """The lines in a few collections, as one each would take seconds; the frontier's on top."""
     by_value = style.shades(chart.shades)
     colours = np.array([by_value[value] for value in chart.shades.tolist()], dtype=object)
     states = np.array(chart.states, dtype=object)

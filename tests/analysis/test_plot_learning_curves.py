@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
 
-from analysis import style
 from analysis.comparison import compare
+from analysis.plots import learning_curves
 from analysis.plots.learning_curves import MOST_LABELS, CurvesInfo, draw, info
 from analysis.sweep_results import results_of
 from trainers.measurement import Measurement
@@ -108,14 +108,15 @@ def test_lines_that_did_not_complete_are_lighter_and_end_in_a_marker(make_row: M
 def test_of_very_many_lines_the_frontier_and_some_are_drawn_and_all_are_among_the_numbers(
     make_row: MakeRow, make_table: MakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(style, "MOST_VECTORS", 3)
+    monkeypatch.setattr(learning_curves, "MOST_LINES", 3)
     rows = [make_row(point=f"p{i}", lr=0.1 * (i + 1), top1=90.0 if i == 1 else 50.0) for i in range(9)]
+    rows.insert(5, make_row(point="failed", state="FAILED", top1=50.0))
     chart = chart_of(make_table(rows), {row["point"]: [20.0, row["top1"]] for row in rows})
     assert chart is not None
     (axes,) = draw(chart).axes
-    *_, others, best = (lines for lines in axes.collections if isinstance(lines, LineCollection))
+    failed, _, others, best = (lines for lines in axes.collections if isinstance(lines, LineCollection))
 
-    assert (len(others.get_segments()), len(best.get_segments())) == (3, 1)
-    assert np.flatnonzero(chart.drawn).tolist() == [0, 1, 4, 8]
-    assert "4 of 9 lines are drawn" in chart.texts.caption[-1]
-    assert set(chart.numbers()["point"]) == {f"p{i}" for i in range(9)}
+    assert [len(lines.get_segments()) for lines in (failed, others, best)] == [1, 3, 1]
+    assert np.flatnonzero(chart.drawn).tolist() == [0, 1, 4, 5, 9]
+    assert "5 of 10 lines are drawn" in chart.texts.caption[-1]
+    assert len(set(chart.numbers()["point"])) == 10

@@ -83,6 +83,28 @@ def record(plan: Plan, tracker: Tracker, epochs: dict[int, int]) -> None:
     log.close()
 
 
+def test_the_store_is_read_once_there_is_something_to_write(
+    store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = threading.Event()
+    search = MlflowClient.search_runs
+
+    def noticed(*args: Any, **kwargs: Any) -> Any:
+        searched.set()
+        return search(*args, **kwargs)
+
+    monkeypatch.setattr(MlflowClient, "search_runs", noticed)
+    tracker, plan = start()
+
+    assert not searched.wait(0.2)
+    tracker.started(plan.points[0])
+    assert searched.wait(10)
+    assert tracker.finish("FINISHED", None) is None
+    idle, _ = start("idle")
+    assert idle.finish("FINISHED", None) is None
+    assert find_runs(store, "idle")[0].info.status == "FINISHED"
+
+
 def test_a_complete_point_is_one_finished_child_with_all_its_figures(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
 ) -> None:

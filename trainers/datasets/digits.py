@@ -1,8 +1,7 @@
 """The embedded default: scikit-learn's copy of the UCI handwritten digits, 1797 real grey images of 8 x 8 px."""
 
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
+from importlib.metadata import distribution
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,9 @@ from trainers.datasets.dataset import Dataset, Pixels, Split, SplitName, stratif
 
 def digits() -> Dataset:
     """Ten digits, 60 % to train on, 20 % to validate and 20 % to test; the parts are fixed and stratified."""
-    spec = find_spec("sklearn")  # whose own loader takes a second to import, in every process that trains
-    assert spec is not None
-    assert spec.origin is not None
-    table = np.loadtxt(Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    # scikit-learn's own loader takes a second to import, in every process that trains
+    path = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+    table = np.loadtxt(str(path), delimiter=",")
     labels = table[:, -1].astype(np.int64)
     grey = (table[:, :-1] * (255 / 16)).round().astype(np.uint8).reshape(-1, 8, 8, 1)  # of 0 to 16
     images = np.repeat(grey, 3, axis=-1)
