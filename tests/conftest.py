@@ -1,12 +1,22 @@
 """What every test shares: no test touches the user's cache, runs or MLflow server."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from analysis.plots.registry import PLOTS
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+SILENT = (
+    "--no-sandbox",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
 
 
 def shared_folder(factory: pytest.TempPathFactory) -> Path:
@@ -46,3 +56,22 @@ def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports with the two charts that every sweep has: all of them take seconds, and have tests of their own."""
     for name in list(PLOTS)[2:]:
         monkeypatch.delitem(PLOTS, name)
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """A real one."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here; Debian's package is called chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(SILENT))
+        yield browser
+        browser.close()
+
+
+def complaints(page: Page) -> list[str]:
+    """What goes wrong on a page from now on: errors on its console, and those that nothing catches."""
+    found: list[str] = []
+    page.on("console", lambda said: found.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found

@@ -1,14 +1,13 @@
 """The page in a real browser: it needs no network, nothing in it breaks out, and the chart can be turned."""
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from analysis import style
 from analysis.comparison import compare
@@ -16,29 +15,13 @@ from analysis.html_page import html_page
 from analysis.provenance import Provenance
 from analysis.report import write_report
 from analysis.sweep_results import results_of
+from tests.conftest import complaints
 
 Row = dict[str, Any]
 HOSTILE = "</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"
-SILENT = (
-    "--no-sandbox",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-)
 LOCAL = ("file:", "data:", "blob:")
 HOVERED = re.compile(r"mobilenet_v2_0\.\d+_\d+ p\dtop-1 [\d.]+ %.* M MACs, .* M params")
 """The lines of a dot's text, run together."""
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here; Debian's package is called chromium")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(SILENT))
-        yield browser
-        browser.close()
 
 
 def test_the_page_says_what_latency_is_of_and_what_areas_are(
@@ -85,9 +68,7 @@ def report(make_row: Callable[..., Row], digits_rows: list[Row], make_sweep: Cal
 
 def watch(page: Page) -> list[str]:
     """What goes wrong from now on: errors on the console, dialogs, and whatever a network is asked for."""
-    problems: list[str] = []
-    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
+    problems = complaints(page)
     page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
     page.on("request", lambda asked: None if asked.url.startswith(LOCAL) else problems.append(asked.url))
     return problems

@@ -1,39 +1,82 @@
-"""The MLflow UI as a user starts it: it says where it is once it answers, and ends without a trace."""
+"""The MLflow UI as a user starts it: it says where it is once it answers, its pages open, it ends without a trace."""
 
 import json
-import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from sweep.tracking import connect, tracking_uri
+import pytest
+from mlflow import MlflowClient
+from playwright.sync_api import Browser, expect
+
+from sweep.tracking import EXPERIMENT, tracking_uri
+from tests.conftest import complaints
+from tests.sweep.conftest import Sweep
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_ui_answers_when_it_says_so_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
-    connect(tracking_uri(tmp_path, None), tmp_path)
+@dataclass(frozen=True)
+class Ui:
+    """A `run_sweep.py ui` that answers."""
+
+    process: "subprocess.Popen[str]"
+    address: str
+    links: list[str]
+    """To the views that it names."""
+
+
+@pytest.fixture(scope="module")
+def ui(real_sweep: Sweep) -> Iterator[Ui]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, str(ROOT / "run_sweep.py"), "ui", "--runs", str(tmp_path), "--port", str(port)]
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    command = [sys.executable, str(ROOT / "run_sweep.py"), "ui", "--runs", str(real_sweep.runs), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        assert process.stdout.readline() == f"the MLflow UI is on http://127.0.0.1:{port}; Ctrl-C ends it\n"
-        assert urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10).read() == b"OK"
-        user = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/users/current"
-        assert json.load(urllib.request.urlopen(user, timeout=10)) == {}  # MLflow's own answer is an error
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        said = [process.stdout.readline() for _ in range(3)]
+        yield Ui(process, f"http://127.0.0.1:{port}", [line.split()[-1] for line in said[1:]])
+        process.terminate()
 
-    assert process.returncode == 0
+    assert said[0] == f"the MLflow UI is on http://127.0.0.1:{port}; Ctrl-C ends it\n"
+
+
+def test_its_pages_open_with_nothing_on_the_console(ui: Ui, real_sweep: Sweep, browser: Browser) -> None:
+    client = MlflowClient(tracking_uri(real_sweep.runs, None))
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    [parent] = [run for run in runs if "point" not in run.data.tags]
+    children = [run for run in runs if run is not parent]
+    id_, compared = json.dumps([experiment.experiment_id]), json.dumps([run.info.run_id for run in children[:2]])
+    artifacts = f"{ui.address}/#/experiments/{experiment.experiment_id}/runs/{parent.info.run_id}/artifacts"
+    pages = {
+        ui.links[0]: "mobilenet_v2",
+        ui.links[1]: "best_top1",
+        f"{artifacts}/report.html": "report.html",
+        f"{ui.address}/#/compare-runs?runs={compared}&experiments={id_}": "Comparing 2 Runs",
+    }
+    for address, shown in pages.items():
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        found = complaints(page)
+        with page.expect_response("**/users/current"):  # which MLflow alone would answer with an error
+            page.goto(address)
+        expect(page.get_by_text(re.compile(shown)).first).to_be_visible(timeout=30_000)
+        assert found == [], address
+        page.close()
+
+
+def test_ctrl_c_ends_all_of_it(ui: Ui) -> None:
+    """The last test of the fixture's server."""
+    ui.process.send_signal(signal.SIGINT)
+    _, said = ui.process.communicate(timeout=60)
+
+    assert ui.process.returncode == 0
     assert said.startswith("starting the MLflow UI ...\n")
     assert "Traceback" not in said
-    with socket.create_server(("127.0.0.1", port)):
+    with socket.create_server(("127.0.0.1", int(ui.address.rpartition(":")[2]))):
         pass  # none of its processes holds the port
