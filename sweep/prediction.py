@@ -21,7 +21,7 @@ from trainers.config import TrainConfig
 from trainers.errors import ConfigError, counted
 from trainers.timing import Timing, training_activations
 
-START_UP_SECONDS = 30.0
+START_UP_SECONDS = 18.0
 """From the command to the first epoch, and from the last one to the end: imports, Ray, MLflow, the report. Measured on
 the machine of benchmarks/RESULTS.md."""
 TRIAL_SECONDS, EPOCH_SECONDS = 0.1, 0.05
