@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from its checkout, not installed
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the other side's processes would compile PyTorch anew
 
 from search_spaces.registry import get_space
 from sweep.config import SweepConfig
