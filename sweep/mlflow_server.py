@@ -10,9 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-APP = "mobilenet_sweep"
-"""What the server serves, by the name that PATHS have an entry point for."""
-PATHS = [str(Path(__file__).parents[1]), str(Path(__file__).parent / "mlflow_app" / "plugin")]
+APP, APP_FOLDER = "mobilenet_sweep", Path(__file__).with_name("mlflow_app")
+"""What the server serves, and the folder that has it and its entry point."""
 END_SECONDS = 10.0
 """For the server to end by itself when it is told to."""
 QUIET = {"MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
@@ -29,7 +28,7 @@ def serve(store: str, host: str, port: int, announce: Callable[[], None]) -> int
     """
     flags = ["--host", host, "--port", str(port), "--workers", "1", "--app-name", APP]
     flags += ["--uvicorn-opts", "--log-level warning"]
-    path = os.pathsep.join([*PATHS, *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(APP_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
     stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}  # no flags: of a password
     signal.signal(signal.SIGHUP, lambda number, _: sys.exit(128 + number))  # and end the server on the way out
     server = subprocess.Popen(

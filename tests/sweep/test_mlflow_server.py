@@ -32,11 +32,13 @@ class Ui:
 
 
 @pytest.fixture(scope="module")
-def ui(real_sweep: Sweep) -> Iterator[Ui]:
+def ui(real_sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "sweep.py").write_text("raise RuntimeError('a module of the user')")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, str(ROOT / "run_sweep.py"), "ui", "--runs", str(real_sweep.runs), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
         assert process.stdout
         said = [process.stdout.readline() for _ in range(3)]
         yield Ui(process, f"http://127.0.0.1:{port}", [line.split()[-1] for line in said[1:]])

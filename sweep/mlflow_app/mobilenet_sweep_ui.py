@@ -1,4 +1,4 @@
-"""The app of `mlflow server`, which `--app-name mobilenet_sweep` finds by the entry point in `plugin/`.
+"""The app of `mlflow server`, which `--app-name mobilenet_sweep` finds by the entry point beside this file.
 
 MLflow's pages ask for their user, whom only a server with accounts knows: each page would start with an error on the
 browser's console.

@@ -1,1 +1,0 @@
-"""What `mlflow server` serves here: its own pages."""
