@@ -16,7 +16,7 @@ from analysis.sweep_results import SweepResults
 
 LEAST_SETTINGS, LEAST_VARYING = 8, 3
 MOST_SETTINGS = 1000
-"""More are thinned evenly: the forests take two seconds of these, and of 10,000 many times as long."""
+"""More are thinned evenly: the forests take two seconds of these."""
 MOST_BARS = 14
 NUM_TREES, NUM_FOLDS, NUM_PERMUTATIONS = 100, 5, 10
 

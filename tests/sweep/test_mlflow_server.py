@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,8 @@ class Ui:
 
     process: "subprocess.Popen[str]"
     address: str
-    links: list[str]
-    """To the views that it names."""
+    said: list[str]
+    """Where it is, then links to the views."""
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +42,8 @@ def ui(real_sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder) as process:
         assert process.stdout
         said = [process.stdout.readline() for _ in range(3)]
-        yield Ui(process, f"http://127.0.0.1:{port}", [line.split()[-1] for line in said[1:]])
+        yield Ui(process, f"http://127.0.0.1:{port}", said)
         process.terminate()
-
-    assert said[0] == f"the MLflow UI is on http://127.0.0.1:{port}; Ctrl-C ends it\n"
 
 
 def test_its_pages_open_with_nothing_on_the_console(ui: Ui, real_sweep: Sweep, browser: Browser) -> None:
@@ -56,9 +55,10 @@ def test_its_pages_open_with_nothing_on_the_console(ui: Ui, real_sweep: Sweep, b
     children = [run for run in runs if run is not parent]
     id_, compared = json.dumps([experiment.experiment_id]), json.dumps([run.info.run_id for run in children[:2]])
     artifacts = f"{ui.address}/#/experiments/{experiment.experiment_id}/runs/{parent.info.run_id}/artifacts"
+    frontier, charts = (line.split()[-1] for line in ui.said[1:])
     pages = {
-        ui.links[0]: "mobilenet_v2",
-        ui.links[1]: "best_top1",
+        frontier: "mobilenet_v2",
+        charts: "best_top1",
         f"{artifacts}/report.html": "report.html",
         f"{ui.address}/#/compare-runs?runs={compared}&experiments={id_}": "Comparing 2 Runs",
     }
@@ -72,8 +72,10 @@ def test_its_pages_open_with_nothing_on_the_console(ui: Ui, real_sweep: Sweep, b
         page.close()
 
 
-def test_ctrl_c_ends_all_of_it(ui: Ui) -> None:
+def test_it_answers_when_it_says_so_and_ctrl_c_ends_all_of_it(ui: Ui) -> None:
     """The last test of the fixture's server."""
+    assert ui.said[0] == f"the MLflow UI is on {ui.address}; Ctrl-C ends it\n"
+    assert urllib.request.urlopen(f"{ui.address}/health", timeout=10).read() == b"OK"
     ui.process.send_signal(signal.SIGINT)
     _, said = ui.process.communicate(timeout=60)
 
