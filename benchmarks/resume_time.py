@@ -3,7 +3,8 @@
     uv run benchmarks/resume_time.py
 
 The finished points are in the results log, with five epochs each, and in the MLflow store; their training is made up.
-Counted is from the command to the first training step of the one point that is missing.
+Counted is from the command to the first training step of the one point that is missing. In turn with them starts Ray
+Tune alone (`bare_tune.py`): what no sweep under Ray Tune can do without.
 """
 
 import argparse
@@ -77,8 +78,18 @@ def ready(num_points: int, runs: Path) -> float:
     return last[0].measured_at - last[0].train_seconds - start
 
 
+def bare() -> float:
+    """Seconds from the command to the first trial of Ray Tune by itself, once that has imported PyTorch."""
+    command = [sys.executable, str(Path(__file__).with_name("bare_tune.py")), str(time.time())]
+    return float(subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).split()[-1])
+
+
+def median_and_spread(values: list[float], unit: str) -> str:
+    return f"{statistics.median(values):.1f}{unit} ({min(values):.1f} to {max(values):.1f})"
+
+
 def main() -> None:
-    """Resume both sweeps a few times in turn, and say what it took."""
+    """Start all three a few times in turn, and say what it took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=10_000, help="finished points (10000)")
     parser.add_argument("--repeats", type=int, default=3)
@@ -87,19 +98,25 @@ def main() -> None:
     sizes = [arguments.points + 1, 2]
     for size in sizes:
         finish(size, folder / "before")
-    taken: dict[int, list[float]] = {size: [] for size in sizes}
+    resumed: dict[int, list[float]] = {size: [] for size in sizes}
+    alone: list[float] = []
     for i in range(arguments.repeats + 1):
         shutil.rmtree(folder / "now", ignore_errors=True)
         shutil.copytree(folder / "before", folder / "now")
         for size in sizes if i else sizes[1:]:  # first, not counted, the network is timed, as the sweep once did
             seconds = ready(size, folder / "now")
-            taken[size] += [seconds] if i else []
+            resumed[size] += [seconds] if i else []
+        alone += [bare()] if i else []
     shutil.rmtree(folder)
-    for size, seconds in taken.items():
-        spread = f"{min(seconds):.1f} to {max(seconds):.1f}"
-        print(f"{size - 1} finished points: {statistics.median(seconds):.1f} s ({spread}) until the next one trains")
-    more = [many - few for many, few in zip(*taken.values(), strict=True)]
-    print(f"for the finished points: {statistics.median(more):.1f} s ({min(more):.1f} to {max(more):.1f})")
+    for size, seconds in resumed.items():
+        print(f"{size - 1} finished points: {median_and_spread(seconds, ' s')} until the next one trains")
+    many, few = resumed.values()
+    more = [a - b for a, b in zip(many, few, strict=True)]
+    print(f"for the finished points: {median_and_spread(more, ' s')}")
+    print(f"Ray Tune alone: {median_and_spread(alone, ' s')} until its trial has imported PyTorch")
+    for size, seconds in resumed.items():
+        ratios = [a / b for a, b in zip(seconds, alone, strict=True)]
+        print(f"{size - 1} finished points / Ray Tune alone: {median_and_spread(ratios, 'x')}")
 
 
 if __name__ == "__main__":
