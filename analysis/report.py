@@ -1,10 +1,7 @@
 """The report of a sweep: charts, a CSV and a Markdown page, written into its folder. Reads what is there."""
 
 import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -24,6 +21,7 @@ from analysis.replicates import is_replicated
 from analysis.results_table import results_page
 from analysis.sweep_results import SweepResults, load_results, published_results
 from trainers.errors import ConfigError
+from trainers.files import replacing, write_whole
 
 COUNTS = ("num_classes", "macs", "num_params", "activations", "best_epoch", "epochs_trained")
 """Whole numbers that a table with gaps would otherwise write as 3504872.0."""
@@ -91,20 +89,20 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
     infos = {name: info for name, plot in PLOTS.items() if (info := plot.info(results)) is not None}
     charts = {name: write_chart(PLOTS[name].draw(info), out / name) for name, info in infos.items()}
     for name, info in infos.items():
-        write_atomically(out / f"{name}.csv", info.numbers().to_csv(index=False).encode())
+        write_whole(out / f"{name}.csv", info.numbers().to_csv(index=False))
     csv, markdown, html = out / "results.csv", out / "results.md", out / "report.html"
-    write_atomically(csv, results_csv(points).encode())
+    write_whole(csv, results_csv(points))
     images = {PLOTS[name].description: f"{name}.png" for name in charts}
     page = results_page(add_published(settings, comparison), comparison, sweep=results.name, charts=images)
-    write_atomically(markdown, page.encode())
+    write_whole(markdown, page)
     pictures = [
         Picture(description=PLOTS[name].description, name=name, png=paths[0].read_bytes())
         for name, paths in charts.items()
     ]
     found = answers(settings, provenance.num_val)
-    write_atomically(html, html_page(results, found, provenance, pictures).encode())
-    write_atomically(out / "readme_tables.md", readme_tables(results).encode())
-    write_atomically(out / "summary.md", answer_page(results.name, found, results.points).encode())
+    write_whole(html, html_page(results, found, provenance, pictures))
+    write_whole(out / "readme_tables.md", readme_tables(results))
+    write_whole(out / "summary.md", answer_page(results.name, found, results.points))
     paths = tuple(path for each in charts.values() for path in each)
     return Report(
         folder=out,
@@ -136,21 +134,7 @@ def write_chart(figure: Figure, stem: Path) -> tuple[Path, Path, Path]:
     dates = {png: {"Software": None}, svg: {"Date": None}, pdf: {"CreationDate": None}}
     with matplotlib.rc_context(dict(style.RC)):  # pyright: ignore[reportArgumentType]
         for path, metadata in dates.items():
-            content = BytesIO()
-            figure.savefig(content, format=path.suffix[1:], dpi=style.DPI, metadata=metadata)
+            with replacing(path) as partial:
+                figure.savefig(partial, dpi=style.DPI, metadata=metadata)
             figure.set_layout_engine("none")  # it is laid out once, for all formats alike
-            write_atomically(path, content.getvalue())
     return png, svg, pdf
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old or the new content, never a part."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)  # mkstemp's 0o600 would hide a report on a shared disk
-        os.replace(temporary, path)
-    finally:
-        with suppress(FileNotFoundError):  # as it has its name now
-            os.unlink(temporary)

@@ -6,7 +6,6 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from sweep.rows import NAME, NUMBER, TEXT, Column, damage_of
 from trainers.datasets.dataset import Dataset
 from trainers.device import gpu_names
 from trainers.errors import ConfigError, one_line, without_credentials
+from trainers.files import write_whole
 from trainers.processor import cpu_name
 
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
@@ -53,8 +53,8 @@ def write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
         "fingerprint": plan.dataset.fingerprint,
         **environment(plan.dataset),
     }
-    _write_json(path, identity)
-    _write_json(plan.folder / CONFIG, to_json(config))
+    for file, content in ((path, identity), (plan.folder / CONFIG, to_json(config))):
+        write_whole(file, json.dumps(content, indent=2) + "\n")
     return identity
 
 
@@ -109,9 +109,3 @@ def git_state(folder: Path) -> dict[str, Any] | None:
         return {"commit": git("rev-parse", "HEAD"), "dirty": git("status", "--porcelain", "-uno") != ""}
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=2) + "\n")
-    partial.replace(path)

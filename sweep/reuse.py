@@ -57,7 +57,7 @@ def take_over(found: Mapping[str, Path], points: Iterable[PlannedPoint], log: Re
 def link_checkpoints(source: Path, point: PlannedPoint) -> None:
     """Put what the sweep in the folder `source` keeps of `point` into its own folder."""
     point.point.folder.mkdir(parents=True, exist_ok=True)
-    for checkpoint in (source / "points" / point.id).glob("*.pt"):
+    for checkpoint in (source / "points" / point.id).glob("[!.]*.pt"):  # what begins with a dot is unfinished
         _link(checkpoint, point.point.folder / checkpoint.name)
 
 

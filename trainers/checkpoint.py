@@ -3,7 +3,6 @@
 import io
 import os
 import pickle
-import platform
 import struct
 import time
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 from trainers.errors import ConfigError
+from trainers.files import replacing
 
 LAST, BEST = "last.pt", "best.pt"
 NEXT_BEST = "best.next.pt"
@@ -29,20 +29,14 @@ def save(state: dict[str, Any], path: Path) -> None:
     content = io.BytesIO()
     torch.save(state, content)  # to memory, as what it says of a full disk nobody understands
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left_behind in path.parent.glob(f"{path.stem}.*.partial"):
+    for left_behind in path.parent.glob(f".{path.stem}.*"):
         with suppress(FileNotFoundError):
             if time.time() - left_behind.stat().st_mtime > LEFT_BEHIND_SECONDS:
                 left_behind.unlink()
-    partial = path.with_suffix(f".{platform.node()}-{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial, open(partial, "wb") as file:
+        file.write(content.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(

@@ -1,6 +1,7 @@
-"""Files for the user that are whole or absent."""
+"""Files that are whole or absent."""
 
 import os
+import platform
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,18 +21,36 @@ def nearest_folder(path: Path) -> Path:
 
 
 @contextmanager
-def whole_file(path: Path) -> Generator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """The path to write to, which becomes `path` once the block has ended, and is removed if the block fails.
+
+    A reader sees the old file or the new one, never a part.
+    """
+    writer = f"{platform.node()}-{os.getpid()}"
+    partial = path.with_name(f".{path.stem}.{writer}{path.suffix}")  # some writers choose by the suffix
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file by `replacing`."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole_file(path: Path) -> Generator[Path]:
+    """`replacing` for a file that a user asked for.
 
     Raises:
         ConfigError: it cannot be written.
     """
     check_writable(path)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")  # some writers choose by the suffix
     try:
-        yield partial
-        partial.replace(path)
+        with replacing(path) as partial:
+            yield partial
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {one_line(error)}") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.report import results_csv, write_atomically, write_report
+from analysis.report import results_csv, write_report
 from sweep.results import COLUMNS, load_table
 from trainers.errors import ConfigError
 
@@ -129,14 +129,3 @@ def test_the_same_sweep_gives_the_same_bytes(digits_rows: list[Row], make_sweep:
     first, second = ({path.name: path.read_bytes() for path in write_report(folder).folder.iterdir()} for _ in range(2))
 
     assert first == second
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_atomically(path, b"old")
-
-    with pytest.raises(TypeError):
-        write_atomically(path, "not bytes")  # type: ignore[arg-type]
-
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
-    assert path.read_bytes() == b"old"
