@@ -231,7 +231,8 @@ def _resolved(config: TrainConfig) -> TrainConfig:
 def _planned(config: TrainConfig, trainer: str, folder: Path, *, label: str) -> PlannedPoint:
     dataset = load_dataset(config.data)
     name = point_id(config, dataset.fingerprint, trainer)
-    point = Point(id=name, config=config, folder=folder.absolute() / "points" / name)
+    place = folder.absolute() / "points" / name
+    point = Point(id=name, config=config, folder=place, fingerprint=dataset.fingerprint)
     return PlannedPoint(point=point, cost=cost(config), dataset=dataset, label=label)
 
 

@@ -4,6 +4,7 @@ Every random choice of an epoch follows from (seed, epoch), so a run that goes o
 never interrupted, bit for bit on the same machine.
 """
 
+import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -71,6 +72,11 @@ class Training:
         self.scaler = torch.amp.GradScaler(self.device.place.type, enabled=self.device.precision == "fp16")
         self.history: list[Measurement] = []
         self.dataset = check_dataset(config.data)  # this node may be another than the one that started the sweep
+        if point.fingerprint not in (None, self.dataset.fingerprint):
+            raise ConfigError(
+                f"{config.data} on {platform.node()} does not hold the images that {point.id} was planned for: they "
+                "have changed since, or this machine has others; put them back, or start a sweep of the new ones"
+            )
         damaged = [[image.index for image in split.damaged] for split in self.dataset.splits.values()]
         if any(other != damaged for other in self.workers.all_of(damaged)):
             raise ConfigError(

@@ -17,6 +17,8 @@ class Point:
     id: str
     config: TrainConfig
     folder: Path
+    fingerprint: str | None = None
+    """Of the dataset that it is to be trained on; unset: whatever lies there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,7 @@ def test_every_space_plans_distinct_points_with_their_cost(name: str, tmp_path: 
     ids = [point.id for point in plan.points]
     assert len(set(ids)) == len(ids) > 0
     assert all(point.cost == cost(point.config) for point in plan.points)
+    assert {point.point.fingerprint for point in plan.points} == {plan.dataset.fingerprint}
     assert list(tmp_path.iterdir()) == []
 
 

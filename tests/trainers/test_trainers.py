@@ -1,12 +1,15 @@
 """What every registered trainer must do, on real small networks."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from trainers import checkpoint
+from trainers.datasets.registry import load_dataset
+from trainers.errors import ConfigError
 from trainers.measurement import Measurement, Point
 from trainers.registry import TRAINERS
 
@@ -54,6 +57,17 @@ def test_trainer_takes_an_image_folder_without_test_split(
 
     assert_is_history(history, point, has_test=False)
     assert all(m.top1 in (0, 20, 40, 60, 80, 100) and m.top5 == 100 for m in history)
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_trainer_refuses_other_images_than_those_that_were_planned(name: str, make_point: MakePoint) -> None:
+    point = replace(make_point(epochs=1), fingerprint="another")
+
+    with pytest.raises(ConfigError, match=r"^digits on .* does not hold the images that p was planned for"):
+        list(TRAINERS[name]([point]))
+
+    assert not point.folder.exists()
+    assert list(TRAINERS[name]([replace(point, fingerprint=load_dataset("digits").fingerprint)]))
 
 
 @pytest.mark.parametrize("name", TRAINERS)
