@@ -34,6 +34,7 @@ if "ray" not in sys.modules:  # it looks once; a session of its own has a token 
 
 import ray  # noqa: E402 - Ray reads the variables above when it is imported
 from ray._private.runtime_env.uv_runtime_env_hook import hook  # noqa: E402 - where Ray documents it
+from ray._private.worker import global_worker  # noqa: E402 - nothing public says when a driver is disconnected
 from ray.exceptions import AuthenticationError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
@@ -132,6 +133,8 @@ def _end_with_ray(over: threading.Event) -> None:
         if dead and not over.is_set():
             print(f"error: Ray's process {dead[0]} died; the same command goes on", file=sys.stderr, flush=True)
             os._exit(1)
+    while hasattr(global_worker, "core_worker"):  # this process still talks to them, and would wait for answers
+        time.sleep(0.02)
     while living := {pid: status for pid in children if _lives(status := _status(pid))}:
         for pid, status in living.items():
             if int(status["ShdPnd"], 16) & 1 << signal.SIGTERM - 1:

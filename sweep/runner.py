@@ -1,5 +1,6 @@
 """Run points under Ray Tune: in parallel, on this machine or a cluster, and tell a Recorder what happens."""
 
+import math
 import re
 import shutil
 import signal
@@ -32,6 +33,9 @@ from trainers.errors import TrainingDivergedError, one_line
 from trainers.measurement import Measurement, Point, Trainer
 from trainers.workers import Workers
 
+ECHO_SECONDS = 2.0
+"""After a signal, in which another is the same one: `uv run` passes on what its whole process group was sent. While
+Ray waits, a signal is heard once a second."""
 SECONDS_BETWEEN_LOOKS = 2.0
 """At the nodes of the cluster, for how many trials they have room."""
 GROUP_BUNDLE = {"node:__internal_head__": 0.001}
@@ -78,23 +82,24 @@ def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, fold
 
 @contextmanager
 def _stop_on_signal() -> Generator[list[int]]:
-    """On Ctrl-C or SIGTERM, say so and let Ray Tune end; the second one ends this process at once. Those received."""
+    """On Ctrl-C or SIGTERM, say so and let Ray Tune end; the second one ends this process at once. The first one."""
     received: list[int] = []
+    echo_until = math.inf
 
     def stop(number: int, _: object) -> None:
+        nonlocal echo_until
+        if received:
+            if time.monotonic() > echo_until:
+                sys.exit(128 + number)
+            return
         received.append(number)
+        echo_until = time.monotonic() + ECHO_SECONDS
         print(
             "stopping; each running point goes on from its last finished epoch next time", file=sys.stderr, flush=True
         )
-        listening = (
-            signal.getsignal(signal.SIGUSR1) != signal.SIG_DFL
-        )  # Tune stops at this signal once it has set it up
-        if listening:
-            signal.raise_signal(signal.SIGUSR1)
-        for each in before:
-            signal.signal(each, lambda number, _: sys.exit(128 + number))
-        if not listening:
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # Tune stops at this signal once it has set it up
             raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGUSR1)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

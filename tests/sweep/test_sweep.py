@@ -253,6 +253,8 @@ def test_a_running_sweep_refuses_strangers_and_ctrl_c_stops_it_so_that_the_same_
 
     friend, stranger = nodes_of_ray(process.pid, "token"), nodes_of_ray(process.pid, "disabled")
     os.kill(process.pid, signal.SIGINT)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)  # passed on by `uv run`, where all of its group were sent it
     printed, complained = process.communicate(timeout=60)
 
     assert friend.stdout == "1\n", friend.stderr
