@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from sweep.plan import Plan, PlannedPoint
 from sweep.results import MEASUREMENTS, RESULTS, latest_rows, load_measurements
+from trainers.errors import counted
 from trainers.measurement import Measurement
 
 
@@ -54,6 +55,19 @@ class Held:
         states = {"COMPLETE"} | ({"PRUNED"} if self.scheduler != "fifo" else set())
         states |= {"FAILED"} if self.plan.adaptive else set()
         return {id_: row for id_, row in self.rows.items() if row["state"] in states}
+
+    @cached_property
+    def begun(self) -> dict[str, int]:
+        """The finished epochs of each point that needs training and has some."""
+        planned = {point.id for point in self.plan.points}
+        histories = {id_: each for id_, each in self.history.items() if self.plan.adaptive or id_ in planned}
+        return {id_: history[-1].epoch for id_, history in histories.items() if id_ not in self.ended}
+
+    @property
+    def said(self) -> str:
+        """How far the sweep is, in words."""
+        begun = f", {len(self.begun)} begun ({counted(sum(self.begun.values()), 'epoch')})" if self.begun else ""
+        return f"{len(self.ended)} of {counted(self.plan.num_points, 'point')} done{begun}"
 
     def missing(self, found: Iterable[str] = ()) -> list[PlannedPoint]:
         """The points that are known and need training, but for those `found` in another sweep."""

@@ -110,6 +110,8 @@ def run(
             plan = without_damaged_images(plan, config, say)
             held = replace(held, plan=plan)
         say(plan.summary)
+        if held.ended or held.begun:
+            say(f"  {held.said}")
         if held.scheduler == "asha":
             say(f"warning: {ASHA_WARNING}")
         if found:
@@ -172,7 +174,7 @@ def progress_so_far(config: SweepConfig, plan: Plan) -> str:
         return another
     found = _elsewhere(config, held)
     elsewhere = f", {len(found)} in other sweeps" if found else ""
-    return f"{len(held.ended)} of {counted(plan.num_points, 'point')} done in {plan.folder}{elsewhere}"
+    return f"{held.said} in {plan.folder}{elsewhere}"
 
 
 def scheduler_name(config: SweepConfig, plan: Plan) -> str:

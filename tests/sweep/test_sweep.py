@@ -35,7 +35,7 @@ from tests.sweep.conftest import (
     resources,
     start,
 )
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, counted
 from trainers.timing import Line, Timing
 
 ROOT = Path(__file__).parents[2]
@@ -305,7 +305,8 @@ def test_a_bad_setting_is_stopped_and_a_wider_sweep_without_stopping_goes_on_wit
     assert sorted(run.data.tags["state"] for run in runs if "point" in run.data.tags) == ["COMPLETE", "PRUNED"]
 
     config = parse_sweep([*shape, "--axis", "lr=0.01,1e-6,0.003", "--scheduler", "fifo"], SweepConfig, "", "")
-    assert progress_so_far(config, make_plan(config)).startswith("1 of 3 points done")
+    so_far = progress_so_far(config, make_plan(config))
+    assert so_far == f"1 of 3 points done, 1 begun ({counted(epochs, 'epoch')}) in {folder}"
     kept = replace(config, scheduler="frontier")
     assert progress_so_far(kept, make_plan(kept)).startswith("2 of 3 points done")
 
