@@ -30,7 +30,7 @@ from sweep.reuse import find_trained, take_over
 from sweep.schedulers import ASHA_WARNING, SCHEDULERS
 from sweep.timings import Machine, this_machine
 from trainers.cost import network_key
-from trainers.errors import ConfigError, counted
+from trainers.errors import ConfigError, counted, one_line
 from trainers.files import nearest_folder
 from trainers.registry import TRAINERS
 
@@ -323,7 +323,10 @@ def _locked(folder: Path) -> Generator[None]:
     A folder to which nothing was written is gone afterwards.
     """
     made = [path for path in (folder, folder.parent) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {one_line(error)}; choose other --runs") from error
     driver = folder / DRIVER
     try:
         with FileLock(folder / LOCK, timeout=0):
