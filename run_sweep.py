@@ -288,7 +288,7 @@ def plan(argv: Sequence[str]) -> int:
     from sweep.prediction import byte_size
     from sweep.sweep import forecast_of, progress_so_far
     from trainers.datasets.registry import DATASETS
-    from trainers.files import check_writable
+    from trainers.files import check_writable, whole_file
 
     check_source(arguments.published)
     planned = make_plan(arguments)
@@ -308,7 +308,8 @@ def plan(argv: Sequence[str]) -> int:
         cells["s/epoch"] = table["seconds_per_epoch"].map("{:.3g}".format)
         cells["memory"] = table["memory_bytes"].map(byte_size)
     if arguments.csv is not None:
-        write_csv(table, arguments.csv)
+        with whole_file(arguments.csv) as partial:
+            table.to_csv(partial, index=False)
         say_aside(f"table: {arguments.csv}")
     shown = [n for n in dict.fromkeys(["model", "width_mult", "resolution", *planned.varied]) if n not in planned.drawn]
     print(table.map(number).assign(**cells)[[*shown, *cells]].to_string(index=False))
@@ -319,14 +320,6 @@ def plan(argv: Sequence[str]) -> int:
         print("costs are for the classes of this dataset; --train.num-classes 1000 gives those of the published tables")
     print(progress_so_far(arguments, planned))
     return 0
-
-
-def write_csv(table: "DataFrame", path: Path) -> None:
-    """Write a table, or say why not."""
-    try:
-        table.to_csv(path, index=False)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {one_line(error)}") from error
 
 
 def report(argv: Sequence[str]) -> int:

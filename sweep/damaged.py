@@ -10,7 +10,7 @@ from sweep.plan import Plan
 from trainers.datasets.dataset import Dataset, Split
 from trainers.datasets.registry import check_dataset, load_dataset
 from trainers.errors import ConfigError, counted
-from trainers.files import whole_file
+from trainers.files import replacing
 
 LIST = "damaged_images.csv"
 
@@ -40,7 +40,7 @@ def list_damaged(plan: Plan) -> str | None:
     if not rows:
         path.unlink(missing_ok=True)  # they have been repaired
         return None
-    with whole_file(path) as partial, open(partial, "w", newline="") as file:
+    with replacing(path) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["split", "image", "reason"])
         writer.writerows(rows)

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sweep.plan import Plan, PlannedPoint
 from sweep.results import MEASUREMENTS, RESULTS, latest_rows, load_measurements
 from trainers.errors import counted
 from trainers.measurement import Measurement
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,7 @@ class Held:
     @cached_property
     def rows(self) -> dict[str, dict[str, Any]]:
         """The rows of the plan's points, in the order in which they ended."""
-        planned = {point.id for point in self.plan.points}
-        return {id_: row for id_, row in self.logged.items() if self.plan.adaptive or id_ in planned}
+        return self._of_plan(self.logged)
 
     @cached_property
     def ended(self) -> dict[str, dict[str, Any]]:
@@ -59,9 +60,13 @@ class Held:
     @cached_property
     def begun(self) -> dict[str, int]:
         """The finished epochs of each point that needs training and has some."""
+        of_plan = self._of_plan(self.history)
+        return {id_: history[-1].epoch for id_, history in of_plan.items() if id_ not in self.ended}
+
+    def _of_plan(self, by_point: Mapping[str, T]) -> dict[str, T]:
+        """What belongs to points of the plan: all of it where points are chosen one by one."""
         planned = {point.id for point in self.plan.points}
-        histories = {id_: each for id_, each in self.history.items() if self.plan.adaptive or id_ in planned}
-        return {id_: history[-1].epoch for id_, history in histories.items() if id_ not in self.ended}
+        return {id_: each for id_, each in by_point.items() if self.plan.adaptive or id_ in planned}
 
     @property
     def said(self) -> str:

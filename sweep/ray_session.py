@@ -48,6 +48,8 @@ SHIPPED = ("run_sweep.py", "pyproject.toml", "uv.lock", "sweep", "search_spaces"
 RAY_PROCESSES = ("gcs_server", "raylet")
 WATCH_SECONDS = 0.5
 """Between looks at Ray's own processes, or at the cluster's head."""
+DISCONNECT_SECONDS = 10.0
+"""For Ray to leave its processes alone at its end; it takes one."""
 HEAD_SECONDS = 30.0
 """Without an answer of a cluster's head; after twice as long Ray aborts the process."""
 
@@ -133,8 +135,9 @@ def _end_with_ray(over: threading.Event) -> None:
         if dead and not over.is_set():
             print(f"error: Ray's process {dead[0]} died; the same command goes on", file=sys.stderr, flush=True)
             os._exit(1)
-    while hasattr(global_worker, "core_worker"):  # this process still talks to them, and would wait for answers
-        time.sleep(0.02)
+    over_at = time.monotonic()
+    while hasattr(global_worker, "core_worker") and time.monotonic() < over_at + DISCONNECT_SECONDS:
+        time.sleep(0.02)  # this process still talks to them, and would wait for answers
     while living := {pid: status for pid in children if _lives(status := _status(pid))}:
         for pid, status in living.items():
             if int(status["ShdPnd"], 16) & 1 << signal.SIGTERM - 1:

@@ -82,7 +82,8 @@ def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, fold
 
 @contextmanager
 def _stop_on_signal() -> Generator[list[int]]:
-    """On Ctrl-C or SIGTERM, say so and let Ray Tune end; the second one ends this process at once. The first one."""
+    """On Ctrl-C or SIGTERM, say so and let Ray Tune end; one more than ECHO_SECONDS later ends this process. The first
+    one received, if any."""
     received: list[int] = []
     echo_until = math.inf
 

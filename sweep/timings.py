@@ -20,7 +20,7 @@ from trainers.datasets.crops import eval_resize
 from trainers.datasets.dataset import Dataset, SplitName
 from trainers.device import gpu_names
 from trainers.errors import ConfigError, counted
-from trainers.files import whole_file
+from trainers.files import write_whole
 from trainers.timing import Request, Slot, Timing, hardware, time_networks, timing_from
 
 FOLDER = "timings"
@@ -94,10 +94,9 @@ def kept_timings(
         announce(f"timing {counted(len(unknown), 'network')} on {machine.name}, once (kept in {folder}): some 20 s ...")
         known.update(zip(unknown, machine.call(slot, time_networks, unknown, slot), strict=True))
     for request in unknown:
-        with suppress(OSError, ConfigError):  # where nothing can be kept, networks are timed each time
+        with suppress(OSError):  # where nothing can be kept, networks are timed each time
             paths[request].parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(paths[request]) as path:
-                path.write_text(json.dumps(asdict(known[request])))  # type: ignore[arg-type]
+            write_whole(paths[request], json.dumps(asdict(known[request])))  # type: ignore[arg-type]
     return [timing for request in requests if (timing := known[request]) is not None]
 
 

@@ -4,15 +4,13 @@ import io
 import os
 import pickle
 import struct
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from trainers.errors import ConfigError
-from trainers.files import replacing
+from trainers.files import remove_left_behind, replacing
 
 LAST, BEST = "last.pt", "best.pt"
 NEXT_BEST = "best.next.pt"
@@ -29,10 +27,7 @@ def save(state: dict[str, Any], path: Path) -> None:
     content = io.BytesIO()
     torch.save(state, content)  # to memory, as what it says of a full disk nobody understands
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left_behind in path.parent.glob(f".{path.stem}.*"):
-        with suppress(FileNotFoundError):
-            if time.time() - left_behind.stat().st_mtime > LEFT_BEHIND_SECONDS:
-                left_behind.unlink()
+    remove_left_behind(path, LEFT_BEHIND_SECONDS)
     with replacing(path) as partial, open(partial, "wb") as file:
         file.write(content.getbuffer())
         file.flush()

@@ -15,7 +15,7 @@ from torch import nn
 
 from trainers import checkpoint
 from trainers.datasets.batches import Batches, batches, normalise
-from trainers.datasets.dataset import SplitName
+from trainers.datasets.dataset import Dataset, SplitName
 from trainers.datasets.registry import check_dataset
 from trainers.device import MOST_HALVINGS, Device, free_memory, in_smaller_parts, is_out_of_memory
 from trainers.ema import Ema
@@ -60,6 +60,7 @@ class Training:
         self.point, config = point, point.config
         self.config = config
         self.device, self.workers = Device.of(config), Workers.current()
+        self.dataset = self._sound_dataset()
         torch.backends.cudnn.deterministic = True
         torch.manual_seed(config.seed)
         self.model = self.device.prepare(self._initial())
@@ -71,18 +72,22 @@ class Training:
         self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(self.device.place.type, enabled=self.device.precision == "fp16")
         self.history: list[Measurement] = []
-        self.dataset = check_dataset(config.data)  # this node may be another than the one that started the sweep
-        if point.fingerprint not in (None, self.dataset.fingerprint):
+
+    def _sound_dataset(self) -> Dataset:
+        """The dataset, checked here: this node may be another than the one that planned the point."""
+        dataset, point = check_dataset(self.config.data), self.point
+        if point.fingerprint not in (None, dataset.fingerprint):
             raise ConfigError(
-                f"{config.data} on {platform.node()} does not hold the images that {point.id} was planned for: they "
-                "have changed since, or this machine has others; put them back, or start a sweep of the new ones"
+                f"{self.config.data} on {platform.node()} does not hold the images that {point.id} was planned for: "
+                "they have changed since, or this machine has others; put them back, or start a sweep of the new ones"
             )
-        damaged = [[image.index for image in split.damaged] for split in self.dataset.splits.values()]
+        damaged = [[image.index for image in split.damaged] for split in dataset.splits.values()]
         if any(other != damaged for other in self.workers.all_of(damaged)):
             raise ConfigError(
-                f"the machines that train {point.id} together find different images of {self.dataset.name} damaged; "
+                f"the machines that train {point.id} together find different images of {dataset.name} damaged; "
                 "replace these images, or give all machines the same ones"
             )
+        return dataset
 
     def _initial(self) -> nn.Module:
         model = build_model(self.config)

@@ -118,8 +118,9 @@ def draw(chart: CurvesInfo) -> Figure:
         axes = figure.add_axes(PLOT_AREA)
         label_axes(axes, "Epoch", "Validation top-1 accuracy (%)")
         ends = np.array([line[-1] for line in chart.lines])
-        # the first epochs may lie below: they score near chance, and would squeeze all others into the top
-        scale_percent(axes, np.concatenate([line[len(line) // 4 :, 1] for line in chart.lines]))
+        # the first quarter may lie below: it begins near chance, and would squeeze all the rest into the top
+        late = [line[line[:, 0] > ends[:, 0].max() / 4, 1] for line in chart.lines]
+        scale_percent(axes, np.concatenate([ends[:, 1], *late]))
         axes.set_xlim(min(line[0, 0] for line in chart.lines), ends[:, 0].max())
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _draw_lines(axes, chart, ends)

@@ -32,6 +32,7 @@ def trained(runs: Path, name: str, *axes: str, epochs: int = 2) -> Plan:
 
 def test_complete_points_are_taken_over_with_rows_measurements_and_checkpoints(tmp_path: Path) -> None:
     before = trained(tmp_path, "before", "lr=0.01,0.02,0.03")
+    (before.points[0].point.folder / ".last.node-1.pt").write_text("left by a process that was killed")
     axes = ("width_mult=0.25", "resolution=16", "lr=0.02,0.01,0.03,0.04")
     plan = make_plan(replace(quick_config(tmp_path, *axes, epochs=2), name="wider"))
 
@@ -47,7 +48,8 @@ def test_complete_points_are_taken_over_with_rows_measurements_and_checkpoints(t
         assert row["reused_from"] == "before"
         assert {**row, "reused_from": None} == latest_rows(before.folder)[id_]
         assert load_measurements(plan.folder)[id_] == load_measurements(before.folder)[id_]
-        assert (plan.folder / "points" / id_ / "best.pt").read_text() == f"before {id_} best.pt"
+        checkpoints = {path.name: path.read_text() for path in (plan.folder / "points" / id_).iterdir()}
+        assert checkpoints == {name: f"before {id_} {name}" for name in ("best.pt", "last.pt")}
 
 
 def test_other_settings_and_the_sweep_itself_are_not_found(tmp_path: Path) -> None:

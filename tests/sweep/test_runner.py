@@ -1,5 +1,6 @@
 """Points as Ray Tune's trials: several workers of one point, and what becomes of their failures."""
 
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -87,3 +88,24 @@ def test_several_workers_start_again_with_smaller_parts_where_the_memory_of_one_
 
     assert tried == [2**i for i in range(num_fits)]
     assert str(runner._cause(failed.value)) == "of it"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_twice_stops_and_a_later_one_ends_the_process(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: stopped.append(1))  # as Ray Tune listens
+    try:
+        with runner._stop_on_signal() as received:
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            assert stopped == [1]
+            monkeypatch.setattr(runner.time, "monotonic", lambda: float("inf"))
+            with pytest.raises(SystemExit, match=str(128 + number)):
+                signal.raise_signal(number)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert received == [number]
+    assert capsys.readouterr().err.count("stopping; ") == 1

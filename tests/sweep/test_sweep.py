@@ -24,6 +24,7 @@ from sweep.config import SweepConfig
 from sweep.environment import write_identity
 from sweep.plan import make_plan
 from sweep.prediction import TimedNetwork, predict
+from sweep.ray_session import global_worker
 from sweep.results import ResultsLog, load_measurements, load_table
 from sweep.sweep import _locked, progress_so_far
 from tests.sweep.conftest import (
@@ -142,8 +143,10 @@ def test_a_second_start_trains_only_what_failed(real_sweep: Sweep, tmp_path: Pat
 
     exit_code, printed = start([*ARGUMENTS, "--runs", str(runs)])
 
+    assert "  2 of 4 points done\n" in printed
     assert "4 points ended, 2 of them already done, 2 failed" in printed
     assert exit_code == 1
+    assert not hasattr(global_worker, "core_worker")  # by which Ray's own processes are ended in time
     assert (folder / "measurements.jsonl").read_bytes() == before
 
 

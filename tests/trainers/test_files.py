@@ -1,11 +1,12 @@
 """Files that are whole or absent."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from trainers.errors import ConfigError
-from trainers.files import replacing, whole_file, write_whole
+from trainers.files import remove_left_behind, replacing, whole_file, write_whole
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
@@ -40,3 +41,39 @@ def test_a_file_that_a_user_asked_for_and_cannot_be_written_is_named(tmp_path: P
         write()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stream_is_written_to_and_a_link_keeps_pointing_to_what_it_names(tmp_path: Path) -> None:
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link.csv", tmp_path / "target.csv"
+    os.mkfifo(pipe)
+    target.write_text("old")
+    link.symlink_to(target)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    for path in (pipe, link):
+        with whole_file(path) as partial:
+            partial.write_text("new")
+
+    assert os.read(reader, 10) == b"new"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_what_killed_processes_left_behind_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    def left_by_a_killed_process(name: str) -> Path:
+        writing = replacing(tmp_path / name)
+        partial = writing.__enter__()
+        partial.write_text("some")
+        return partial.rename(partial.with_name(partial.name.replace(str(os.getpid()), "0")))
+
+    mine, other = left_by_a_killed_process("last.pt"), left_by_a_killed_process("best.pt")
+
+    remove_left_behind(tmp_path / "last.pt", 100.0)
+    assert mine.exists()
+    os.utime(mine, (0, 0))
+    os.utime(other, (0, 0))
+    remove_left_behind(tmp_path / "last.pt", 100.0)
+
+    assert list(tmp_path.iterdir()) == [other]

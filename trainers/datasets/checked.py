@@ -16,7 +16,7 @@ from trainers.datasets.cache import VERSION, cache_folder
 from trainers.datasets.dataset import DamagedImage, Dataset, Split, SplitName
 from trainers.datasets.splits import part
 from trainers.errors import ConfigError, UnreadableImageError, counted, one_line
-from trainers.files import whole_file
+from trainers.files import write_whole
 
 CHECKED_PX = 8
 """Shorter side that images are reduced to once they are decoded; for their pixels nobody asks."""
@@ -91,8 +91,7 @@ def _check(split: Split, path: Path, *, again: bool) -> None:
         return  # another process was faster
     found = _damaged(split, range(len(split)) if known is None else [image.index for image in known])
     if found != known:
-        with whole_file(path) as partial_file:
-            partial_file.write_text(json.dumps([astuple(image) for image in found]))
+        write_whole(path, json.dumps([astuple(image) for image in found]))
 
 
 def _damaged(split: Split, indices: Sequence[int]) -> tuple[DamagedImage, ...]:
