@@ -84,9 +84,9 @@ class PlanArguments(SweepConfig):
     this machine; trains nothing, and writes nothing but `--csv` and these timings."""
 
     csv: Path | None = None
-    """Also write the table to this file, at once: with predictions where they need no networks to be timed."""
+    """Also write the table to this file, at once: with predictions where no network needs to be timed for them."""
     predict: bool = False
-    """Have predictions in the file in any case."""
+    """Have predictions in the file in any case; a budget has them too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -478,8 +478,8 @@ def ui(argv: Sequence[str]) -> int:
         why = (error.strerror or one_line(error)).partition(" (while")[0]
         raise ConfigError(f"cannot listen on {where} ({why}); choose another --port or --host") from error
     from sweep.mlflow_server import serve
+    from sweep.mlflow_store import STORE, DeletedExperimentError, connect, tracking_uri
     from sweep.mlflow_views import view_links
-    from sweep.tracking import STORE, DeletedExperimentError, connect, tracking_uri
 
     store = tracking_uri(arguments.runs, arguments.tracking_uri)
     if store.lower().startswith("http"):

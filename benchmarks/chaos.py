@@ -33,7 +33,7 @@ from sweep.plan import make_plan
 from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.results import MEASUREMENTS, RESULTS, latest_rows, load_measurements
-from sweep.tracking import EXPERIMENT
+from sweep.mlflow_store import EXPERIMENT
 from trainers import checkpoint
 
 from mlflow import MlflowClient  # after sweep.tracking, which sets what MLflow reads

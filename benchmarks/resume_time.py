@@ -28,7 +28,8 @@ from sweep.recorder import Recorder
 from sweep.results import ResultsLog, load_measurements
 from sweep.schedulers import Fifo
 from sweep.environment import write_identity
-from sweep.tracking import Tracker, connect
+from sweep.mlflow_store import connect
+from sweep.tracking import Tracker
 from trainers.measurement import Measurement
 
 EPOCHS = 5

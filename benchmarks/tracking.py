@@ -17,7 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from its checkout, not installed
 
 from benchmarks.trial_overhead import LOGGED, empty_training, plan_of
-from sweep.tracking import Tracker, connect
+from sweep.mlflow_store import connect
+from sweep.tracking import Tracker
 
 from ray.air.integrations.mlflow import MLflowLoggerCallback  # after sweep.tracking, which sets what MLflow reads
 from ray.tune.experiment import Trial

@@ -33,7 +33,8 @@ from sweep.resources import Resources
 from sweep.ray_session import ray_session
 from sweep.runner import run_trials
 from sweep.schedulers import Fifo
-from sweep.tracking import EPOCH_METRICS, Tracker, connect
+from sweep.mlflow_store import connect
+from sweep.tracking import EPOCH_METRICS, Tracker
 from trainers.measurement import Measurement, Point
 
 from ray import tune  # after sweep.runner, which sets what Ray reads when it is imported

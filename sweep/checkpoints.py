@@ -36,7 +36,7 @@ def open_checkpoint(
         ConfigError: it names nothing, or nothing that can be loaded.
     """
     if text.startswith("mlflow:"):
-        from sweep.tracking import find_point_folder  # MLflow takes seconds to import
+        from sweep.mlflow_store import find_point_folder  # MLflow takes seconds to import
 
         return _of_point(find_point_folder(text.removeprefix("mlflow:"), runs, tracking_uri))
     if text.partition(":")[0] in SOURCES and not best:

@@ -100,7 +100,8 @@ class SweepConfig:
     """Train every point with this many seeds, from --train.seed on."""
     scheduler: SchedulerName | None = None
     """Which trials are stopped early: `frontier` stops a setting that another one of the same network surely matches,
-    `fifo` none, `asha` all but the most accurate. Unset: frontier where several points share a network, else fifo."""
+    `fifo` none, `asha` all but the most accurate. Unset: frontier where several settings share a network, but for a
+    promotion; else fifo."""
     promoted: tuple[str, ...] = ()
     """Train these points of an earlier sweep, FOLDER/ID, instead of a space's; `run_sweep.py promote` chooses them."""
     fresh: bool = False

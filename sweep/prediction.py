@@ -31,7 +31,7 @@ DRIVER_SHARE = 1.12
 LOW, HIGH = 0.85, 1.25
 """What a sweep alone on its machine takes lies between these shares of the prediction."""
 NUM_TIMED = 3
-"""Networks of a kind that are timed: the smallest, the largest and as many between them."""
+"""Networks of a kind that are timed: the smallest, the largest, and others evenly between them."""
 NUM_STATES = {"sgd": 1, "rmsprop": 2, "rmsprop_tf": 2, "adamw": 2}
 """Values that an optimiser keeps for each parameter."""
 Kind = tuple[object, ...]

@@ -17,8 +17,8 @@ from mlflow.models import infer_signature
 
 from sweep.checkpoints import open_checkpoint
 from sweep.environment import read_identity
+from sweep.mlflow_store import Store, connect, reaching, tracking_uri
 from sweep.results import latest_rows
-from sweep.tracking import Store, connect, reaching, tracking_uri
 from trainers.errors import ConfigError, one_line
 from trainers.export import example_and_logits, metadata
 

@@ -117,7 +117,8 @@ def run(
         if found:
             names = ", ".join(sorted({folder.name for folder in found.values()}))
             say(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
-        from sweep.tracking import Tracker, check_store, connect, tracking_uri  # MLflow takes seconds to import
+        from sweep.mlflow_store import check_store, connect, tracking_uri  # MLflow takes seconds to import
+        from sweep.tracking import Tracker
 
         uri = tracking_uri(config.runs, config.tracking_uri)
         check_store(uri)

@@ -11,8 +11,8 @@ import pytest
 from mlflow import MlflowClient
 
 from sweep.checkpoints import open_checkpoint, open_untrained, point_folder
+from sweep.mlflow_store import FOLDER, connect
 from sweep.results import RESULTS, latest_rows
-from sweep.tracking import FOLDER, connect
 from tests.sweep.conftest import Sweep
 from trainers.checkpoint import BEST, load
 from trainers.errors import ConfigError

@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from playwright.sync_api import Browser, expect
 
-from sweep.tracking import EXPERIMENT, tracking_uri
+from sweep.mlflow_store import EXPERIMENT, tracking_uri
 from tests.conftest import complaints
 from tests.sweep.conftest import Sweep
 

@@ -1,7 +1,6 @@
 """The tracker mirrors a sweep into a real MLflow store: complete, once, and again after a restart."""
 
 import re
-import shutil
 import threading
 from collections.abc import Callable
 from itertools import count
@@ -13,21 +12,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from sweep.mlflow_views import VIEWS, view_links, view_tags
+from sweep.mlflow_store import connect, tracking_uri
+from sweep.mlflow_views import VIEWS, view_links
 from sweep.plan import Plan
 from sweep.results import ResultsLog, latest_rows, load_measurements
-from sweep.tracking import (
-    COSTS,
-    EPOCH_METRICS,
-    DeletedExperimentError,
-    Tracker,
-    _Pending,
-    check_store,
-    connect,
-    tracking_uri,
-)
+from sweep.tracking import COSTS, EPOCH_METRICS, Tracker, _Pending
 from tests.sweep.conftest import measurement, open_recorder, quick_plan
-from trainers.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +27,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     uri = tracking_uri(runs, None)
     connect(uri, runs)
     return uri, runs
-
-
-@pytest.fixture
-def old_store(store: tuple[str, Path], tmp_path: Path) -> str:
-    """The URI of a copy that a test may change."""
-    return f"sqlite:///{shutil.copy(store[0].removeprefix('sqlite:///'), tmp_path / 'old.db')}"
 
 
 @pytest.fixture
@@ -321,53 +305,6 @@ def test_what_ended_and_starts_again_before_it_is_written_runs() -> None:
     assert ended.followed_by(again).status == "RUNNING"
     assert ended.followed_by(_Pending(tags={"lost": "late"})).status == "FINISHED"
     assert again.followed_by(ended).status == "FINISHED"
-
-
-def test_a_server_that_is_not_there_is_one_clear_error_without_its_password() -> None:
-    with pytest.raises(ConfigError) as error:
-        check_store("http://user:secret@127.0.0.1:1")
-
-    said = "MLflow cannot be reached at http://127.0.0.1:1: [Errno 111] Connection refused; start it, or choose"
-    assert str(error.value).startswith(said)
-
-
-def test_a_database_that_cannot_be_opened_is_one_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_text("not a database, but long enough to look at" * 10)
-
-    with pytest.raises(ConfigError, match=r"^MLflow cannot be reached at sqlite:.*: .*file is not a database"):
-        connect(f"sqlite:///{tmp_path}/mlflow.db", tmp_path)
-
-
-def test_the_environment_names_the_store_unless_the_user_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tracking_uri(tmp_path, None) == f"sqlite:///{tmp_path}/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://env")
-    assert tracking_uri(tmp_path, None) == "http://env"
-    assert tracking_uri(tmp_path, "http://flag") == "http://flag"
-
-
-def test_an_experiment_of_an_earlier_version_gets_its_views_and_keeps_its_description(
-    old_store: str, tmp_path: Path
-) -> None:
-    client = MlflowClient(old_store)
-    id_ = connect(old_store, tmp_path).experiment_id
-    client.set_experiment_tag(id_, "mlflow.note.content", "ours")
-    for name in view_tags():
-        client.delete_experiment_tag(id_, name)
-    assert not view_tags().keys() & client.get_experiment(id_).tags.keys()
-
-    connect(old_store, tmp_path)
-
-    tags = client.get_experiment(id_).tags
-    assert tags["mlflow.note.content"] == "ours"
-    assert {name: tags[name] for name in view_tags()} == view_tags()
-
-
-def test_a_deleted_experiment_is_named_with_what_restores_it(old_store: str, tmp_path: Path) -> None:
-    MlflowClient(old_store).delete_experiment(connect(old_store, tmp_path).experiment_id)
-
-    for look in (check_store, lambda uri: connect(old_store, tmp_path)):
-        with pytest.raises(DeletedExperimentError, match=r"^the experiment mobilenet-sweep of .* was deleted; restore"):
-            look(old_store)
 
 
 def test_views_show_what_points_have(start: Callable[..., tuple[Tracker, Plan]], store: tuple[str, Path]) -> None:
