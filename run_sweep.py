@@ -262,7 +262,7 @@ def run_and_report(config: SweepConfig, again: str) -> int:
 
     published = ["--published", config.published] if config.published else []
     again_report = [sys.executable, str(Path(__file__).resolve()), "report", str(plan.folder), *published]
-    outcome = run(config, plan, console=console, report=report_and_print, report_command=again_report)
+    outcome = run(plan, console=console, report=report_and_print, report_command=again_report)
     print(outcome.summary())
     if outcome.tracking_error:
         print(f"MLflow lacks {outcome.tracking_error}; the same command again sends it")
@@ -284,6 +284,7 @@ def plan(argv: Sequence[str]) -> int:
     """Print every point of the sweep with its cost."""
     arguments = parse_sweep(argv, PlanArguments, "plan", PlanArguments.__doc__ or "")
     from analysis.comparison import check_source
+    from sweep.held import Held
     from sweep.plan import make_plan
     from sweep.prediction import byte_size
     from sweep.sweep import forecast_of, progress_so_far
@@ -294,12 +295,8 @@ def plan(argv: Sequence[str]) -> int:
     planned = make_plan(arguments)
     if arguments.csv is not None:
         check_writable(arguments.csv)
-    predicted = forecast_of(
-        arguments,
-        planned,
-        say_aside,
-        may_time=arguments.predict or arguments.csv is None,
-    )
+    held = Held.read(planned)
+    predicted = forecast_of(held, say_aside, may_time=arguments.predict or arguments.csv is None)
     table = planned.table()
     cells = {name: (table[column] / 1e6).map("{:.3f}".format) for name, column in COSTS.items()}
     if predicted:
@@ -318,7 +315,7 @@ def plan(argv: Sequence[str]) -> int:
         print(predicted.said)
     if arguments.train.data in DATASETS and arguments.train.num_classes is None:
         print("costs are for the classes of this dataset; --train.num-classes 1000 gives those of the published tables")
-    print(progress_so_far(arguments, planned))
+    print(progress_so_far(held))
     return 0
 
 

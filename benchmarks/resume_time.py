@@ -48,7 +48,7 @@ def finish(num_points: int, runs: Path) -> None:
     config = parse_sweep(arguments_of(num_points, runs), SweepConfig, "", "")
     plan = make_plan(config)
     plan.folder.mkdir(parents=True)
-    identity = write_identity(config, plan)
+    identity = write_identity(plan)
     tracker = Tracker(connect(f"sqlite:///{runs / 'mlflow.db'}", runs), plan, sweep_id=identity["sweep_id"], tags={})
     with closing(ResultsLog(plan.folder)) as log:
         recorder = Recorder(log, [tracker], Queue(Fifo(), plan.points[:-1]), {})

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from sweep.config import SweepConfig
 from sweep.plan import Plan
 from trainers.datasets.dataset import Dataset, Split
 from trainers.datasets.registry import check_dataset, load_dataset
@@ -15,16 +14,16 @@ from trainers.files import replacing
 LIST = "damaged_images.csv"
 
 
-def without_damaged_images(plan: Plan, config: SweepConfig, announce: Callable[[str], None]) -> Plan:
+def without_damaged_images(plan: Plan, announce: Callable[[str], None]) -> Plan:
     """`plan` on the images that can be decoded, for which every image of its datasets is decoded once on this machine.
 
     Raises:
-        ConfigError: more than `config.max_damaged` of a split is damaged.
+        ConfigError: more than `max_damaged` of a split is damaged.
     """
     for data in dict.fromkeys(point.config.data for point in plan.points):
-        _refuse_too_many(check_dataset(data, announce, again=True), config.max_damaged)
+        _refuse_too_many(check_dataset(data, announce, again=True), plan.config.max_damaged)
     points = tuple(replace(point, dataset=load_dataset(point.config.data)) for point in plan.points)
-    return replace(plan, dataset=load_dataset(config.train.data), points=points)
+    return replace(plan, dataset=load_dataset(plan.config.train.data), points=points)
 
 
 def list_damaged(plan: Plan) -> str | None:

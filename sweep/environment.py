@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sweep.config import SweepConfig, to_json
+from sweep.config import to_json
 from sweep.plan import Plan
 from sweep.rows import NAME, NUMBER, TEXT, Column, damage_of
 from trainers.datasets.dataset import Dataset
@@ -41,7 +41,7 @@ PACKAGES = (
 )
 
 
-def write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
+def write_identity(plan: Plan) -> dict[str, Any]:
     """Write `config.json` and `environment.json`; the environment, with the sweep's id kept from an earlier start."""
     path = plan.folder / ENVIRONMENT
     new: dict[str, Any] = {"sweep_id": f"{plan.name}-{secrets.token_hex(4)}", "created_at": time.time()}
@@ -53,7 +53,7 @@ def write_identity(config: SweepConfig, plan: Plan) -> dict[str, Any]:
         "fingerprint": plan.dataset.fingerprint,
         **environment(plan.dataset),
     }
-    for file, content in ((path, identity), (plan.folder / CONFIG, to_json(config))):
+    for file, content in ((path, identity), (plan.folder / CONFIG, to_json(plan.config))):
         write_whole(file, json.dumps(content, indent=2) + "\n")
     return identity
 

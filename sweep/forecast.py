@@ -37,7 +37,6 @@ class Forecast:
 
 
 def forecast(
-    config: SweepConfig,
     held: Held,
     found: Iterable[str],
     machine: Machine,
@@ -53,7 +52,7 @@ def forecast(
     Raises:
         ConfigError: a budget allows no point, or there is one and nothing can be predicted.
     """
-    start, plan = time.monotonic(), held.plan
+    start, plan, config = time.monotonic(), held.plan, held.plan.config
     missing, num_proposals = held.missing(found), held.num_proposals
     has_budget = config.time_budget or config.max_device_hours
     try:

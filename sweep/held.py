@@ -3,11 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from sweep.config import load_config
+from sweep.environment import CONFIG, read_identity
 from sweep.plan import Plan, PlannedPoint
 from sweep.results import MEASUREMENTS, RESULTS, latest_rows, load_measurements
-from trainers.errors import counted
+from sweep.reuse import find_trained
+from trainers.cost import network_key
+from trainers.errors import ConfigError, counted
 from trainers.measurement import Measurement
 
 T = TypeVar("T")
@@ -28,18 +33,18 @@ class Held:
     """Of the logs when they were read: their sizes, as they only grow."""
 
     @classmethod
-    def read(cls, plan: Plan, scheduler: str) -> Self:
+    def read(cls, plan: Plan) -> Self:
         """What the logs in the plan's folder say now.
 
         Raises:
             ConfigError: they are damaged.
         """
         version = _version(plan)  # first: what is written meanwhile makes it out of date
-        return cls(plan, scheduler, latest_rows(plan.folder), load_measurements(plan.folder), version)
+        return cls(plan, scheduler_name(plan), latest_rows(plan.folder), load_measurements(plan.folder), version)
 
     def now(self) -> Self:
         """What the logs say now; they are read again only if they have changed."""
-        return self if _version(self.plan) == self.version else self.read(self.plan, self.scheduler)
+        return self if _version(self.plan) == self.version else self.read(self.plan)
 
     def none(self) -> Self:
         """The same with nothing held."""
@@ -88,6 +93,60 @@ class Held:
     def num_proposals(self) -> int:
         """How many of these are yet to be chosen."""
         return self.num_missing if self.plan.adaptive else 0
+
+    def elsewhere(self) -> dict[str, Path]:
+        """The missing points that another sweep has trained: id to its folder; none where all are wanted fresh."""
+        config = self.plan.config
+        return {} if config.fresh else find_trained(self.missing(), config.runs, self.plan.folder)
+
+    def refuse_other_sweep(self) -> None:
+        """Raise a ConfigError if the folder holds points that are not of this sweep, or is damaged."""
+        another = self.other_sweep()
+        if another:
+            raise ConfigError(another)
+
+    def other_sweep(self) -> str:
+        """That the folder holds points that are not of this sweep, with the differences; "" if it does not.
+
+        A sweep may be widened: all that the folder holds is kept then.
+
+        Raises:
+            ConfigError: what the folder holds is damaged.
+        """
+        plan = self.plan
+        begun = {*self.logged, *(path.name for path in plan.folder.glob("points/*"))}
+        path = plan.folder / CONFIG
+        if not path.is_file():
+            return ""
+        then, now = load_config(path).defining, plan.config.defining
+        saved = read_identity(plan.folder)["fingerprint"]
+        if begun and not plan.adaptive and saved == plan.dataset.fingerprint and plan.holds(begun):
+            return ""
+        if plan.adaptive:
+            then["num_samples"] = now["num_samples"]  # more of the same
+        differences = [f"{n} was {_said(then[n])}, is {_said(now[n])}" for n in now if then[n] != now[n]]
+        if saved != plan.dataset.fingerprint:
+            differences.append(f"the dataset's fingerprint was {saved}, is {plan.dataset.fingerprint}")
+        if not differences and begun and not plan.adaptive:
+            differences.append(f"the points of {plan.config.space} have changed in the code")
+        if not differences:
+            return ""
+        return f"{plan.folder} holds another sweep ({'; '.join(differences)}); choose another --name"
+
+
+def scheduler_name(plan: Plan) -> str:
+    """The scheduler of the sweep; unless one is named, `frontier` where several settings share a network."""
+    if plan.config.scheduler is not None:
+        return plan.config.scheduler
+    settings = {(network_key(p.config), replace(p.config, seed=0, width_mult=1.0)) for p in plan.points}
+    shared = len(settings) > len({network for network, _ in settings})
+    drawn = plan.adaptive and plan.num_points > len(settings)
+    return "frontier" if (shared or drawn) and not plan.config.promoted else "fifo"
+
+
+def _said(value: object) -> str:
+    """A setting's value as its user wrote it."""
+    return "unset" if value in (None, ()) else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _version(plan: Plan) -> tuple[int, ...]:

@@ -21,7 +21,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search_spaces.space import Choice, SearchSpace
 from sweep.accuracy_model import AccuracyModel, Floats, expected_improvement
-from sweep.config import SweepConfig
 from sweep.distributions import distribution, draw, optuna_value
 from sweep.plan import Plan, PlannedPoint
 from trainers.config import TrainConfig
@@ -42,9 +41,7 @@ STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED"
 class OptunaSampler:
     """A sampler of `sweep.queue`: proposes each combination of the plan at most once."""
 
-    def __init__(
-        self, config: SweepConfig, plan: Plan, space: SearchSpace, device_hours: Mapping[str, float] | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, space: SearchSpace, device_hours: Mapping[str, float] | None = None) -> None:
         """Open or create the study in the plan's folder.
 
         With `device_hours`, of the plan's points by their ids, it proposes what `config.max_device_hours` allows.
@@ -53,6 +50,7 @@ class OptunaSampler:
             ConfigError: it is damaged.
         """
         self._plan = plan
+        config = plan.config
         self._costs = config.costs
         self._device_hours = device_hours or {}
         self._hours_left = config.max_device_hours or math.inf

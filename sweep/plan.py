@@ -3,10 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -75,13 +74,12 @@ class Plan:
     dropped: tuple[str, ...]
     """What was left out, and why."""
     dataset: Dataset
-    trainer: str
-    defining: Mapping[str, Any]
-    """The settings of the sweep that decide its points."""
+    config: SweepConfig
+    """What was planned."""
 
     def point(self, config: TrainConfig) -> PlannedPoint:
         """The point of these settings in this sweep."""
-        return _planned(config, self.trainer, self.folder, label=_label(config, self.varied))
+        return _planned(config, self.config.trainer, self.folder, label=_label(config, self.varied))
 
     def holds(self, ids: Iterable[str]) -> bool:
         """Whether all these points are among those of the plan, which must not be adaptive."""
@@ -154,8 +152,7 @@ def make_plan(config: SweepConfig) -> Plan:
         drawn=tuple(space.distributions) if adaptive else (),
         dropped=(*caps.dropped, *twins),
         dataset=dataset,
-        trainer=config.trainer,
-        defining=config.defining,
+        config=config,
     )
 
 

@@ -1,24 +1,23 @@
 """A sweep from its plan to its results log: the folder, its lock, what is left to do, and who listens."""
 
 import os
-import platform
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from sweep.axes import effective_space
-from sweep.config import SweepConfig, load_config
+from sweep.config import SweepConfig
 from sweep.damaged import list_damaged, without_damaged_images
-from sweep.environment import CONFIG, read_identity, write_identity
+from sweep.environment import write_identity
 from sweep.forecast import Forecast, deadline, forecast, seconds_alive
 from sweep.held import Held
 from sweep.live_report import LiveReport
+from sweep.lock import locked
 from sweep.plan import Plan
 from sweep.prediction import budget
 from sweep.progress import Progress, duration
@@ -29,14 +28,12 @@ from sweep.results import ResultsLog, cut_off_notes, latest_rows
 from sweep.reuse import find_trained, take_over
 from sweep.schedulers import ASHA_WARNING, SCHEDULERS
 from sweep.timings import Machine, this_machine
-from trainers.cost import network_key
-from trainers.errors import ConfigError, counted, one_line
+from trainers.errors import ConfigError, counted
 from trainers.files import nearest_folder
 from trainers.registry import TRAINERS
 
 READY_FOR_NODES = 200
 """Trials that wait for nodes to join a cluster: as many as Ray Tune itself keeps for its autoscaler."""
-LOCK, DRIVER = ".lock", ".driver"
 RAY_FILES = ".ray"
 """Subfolder of a sweep for what Ray writes and nobody reads."""
 
@@ -79,9 +76,7 @@ class Outcome:
         return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed{taken}"
 
 
-def run(
-    config: SweepConfig, plan: Plan, *, console: Console, report: Callable[[Path], Path], report_command: Sequence[str]
-) -> Outcome:
+def run(plan: Plan, *, console: Console, report: Callable[[Path], Path], report_command: Sequence[str]) -> Outcome:
     """Train what is missing of `plan`, log it, mirror it to MLflow, and attach what `report(folder)` wrote.
 
     While it trains, `report_command` writes the report now and then, in a process of its own.
@@ -93,53 +88,45 @@ def run(
         ConfigError: the folder holds another sweep or another process writes to it, too many images are damaged, the
             cluster or MLflow cannot be reached, or a trial asks for more than a node has. Nothing was started then.
     """
+    config = plan.config
 
     def say(line: str) -> None:
         console.print(line, soft_wrap=True)
 
     _check_writable(config.runs)
-    held = Held.read(plan, scheduler_name(config, plan))
-    _refuse_other_sweep(held, config)
+    held = Held.read(plan)
+    held.refuse_other_sweep()
     with ExitStack() as stack:
-        stack.enter_context(_locked(plan.folder))
+        stack.enter_context(locked(plan.folder))
         held = held.now()
-        _refuse_other_sweep(held, config)  # again: another driver may have ended since
-        found = _elsewhere(config, held)
+        held.refuse_other_sweep()  # again: another driver may have ended since
+        found = held.elsewhere()
         needs_training = held.num_missing > len(found)
         if needs_training:
-            plan = without_damaged_images(plan, config, say)
+            plan = without_damaged_images(plan, say)
             held = replace(held, plan=plan)
-        say(plan.summary)
-        if held.ended or held.begun:
-            say(f"  {held.said}")
-        if held.scheduler == "asha":
-            say(f"warning: {ASHA_WARNING}")
-        if found:
-            names = ", ".join(sorted({folder.name for folder in found.values()}))
-            say(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
+        _announce(held, found, say)
         from sweep.mlflow_store import check_store, connect, tracking_uri  # MLflow takes seconds to import
         from sweep.tracking import Tracker
 
         uri = tracking_uri(config.runs, config.tracking_uri)
         check_store(uri)
-        resources, predicted = _prepare(config, held, found, say, stack) if needs_training else (None, None)
+        resources, predicted = _prepare(held, found, say, stack) if needs_training else (None, None)
         store = connect(uri, config.runs)
-        identity = write_identity(config, plan)
-        for note in cut_off_notes(plan.folder):
-            print(note, file=sys.stderr, flush=True)
-        left_out = list_damaged(plan) if needs_training else None
-        if left_out:
-            say(left_out)
-        with closing(ResultsLog(plan.folder)) as log:  # which also cuts off a line that was
-            take_over(found, held.missing(), log)
+        identity = _begin(held, found, say, lists_damaged=needs_training)
         held = held.now()
-        ended, id_ = list(held.ended.values()), identity["sweep_id"]
-        tracker = Tracker(store, plan, sweep_id=id_, tags=_tags(identity), ended=ended, history=held.history)
+        tracker = Tracker(
+            store,
+            plan,
+            sweep_id=identity["sweep_id"],
+            tags=_tags(identity),
+            ended=list(held.ended.values()),
+            history=held.history,
+        )
         try:
-            end = deadline(config, predicted)
             with LiveReport(report_command, lambda: tracker.attach(plan.folder / "report")) as live:
                 listeners = [tracker, live]
-                left = _train(config, held, resources, listeners, console, predicted, end) if resources else _Left()
+                left = _train(held, resources, listeners, console, predicted) if resources else _Left()
             cut = predicted.cut_ids if predicted else set[str]()
             now = replace(held, logged=latest_rows(plan.folder)) if resources else held
             rows = [row for id_, row in now.rows.items() if id_ not in left.ids | cut]
@@ -163,62 +150,75 @@ def run(
     )
 
 
-def progress_so_far(config: SweepConfig, plan: Plan) -> str:
+def progress_so_far(held: Held) -> str:
     """One line: what the plan's folder holds already, and other sweeps.
 
     Raises:
         ConfigError: what the folder holds is damaged.
     """
-    held = Held.read(plan, scheduler_name(config, plan))
-    another = _other_sweep(held, config)
+    another = held.other_sweep()
     if another:
         return another
-    found = _elsewhere(config, held)
+    found = held.elsewhere()
     elsewhere = f", {len(found)} in other sweeps" if found else ""
-    return f"{held.said} in {plan.folder}{elsewhere}"
+    return f"{held.said} in {held.plan.folder}{elsewhere}"
 
 
-def scheduler_name(config: SweepConfig, plan: Plan) -> str:
-    """The scheduler of the sweep; unless one is named, `frontier` where several settings share a network."""
-    if config.scheduler is not None:
-        return config.scheduler
-    settings = {(network_key(p.config), replace(p.config, seed=0, width_mult=1.0)) for p in plan.points}
-    shared = len(settings) > len({network for network, _ in settings})
-    drawn = plan.adaptive and plan.num_points > len(settings)
-    return "frontier" if (shared or drawn) and not config.promoted else "fifo"
-
-
-def forecast_of(
-    config: SweepConfig, plan: Plan, announce: Callable[[str], None], *, may_time: bool = True
-) -> Forecast | None:
-    """What is left to train of `plan` will cost; of a plan whose folder holds another sweep, all of it.
+def forecast_of(held: Held, announce: Callable[[str], None], *, may_time: bool = True) -> Forecast | None:
+    """What is left to train will cost; where the folder holds another sweep, all of the plan.
 
     Raises:
         ConfigError: a budget allows no point, or there is one and nothing can be predicted; no cluster at the address;
             what the folder holds is damaged.
     """
-    held = Held.read(plan, scheduler_name(config, plan))
-    if _other_sweep(held, config):
+    if held.other_sweep():
         held = held.none()
-    with _ray(config) if config.address else nullcontext((None, this_machine())) as (_, machine):
-        return forecast(config, held, _elsewhere(config, held), machine, announce=announce, may_time=may_time)
+    with _ray(held.plan.config) if held.plan.config.address else nullcontext(this_machine()) as machine:
+        return forecast(held, held.elsewhere(), machine, announce=announce, may_time=may_time)
+
+
+def _announce(held: Held, found: Mapping[str, Path], say: Callable[[str], None]) -> None:
+    """Say what the sweep is, and what is done of it, here and elsewhere."""
+    say(held.plan.summary)
+    if held.ended or held.begun:
+        say(f"  {held.said}")
+    if held.scheduler == "asha":
+        say(f"warning: {ASHA_WARNING}")
+    if found:
+        names = ", ".join(sorted({folder.name for folder in found.values()}))
+        say(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
 
 
 def _prepare(
-    config: SweepConfig, held: Held, found: Mapping[str, Path], say: Callable[[str], None], stack: ExitStack
+    held: Held, found: Mapping[str, Path], say: Callable[[str], None], stack: ExitStack
 ) -> tuple[Resources, Forecast | None]:
     """Start Ray, and say what the sweep will cost: before Ray takes its part of this machine, or on the cluster."""
+    config = held.plan.config
 
     def predict(machine: Machine) -> Forecast | None:
-        made = forecast(config, held, found, machine, announce=say)
+        made = forecast(held, found, machine, announce=say)
         if made:
             say(made.said)
         return made
 
     predicted = None if config.address else predict(this_machine())
     say("starting Ray, MLflow and the workers ...")
-    resources, machine = stack.enter_context(_ray(config))
-    return resources, predict(machine) if config.address else predicted
+    machine = stack.enter_context(_ray(config))
+    return trial_resources(config, machine.nodes), predict(machine) if config.address else predicted
+
+
+def _begin(held: Held, found: Mapping[str, Path], say: Callable[[str], None], *, lists_damaged: bool) -> dict[str, Any]:
+    """Write to the folder what the sweep is, and what is `found` elsewhere; the identity."""
+    plan = held.plan
+    identity = write_identity(plan)
+    for note in cut_off_notes(plan.folder):
+        print(note, file=sys.stderr, flush=True)
+    left_out = list_damaged(plan) if lists_damaged else None
+    if left_out:
+        say(left_out)
+    with closing(ResultsLog(plan.folder)) as log:  # which also cuts off a line that was
+        take_over(found, held.missing(), log)
+    return identity
 
 
 def _check_writable(folder: Path) -> None:
@@ -228,11 +228,6 @@ def _check_writable(folder: Path) -> None:
         raise ConfigError(
             f"cannot write to {folder}: {nearest} is not a folder that you may write to; choose other --runs"
         )
-
-
-def _elsewhere(config: SweepConfig, held: Held) -> dict[str, Path]:
-    """The missing points that another sweep has trained: id to its folder."""
-    return {} if config.fresh else find_trained(held.missing(), config.runs, held.plan.folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,19 +244,18 @@ class _Left:
 
 
 def _train(
-    config: SweepConfig,
     held: Held,
     resources: Resources,
     listeners: Sequence[Listener],
     console: Console,
     predicted: Forecast | None,
-    end: float | None,
 ) -> _Left:
-    """Train what is missing but what is `predicted` to exceed a budget, until `end` on the monotonic clock."""
+    """Train what is missing but what is `predicted` to exceed a budget, until the time budget is over."""
     from sweep.runner import run_trials  # Ray takes seconds to import
 
-    plan = held.plan
-    queue, total = _queue(config, held, predicted, end)
+    plan, config = held.plan, held.plan.config
+    queue = _queue(held, predicted)
+    total = plan.num_points - len(predicted.cut if predicted else ())
     waiting, adaptive = queue.waiting, plan.adaptive
     num_ended = total - queue.num_proposals - len(waiting)
     progress = Progress(waiting, total, console, num_ended=num_ended, earlier=list(held.rows.values()))
@@ -284,8 +278,8 @@ def _train(
     return _Left(num_points=num_points, ids=ids, ended_by=ended_by, signal=signal)
 
 
-def _queue(config: SweepConfig, held: Held, predicted: Forecast | None, end: float | None) -> tuple[Queue, int]:
-    """What is to be trained, and how many points the sweep has without those that a budget leaves out."""
+def _queue(held: Held, predicted: Forecast | None) -> Queue:
+    """What is to be trained."""
     plan, scheduler, sampler = held.plan, SCHEDULERS[held.scheduler](), None
     cut = predicted.cut_ids if predicted else set[str]()
     missing, known = held.missing(), plan.points
@@ -295,7 +289,7 @@ def _queue(config: SweepConfig, held: Held, predicted: Forecast | None, end: flo
         hours = (
             {point.id: predicted.prediction.device_hours([point.id]) for point in plan.points} if predicted else None
         )
-        sampler = OptunaSampler(config, plan, effective_space(config), hours)
+        sampler = OptunaSampler(plan, effective_space(plan.config), hours)
         missing = sampler.go_on(held.ended)
         known = sampler.points
     waiting = {point.id for point in missing}
@@ -304,87 +298,17 @@ def _queue(config: SweepConfig, held: Held, predicted: Forecast | None, end: flo
         scheduler.add(point, held.history.get(point.id, []), state)
     num_proposals = plan.num_points - len(known) if sampler else 0
     missing = [point for point in missing if point.id not in cut]
-    return Queue(scheduler, missing, sampler, num_proposals, end, config.max_failures), plan.num_points - len(cut)
+    end = deadline(plan.config, predicted)
+    return Queue(scheduler, missing, sampler, num_proposals, end, plan.config.max_failures)
 
 
 @contextmanager
-def _ray(config: SweepConfig) -> Generator[tuple[Resources, Machine]]:
-    """A Ray session: the resources of each trial in it, and its nodes."""
+def _ray(config: SweepConfig) -> Generator[Machine]:
+    """A Ray session, by its nodes."""
     from sweep.ray_session import cluster, ray_session  # Ray takes seconds to import
 
     with ray_session(config):
-        machine = cluster()
-        yield trial_resources(config, machine.nodes), machine
-
-
-@contextmanager
-def _locked(folder: Path) -> Generator[None]:
-    """Hold the folder against a second driver, which is told by whom; the lock of a dead one is free.
-
-    A folder to which nothing was written is gone afterwards.
-    """
-    made = [path for path in (folder, folder.parent) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder}: {one_line(error)}; choose other --runs") from error
-    driver = folder / DRIVER
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            driver.write_text(f"process {os.getpid()} on {platform.node()}")
-            try:
-                yield
-            finally:
-                driver.unlink(missing_ok=True)
-                if [path.name for path in folder.iterdir()] == [LOCK]:
-                    (folder / LOCK).unlink()
-                    with suppress(OSError):  # not empty
-                        for path in made:
-                            path.rmdir()
-    except Timeout:
-        who = driver.read_text() if driver.is_file() else "another process"
-        raise ConfigError(f"{who} is writing to {folder}; wait for it, or choose another --name") from None
-
-
-def _refuse_other_sweep(held: Held, config: SweepConfig) -> None:
-    """Raise a ConfigError if the folder holds points that are not of this sweep, or is damaged."""
-    another = _other_sweep(held, config)
-    if another:
-        raise ConfigError(another)
-
-
-def _other_sweep(held: Held, config: SweepConfig) -> str:
-    """That the folder holds points that are not of this sweep, with the differences; "" if it does not.
-
-    A sweep may be widened: all that the folder holds is kept then.
-
-    Raises:
-        ConfigError: what the folder holds is damaged.
-    """
-    plan = held.plan
-    begun = {*held.logged, *(path.name for path in plan.folder.glob("points/*"))}
-    path = plan.folder / CONFIG
-    if not path.is_file():
-        return ""
-    then, now = load_config(path).defining, config.defining
-    saved = read_identity(plan.folder)["fingerprint"]
-    if begun and not plan.adaptive and saved == plan.dataset.fingerprint and plan.holds(begun):
-        return ""
-    if plan.adaptive:
-        then["num_samples"] = now["num_samples"]  # more of the same
-    differences = [f"{n} was {_said(then[n])}, is {_said(now[n])}" for n in now if then[n] != now[n]]
-    if saved != plan.dataset.fingerprint:
-        differences.append(f"the dataset's fingerprint was {saved}, is {plan.dataset.fingerprint}")
-    if not differences and begun and not plan.adaptive:
-        differences.append(f"the points of {config.space} have changed in the code")
-    if not differences:
-        return ""
-    return f"{plan.folder} holds another sweep ({'; '.join(differences)}); choose another --name"
-
-
-def _said(value: object) -> str:
-    """A setting's value as its user wrote it."""
-    return "unset" if value in (None, ()) else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        yield cluster()
 
 
 def _tags(identity: Mapping[str, Any]) -> dict[str, str]:

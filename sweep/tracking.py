@@ -257,7 +257,9 @@ class Tracker:
         else:
             run = self._client.create_run(self._experiment_id, tags=self._tags, run_name=self._plan.name)
         if not run.data.params:  # an earlier attempt may have come no further
-            fixed = {n: v for n, v in self._plan.defining.items() if n.removeprefix("train.") not in self._plan.varied}
+            fixed = {
+                n: v for n, v in self._plan.config.defining.items() if n.removeprefix("train.") not in self._plan.varied
+            }
             params = [Param(name, str(value)) for name, value in fixed.items()]
             self._client.log_batch(run.info.run_id, params=params)
         return run.info.run_id

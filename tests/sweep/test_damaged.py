@@ -41,7 +41,7 @@ def config(tmp_path: Path, folder: Path, max_damaged: float) -> SweepConfig:
 
 
 def checked(config: SweepConfig, announced: list[str]) -> Plan:
-    plan = without_damaged_images(make_plan(config), config, announced.append)
+    plan = without_damaged_images(make_plan(config), announced.append)
     plan.folder.mkdir(parents=True, exist_ok=True)
     return plan
 

@@ -32,9 +32,9 @@ def test_what_is_left_is_predicted_and_every_point_is_in_the_table(tmp_path: Pat
     history = {points[0].id: [measurement(points[0], epoch) for epoch in range(1, 10)]}
 
     ids = [point.id for point in points]
-    whole = forecast(config, Held(plan, "fifo", {}, {}), ids[1:], this_machine(), announce=print)
-    rest = forecast(config, Held(plan, "fifo", {}, history), ids[1:], this_machine(), announce=print)
-    none = forecast(config, Held(plan, "fifo", {}, {}), ids, this_machine(), announce=print)
+    whole = forecast(Held(plan, "fifo", {}, {}), ids[1:], this_machine(), announce=print)
+    rest = forecast(Held(plan, "fifo", {}, history), ids[1:], this_machine(), announce=print)
+    none = forecast(Held(plan, "fifo", {}, {}), ids, this_machine(), announce=print)
 
     assert whole
     assert rest
@@ -48,9 +48,9 @@ def test_what_is_left_is_predicted_and_every_point_is_in_the_table(tmp_path: Pat
 def test_points_that_are_yet_to_be_chosen_are_taken_evenly(tmp_path: Path) -> None:
     config = quick_config(tmp_path, "width_mult=0.25,0.5,1.0", epochs=1)
     chosen = replace(config, sampler="optuna", num_samples=9)
-    every = forecast(config, Held(make_plan(config), "fifo", {}, {}), [], this_machine(), announce=print)
+    every = forecast(Held(make_plan(config), "fifo", {}, {}), [], this_machine(), announce=print)
 
-    nine = forecast(chosen, Held(make_plan(chosen), "fifo", {}, {}), [], this_machine(), announce=print)
+    nine = forecast(Held(make_plan(chosen), "fifo", {}, {}), [], this_machine(), announce=print)
 
     assert every
     assert nine
@@ -63,19 +63,20 @@ def test_what_cannot_be_predicted_is_said_and_stops_only_a_budget(tmp_path: Path
     held = Held(make_plan(config), "fifo", {}, {})
     said: list[str] = []
 
-    assert forecast(config, held, [], this_machine(), announce=said.append) is None
+    assert forecast(held, [], this_machine(), announce=said.append) is None
 
     assert said[0].startswith("no prediction: a trial is to have 4096 CPUs")
     for budget in ({"time_budget": 1e6}, {"max_device_hours": 1e6}):
+        held = Held(make_plan(replace(config, **budget)), "fifo", {}, {})
         with pytest.raises(ConfigError, match="a trial is to have 4096 CPUs"):
-            forecast(replace(config, **budget), held, [], this_machine(), announce=said.append)
+            forecast(held, [], this_machine(), announce=said.append)
 
 
 def test_too_little_room_for_checkpoints_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan(quick_config(tmp_path))
     monkeypatch.setattr(forecasts, "free_bytes", lambda folder: 1e6)
 
-    found = forecast(quick_config(tmp_path), Held(plan, "fifo", {}, {}), [], this_machine(), announce=print)
+    found = forecast(Held(plan, "fifo", {}, {}), [], this_machine(), announce=print)
 
     assert found
     assert f"\nwarning: checkpoints will take 65 MB, and 1 MB are free for {plan.folder}" in found.said
@@ -85,7 +86,7 @@ def test_a_budget_is_over_so_long_after_the_process_began(tmp_path: Path) -> Non
     config = replace(quick_config(tmp_path), time_budget=5000.0)
     held = Held(make_plan(config), "fifo", {}, {})
 
-    found = forecast(config, held, [], this_machine(), announce=print)
+    found = forecast(held, [], this_machine(), announce=print)
 
     assert found
     over = deadline(config, found)

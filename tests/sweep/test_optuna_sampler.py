@@ -27,7 +27,7 @@ def config_of(runs: Path, *axes: str, **settings: Any) -> SweepConfig:
 
 def opened(config: SweepConfig) -> tuple[Plan, OptunaSampler]:
     plan = make_plan(config)
-    return plan, OptunaSampler(config, plan, effective_space(config))
+    return plan, OptunaSampler(plan, effective_space(config))
 
 
 def row(point: PlannedPoint, state: str = "COMPLETE", top1: float | None = None) -> Mapping[str, Any]:
@@ -185,7 +185,7 @@ def test_only_what_fits_into_the_budget_is_proposed(name: str, tmp_path: Path) -
     config = config_of(tmp_path, sampler=name, max_device_hours=12)
     plan = make_plan(config)
     hours = {point.id: 1.0 if point.config.width_mult == 0.2 else 100.0 for point in plan.points}
-    sampler = OptunaSampler(config, plan, effective_space(config), hours)
+    sampler = OptunaSampler(plan, effective_space(config), hours)
 
     proposed = [sampler.propose() for _ in range(7)]
 
@@ -197,7 +197,7 @@ def test_only_what_fits_into_the_budget_is_proposed(name: str, tmp_path: Path) -
 def test_a_budget_counts_what_was_proposed(tmp_path: Path) -> None:
     config = config_of(tmp_path, max_device_hours=2.5)
     plan = make_plan(config)
-    sampler = OptunaSampler(config, plan, effective_space(config), {point.id: 1.0 for point in plan.points})
+    sampler = OptunaSampler(plan, effective_space(config), {point.id: 1.0 for point in plan.points})
 
     assert [sampler.propose() is None for _ in range(3)] == [False, False, True]
 

@@ -22,11 +22,12 @@ from sweep import timings
 from sweep.command_line import parse_sweep
 from sweep.config import SweepConfig
 from sweep.environment import write_identity
+from sweep.held import Held
 from sweep.plan import make_plan
 from sweep.prediction import TimedNetwork, predict
 from sweep.ray_session import global_worker
 from sweep.results import ResultsLog, load_measurements, load_table
-from sweep.sweep import _locked, progress_so_far
+from sweep.sweep import progress_so_far
 from tests.sweep.conftest import (
     ARGUMENTS,
     Sweep,
@@ -36,7 +37,7 @@ from tests.sweep.conftest import (
     resources,
     start,
 )
-from trainers.errors import ConfigError, counted
+from trainers.errors import counted
 from trainers.timing import Line, Timing
 
 ROOT = Path(__file__).parents[2]
@@ -308,29 +309,18 @@ def test_a_bad_setting_is_stopped_and_a_wider_sweep_without_stopping_goes_on_wit
     assert sorted(run.data.tags["state"] for run in runs if "point" in run.data.tags) == ["COMPLETE", "PRUNED"]
 
     config = parse_sweep([*shape, "--axis", "lr=0.01,1e-6,0.003", "--scheduler", "fifo"], SweepConfig, "", "")
-    so_far = progress_so_far(config, make_plan(config))
+    so_far = progress_so_far(Held.read(make_plan(config)))
     assert so_far == f"1 of 3 points done, 1 begun ({counted(epochs, 'epoch')}) in {folder}"
     kept = replace(config, scheduler="frontier")
-    assert progress_so_far(kept, make_plan(kept)).startswith("2 of 3 points done")
+    assert progress_so_far(Held.read(make_plan(kept))).startswith("2 of 3 points done")
 
 
 def test_a_sweep_that_was_killed_before_its_first_epoch_goes_on(tmp_path: Path) -> None:
     config = quick_config(tmp_path)
     plan = make_plan(config)
     plan.folder.mkdir()
-    write_identity(config, plan)
+    write_identity(plan)
 
-    assert progress_so_far(config, plan) == f"0 of 9 points done in {plan.folder}"
+    assert progress_so_far(Held.read(plan)) == f"0 of 9 points done in {plan.folder}"
     other = replace(config, train=replace(config.train, epochs=7))
-    assert "holds another sweep (train.epochs was 5, is 7)" in progress_so_far(other, make_plan(other))
-
-
-def test_a_second_driver_is_told_who_is_at_work_and_a_dead_ones_lock_is_free(tmp_path: Path) -> None:
-    with _locked(tmp_path):
-        with pytest.raises(ConfigError, match=rf"process {os.getpid()} on .+ is writing to "), _locked(tmp_path):
-            pass
-        left_behind = (tmp_path / ".driver").read_text()
-    (tmp_path / ".driver").write_text(left_behind)  # as one that was killed leaves it
-
-    with _locked(tmp_path):
-        pass
+    assert "holds another sweep (train.epochs was 5, is 7)" in progress_so_far(Held.read(make_plan(other)))

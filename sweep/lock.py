@@ -1,0 +1,42 @@
+"""One driver at a time writes to the folder of a sweep."""
+
+import os
+import platform
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from trainers.errors import ConfigError, one_line
+
+LOCK, DRIVER = ".lock", ".driver"
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Hold the folder against a second driver, which is told by whom; the lock of a dead one is free.
+
+    A folder to which nothing was written is gone afterwards.
+    """
+    made = [path for path in (folder, folder.parent) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {one_line(error)}; choose other --runs") from error
+    driver = folder / DRIVER
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            driver.write_text(f"process {os.getpid()} on {platform.node()}")
+            try:
+                yield
+            finally:
+                driver.unlink(missing_ok=True)
+                if [path.name for path in folder.iterdir()] == [LOCK]:
+                    (folder / LOCK).unlink()
+                    with suppress(OSError):  # not empty
+                        for path in made:
+                            path.rmdir()
+    except Timeout:
+        who = driver.read_text() if driver.is_file() else "another process"
+        raise ConfigError(f"{who} is writing to {folder}; wait for it, or choose another --name") from None
