@@ -142,11 +142,12 @@ def make_plan(config: SweepConfig) -> Plan:
         _check_batch(point, config.num_workers)
     twins = [f"{counted(num_twins, 'point')} whose width rounds to the channels of another"] if num_twins else []
     unique = tuple({point.id: point for point in points}.values())
+    wanted = config.num_samples or space.num_samples if adaptive else None
     return Plan(
         name=name,
         folder=folder,
         points=unique,
-        num_points=config.num_samples or space.num_samples or len(unique) if adaptive else len(unique),
+        num_points=wanted or len(unique),
         adaptive=adaptive,
         varied=tuple(varied),
         drawn=tuple(space.distributions) if adaptive else (),

@@ -112,9 +112,11 @@ class Recorder:
             reason = None  # there is nothing left to save
         if measurement.epoch == point.config.epochs:
             self.ended(point.id, "COMPLETE", "")
-        elif reason is not None:
-            self.ended(point.id, "PRUNED", reason)
-        return reason is not None and measurement.epoch < point.config.epochs
+            return False
+        if reason is None:
+            return False
+        self.ended(point.id, "PRUNED", reason)
+        return True
 
     def lost(self, point_id: str, reason: str) -> None:
         """The process of a point died: another one is to go on from its checkpoint, MOST_RESTARTS times at most."""

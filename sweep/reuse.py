@@ -4,7 +4,6 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from sweep.plan import PlannedPoint
 from sweep.results import COLUMNS, RESULTS, ResultsLog, latest_rows, load_measurements
@@ -32,13 +31,12 @@ def find_trained(points: Iterable[PlannedPoint] | None, runs: Path, folder: Path
     return found
 
 
-def take_over(found: Mapping[str, Path], points: Iterable[PlannedPoint], log: ResultsLog) -> list[dict[str, Any]]:
-    """Link each found point's checkpoints into its folder, then log its measurements and its row; the rows.
+def take_over(found: Mapping[str, Path], points: Iterable[PlannedPoint], log: ResultsLog) -> None:
+    """Link each found point's checkpoints into its folder, then log its measurements and its row.
 
     The checkpoints are the same files under two names and take no more room; where the file system has no links they
     are copied.
     """
-    rows: list[dict[str, Any]] = []
     sources = {source: (latest_rows(source), load_measurements(source)) for source in set(found.values())}
     for point in (point for point in points if point.id in found):
         source = found[point.id]
@@ -50,8 +48,6 @@ def take_over(found: Mapping[str, Path], points: Iterable[PlannedPoint], log: Re
         row = {name: then.get(name) for name in COLUMNS} | as_row(point.config)
         row["reused_from"] = then.get("reused_from") or source.name
         log.append_result(row)
-        rows.append(row)
-    return rows
 
 
 def link_checkpoints(source: Path, point: PlannedPoint) -> None:
