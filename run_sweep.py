@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while the imports take their seconds
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         # many container images set it, and every process of a sweep would then compile all of PyTorch anew
         sys.dont_write_bytecode = False
@@ -629,8 +629,15 @@ def main(argv: Sequence[str]) -> int:
         return 130
 
 
+def end_once(number: signal.Signals, how: BaseException) -> None:
+    """Raise `how`; the signal again, as `uv run` passes on what all of its process group was sent, changes nothing."""
+    signal.signal(number, signal.SIG_IGN)
+    raise how
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, lambda *_: end_once(signal.SIGINT, KeyboardInterrupt()))
+    signal.signal(signal.SIGTERM, lambda *_: end_once(signal.SIGTERM, SystemExit(143)))
     gc.set_threshold(100_000, 20, 20)  # Python's own is for programs that keep fewer objects than PyTorch alone has
     exit_code = main(sys.argv[1:])
     with suppress(OSError):  # nobody reads on

@@ -12,7 +12,7 @@ from sweep.plan import Plan, PlannedPoint
 from sweep.results import MEASUREMENTS, RESULTS, latest_rows, load_measurements
 from sweep.reuse import find_trained
 from trainers.cost import network_key
-from trainers.errors import ConfigError, counted
+from trainers.errors import ConfigError, OtherImagesError, counted
 from trainers.measurement import Measurement
 
 T = TypeVar("T")
@@ -57,10 +57,12 @@ class Held:
 
     @cached_property
     def ended(self) -> dict[str, dict[str, Any]]:
-        """The rows of the points that need no training: an adaptive sampler takes a failure as an answer."""
+        """The rows of the points that need no training: an adaptive sampler takes a failure as an answer, but for one
+        that the point has no part in."""
         states = {"COMPLETE"} | ({"PRUNED"} if self.scheduler != "fifo" else set())
         states |= {"FAILED"} if self.plan.adaptive else set()
-        return {id_: row for id_, row in self.rows.items() if row["state"] in states}
+        other = OtherImagesError.__name__
+        return {id_: row for id_, row in self.rows.items() if row["state"] in states and other not in row["reason"]}
 
     @cached_property
     def begun(self) -> dict[str, int]:

@@ -20,23 +20,23 @@ def locked(folder: Path) -> Generator[None]:
     A folder to which nothing was written is gone afterwards.
     """
     made = [path for path in (folder, folder.parent) if not path.exists()]
+    lock, driver = FileLock(folder / LOCK, timeout=0), folder / DRIVER
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder}: {one_line(error)}; choose other --runs") from error
-    driver = folder / DRIVER
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            driver.write_text(f"process {os.getpid()} on {platform.node()}")
-            try:
-                yield
-            finally:
-                driver.unlink(missing_ok=True)
-                if [path.name for path in folder.iterdir()] == [LOCK]:
-                    (folder / LOCK).unlink()
-                    with suppress(OSError):  # not empty
-                        for path in made:
-                            path.rmdir()
+        lock.acquire()
     except Timeout:
         who = driver.read_text() if driver.is_file() else "another process"
         raise ConfigError(f"{who} is writing to {folder}; wait for it, or choose another --name") from None
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {one_line(error)}; choose other --runs or --name") from error
+    try:
+        driver.write_text(f"process {os.getpid()} on {platform.node()}")
+        yield
+    finally:
+        driver.unlink(missing_ok=True)
+        if [path.name for path in folder.iterdir()] == [LOCK]:
+            (folder / LOCK).unlink()
+            with suppress(OSError):  # not empty
+                for path in made:
+                    path.rmdir()
+        lock.release()

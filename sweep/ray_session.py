@@ -63,31 +63,40 @@ def ray_session(config: SweepConfig) -> Generator[None]:
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     over = threading.Event()
-    if config.address is None:
-        with _outliving_sigterm():
-            ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
-        threading.Thread(target=_end_with_ray, args=(over,), daemon=True).start()
-    else:
-        _reach(config.address)
-        shipped = _shipped()
-        try:
-            ray.init(config.address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
-        except AuthenticationError as error:
-            raise ConfigError(
-                f"the Ray cluster at {config.address!r} wants another token, or none: copy ~/.ray/auth_token from its "
-                "head, or set RAY_AUTH_MODE=disabled where it runs so"
-            ) from error
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ConfigError(
-                f"no Ray cluster at {config.address!r} that takes this user's token ({one_line(error)}); start one "
-                "with `ray start --head`"
-            ) from error
-        threading.Thread(target=_end_with_head, args=(over, config.address), daemon=True).start()
     try:
+        if config.address is None:
+            with _outliving_sigterm():
+                ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+                threading.Thread(target=_end_with_ray, args=(over,), daemon=True).start()
+        else:
+            _join(config.address)
+            threading.Thread(target=_end_with_head, args=(over, config.address), daemon=True).start()
         yield
     finally:
         over.set()
         ray.shutdown()
+
+
+def _join(address: str) -> None:
+    """Connect to a cluster.
+
+    Raises:
+        ConfigError: there is none, or it does not take this user.
+    """
+    _reach(address)
+    shipped = _shipped()
+    try:
+        ray.init(address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
+    except AuthenticationError as error:
+        raise ConfigError(
+            f"the Ray cluster at {address!r} wants another token, or none: copy ~/.ray/auth_token from its head, or "
+            "set RAY_AUTH_MODE=disabled where it runs so"
+        ) from error
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"no Ray cluster at {address!r} that takes this user's token ({one_line(error)}); start one with "
+            "`ray start --head`"
+        ) from error
 
 
 def _shipped() -> dict[str, Any]:
@@ -126,10 +135,9 @@ def _end_with_head(over: threading.Event, address: str) -> None:
 def _end_with_ray(over: threading.Event) -> None:
     """End this process if one of Ray's own dies before it is `over`: Ray would wait a minute, and then abort it.
 
-    Then end those of Ray's processes that are told to, as they do not hear it (see `_outliving_sigterm`).
+    Then end those of Ray's processes that are told to, and theirs, as none hears it (see `_outliving_sigterm`).
     """
-    pids = map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
-    children = {pid: name for pid in pids if (name := _status(pid).get("Name", ""))}
+    children = {pid: name for pid in _children(os.getpid()) if (name := _status(pid).get("Name", ""))}
     while not over.wait(WATCH_SECONDS):
         dead = [name for pid, name in children.items() if name in RAY_PROCESSES and not _lives(_status(pid))]
         if dead and not over.is_set():
@@ -141,8 +149,19 @@ def _end_with_ray(over: threading.Event) -> None:
     while living := {pid: status for pid in children if _lives(status := _status(pid))}:
         for pid, status in living.items():
             if int(status["ShdPnd"], 16) & 1 << signal.SIGTERM - 1:
-                os.kill(pid, signal.SIGKILL)
+                for each in (*_children(pid), pid):
+                    with suppress(ProcessLookupError):
+                        os.kill(each, signal.SIGKILL)
         time.sleep(0.02)
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started; none where it is gone."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, thread.read_text().split())
+    return found
 
 
 def _status(pid: int) -> dict[str, str]:

@@ -99,7 +99,7 @@ def _stop_on_signal() -> Generator[list[int]]:
             "stopping; each running point goes on from its last finished epoch next time", file=sys.stderr, flush=True
         )
         if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # Tune stops at this signal once it has set it up
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         signal.raise_signal(signal.SIGUSR1)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -28,7 +28,7 @@ from sweep.results import ResultsLog, cut_off_notes, latest_rows
 from sweep.reuse import find_trained, take_over
 from sweep.schedulers import ASHA_WARNING, SCHEDULERS
 from sweep.timings import Machine, this_machine
-from trainers.errors import ConfigError, counted
+from trainers.errors import ConfigError, counted, one_line
 from trainers.files import nearest_folder
 from trainers.registry import TRAINERS
 
@@ -223,7 +223,10 @@ def _begin(held: Held, found: Mapping[str, Path], say: Callable[[str], None], *,
 
 def _check_writable(folder: Path) -> None:
     """Raise a ConfigError unless `folder` is a folder to write to, or could be made."""
-    nearest = nearest_folder(folder)
+    try:
+        nearest = nearest_folder(folder)
+    except OSError as error:  # such as a name that is too long
+        raise ConfigError(f"cannot write to {folder}: {one_line(error)}; choose other --runs") from error
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise ConfigError(
             f"cannot write to {folder}: {nearest} is not a folder that you may write to; choose other --runs"

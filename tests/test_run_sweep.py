@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -414,3 +415,13 @@ def test_compiled_modules_are_kept_where_an_image_says_not_to(tmp_path: Path) ->
 
     assert subprocess.run(command, env=environment, stderr=subprocess.DEVNULL, timeout=60, check=False).returncode == 2
     assert any(tmp_path.rglob("tyro/*.pyc"))
+
+
+def test_a_signal_that_comes_again_changes_nothing() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            run_sweep.end_once(signal.SIGTERM, SystemExit(143))
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -16,10 +16,10 @@ from torch import nn
 from trainers import checkpoint
 from trainers.datasets.batches import Batches, batches, normalise
 from trainers.datasets.dataset import Dataset, SplitName
-from trainers.datasets.registry import check_dataset
+from trainers.datasets.registry import check_dataset, load_dataset
 from trainers.device import MOST_HALVINGS, Device, free_memory, in_smaller_parts, is_out_of_memory
 from trainers.ema import Ema
-from trainers.errors import DIVERGED, ConfigError, TrainingDivergedError
+from trainers.errors import DIVERGED, ConfigError, OtherImagesError, TrainingDivergedError
 from trainers.evaluate import Scores, evaluate
 from trainers.initial_weights import load_published_start
 from trainers.loss import build_criterion, build_mix
@@ -75,12 +75,13 @@ class Training:
 
     def _sound_dataset(self) -> Dataset:
         """The dataset, checked here: this node may be another than the one that planned the point."""
-        dataset, point = check_dataset(self.config.data), self.point
-        if point.fingerprint not in (None, dataset.fingerprint):
-            raise ConfigError(
+        point = self.point
+        if point.fingerprint not in (None, load_dataset(self.config.data).fingerprint):
+            raise OtherImagesError(
                 f"{self.config.data} on {platform.node()} does not hold the images that {point.id} was planned for: "
                 "they have changed since, or this machine has others; put them back, or start a sweep of the new ones"
             )
+        dataset = check_dataset(self.config.data)
         damaged = [[image.index for image in split.damaged] for split in dataset.splits.values()]
         if any(other != damaged for other in self.workers.all_of(damaged)):
             raise ConfigError(

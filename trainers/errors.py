@@ -29,6 +29,10 @@ class TrainingDivergedError(RuntimeError):
     """The loss stopped being a number; the message starts with DIVERGED and says at which epoch and step."""
 
 
+class OtherImagesError(ConfigError):
+    """A dataset does not hold the images that a point was planned for: no answer of the point."""
+
+
 def unknown_choice(kind: str, name: str, choices: Iterable[str]) -> ConfigError:
     """The error for a name that is not in a registry: those it resembles or begins, then every choice."""
     known = sorted(choices)

@@ -120,7 +120,8 @@ def draw(chart: CurvesInfo) -> Figure:
         ends = np.array([line[-1] for line in chart.lines])
         # the first quarter may lie below: it begins near chance, and would squeeze all the rest into the top
         late = [line[line[:, 0] > ends[:, 0].max() / 4, 1] for line in chart.lines]
-        scale_percent(axes, np.concatenate([ends[:, 1], *late]))
+        best = [line[:, 1].max() for line in chart.lines]
+        scale_percent(axes, np.concatenate([ends[:, 1], best, *late]))
         axes.set_xlim(min(line[0, 0] for line in chart.lines), ends[:, 0].max())
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _draw_lines(axes, chart, ends)

@@ -9,7 +9,7 @@ import pytest
 
 from trainers import checkpoint
 from trainers.datasets.registry import load_dataset
-from trainers.errors import ConfigError
+from trainers.errors import OtherImagesError
 from trainers.measurement import Measurement, Point
 from trainers.registry import TRAINERS
 
@@ -63,7 +63,7 @@ def test_trainer_takes_an_image_folder_without_test_split(
 def test_trainer_refuses_other_images_than_those_that_were_planned(name: str, make_point: MakePoint) -> None:
     point = replace(make_point(epochs=1), fingerprint="another")
 
-    with pytest.raises(ConfigError, match=r"^digits on .* does not hold the images that p was planned for"):
+    with pytest.raises(OtherImagesError, match=r"^digits on .* does not hold the images that p was planned for"):
         list(TRAINERS[name]([point]))
 
     assert not point.folder.exists()
