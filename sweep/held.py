@@ -61,8 +61,9 @@ class Held:
         that the point has no part in."""
         states = {"COMPLETE"} | ({"PRUNED"} if self.scheduler != "fifo" else set())
         states |= {"FAILED"} if self.plan.adaptive else set()
-        other = OtherImagesError.__name__
-        return {id_: row for id_, row in self.rows.items() if row["state"] in states and other not in row["reason"]}
+        ended = {id_: row for id_, row in self.rows.items() if row["state"] in states}
+        no_answer = OtherImagesError.__name__
+        return {id_: r for id_, r in ended.items() if r["state"] != "FAILED" or not r["reason"].startswith(no_answer)}
 
     @cached_property
     def begun(self) -> dict[str, int]:
