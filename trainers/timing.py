@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
@@ -24,13 +25,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from trainers.classifier import Training
 from trainers.config import SHAPE_FIELDS, TrainConfig
 from trainers.cost import cost
 from trainers.datasets.batches import Batches
 from trainers.datasets.crops import train_resolution
-from trainers.datasets.dataset import Pixels
+from trainers.datasets.dataset import PackedImages, Pixels
 from trainers.datasets.registry import load_dataset
 from trainers.device import Device, limit_process
 from trainers.errors import ConfigError, one_line
@@ -213,9 +215,9 @@ def _kill_group(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _same(pixels: Pixels, i: int) -> Pixels:
-    """Image i, whichever it is; picklable, as a loader's workers need it."""
-    return pixels
+def _same(pixels: Pixels, indices: NDArray[np.int64]) -> PackedImages:
+    """So many of one image; picklable, as a loader's workers need it."""
+    return PackedImages.of([pixels] * len(indices))
 
 
 def _endless(batches: Batches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -288,6 +290,7 @@ def _mean_line(lines: Sequence[Line]) -> Line:
 def main() -> None:
     """Say when ready, read what to time, print the timings as the last line."""
     load_dataset(DATA)
+    import_module("trainers.datasets.resize")  # before processes are forked, which would each import Numba
     os.nice(NICENESS)
     print("ready", flush=True)
     asked = json.loads(sys.stdin.readline())

@@ -16,6 +16,7 @@ from trainers.datasets.dataset import Dataset, Pixels, Split
 from trainers.errors import ConfigError
 
 NUM_IMAGES, NUM_PROCESSES = 300, 3
+ALL = np.arange(NUM_IMAGES)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def logged_dataset(decode: Callable[[int, int], Pixels]) -> Dataset:
 def open_beside_others(log: Path, barrier: Barrier) -> None:
     barrier.wait(timeout=60)
     images = open_images(logged_dataset(LoggingDecoder(log)), "train", 8)
-    assert all((images(i) == i % 256).all() for i in range(NUM_IMAGES))
+    assert all((image == i % 256).all() for i, image in enumerate(images(ALL)))
 
 
 def test_split_is_decoded_once_when_processes_open_it_at_the_same_moment(tmp_path: Path, own_cache: Path) -> None:
@@ -69,7 +70,7 @@ def test_second_opening_decodes_nothing(tmp_path: Path) -> None:
     decoded = len(decoder.lines)
     second = open_images(logged_dataset(decoder), "train", 8)
 
-    assert all(np.array_equal(first(i), second(i)) for i in range(NUM_IMAGES))
+    assert all(map(np.array_equal, first(ALL), second(ALL)))
     assert len(decoder.lines) == decoded
 
 
@@ -77,7 +78,7 @@ def test_split_beyond_one_block_keeps_its_order(tmp_path: Path) -> None:
     images = open_images(logged_dataset(LoggingDecoder(tmp_path / "log")), "train", 4)
 
     assert NUM_IMAGES > cache.BLOCK
-    assert [images(i)[0, 0, 0] for i in range(NUM_IMAGES)] == [i % 256 for i in range(NUM_IMAGES)]
+    assert [image[0, 0, 0] for image in images(ALL)] == [i % 256 for i in range(NUM_IMAGES)]
 
 
 @pytest.mark.parametrize(("mean_bytes", "fits"), [(10, True), (10**12, False)])
@@ -108,7 +109,8 @@ def test_failing_build_leaves_no_folder_and_the_next_one_succeeds(
         open_images(logged_dataset(spoiled), "train", 8)
 
     assert not [path for path in own_cache.iterdir() if path.is_dir()]
-    assert open_images(logged_dataset(whole), "train", 8)(failing)[0, 0, 0] == failing % 256
+    (image,) = open_images(logged_dataset(whole), "train", 8)(np.array([failing]))
+    assert image[0, 0, 0] == failing % 256
 
 
 @pytest.mark.parametrize(

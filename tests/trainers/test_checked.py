@@ -258,7 +258,7 @@ def test_repaired_images_are_used_again_and_caches_are_not_mixed(spoiled: Path) 
     """Of the same size, so that nothing but another try can tell."""
     before = check_dataset(str(spoiled))
     images = open_images(before, "train", 8)
-    assert all((images(i) == before.splits["train"].decode(i, 8)).all() for i in range(13))
+    assert all((image == before.splits["train"].decode(i, 8)).all() for i, image in enumerate(images(np.arange(13))))
     path = spoiled / "train/a/003.png"
     size = path.stat().st_size
     content = BytesIO()
@@ -270,8 +270,9 @@ def test_repaired_images_are_used_again_and_caches_are_not_mixed(spoiled: Path) 
     assert after.sizes == "14 train, 6 val"
     assert after.fingerprint == before.fingerprint
     images = open_images(after, "train", 8)
-    assert (images(2) == 7).all()
-    assert all((images(i) == after.splits["train"].decode(i, 8)).all() for i in range(14))
+    read = list(images(np.arange(14)))
+    assert (read[2] == 7).all()
+    assert all((image == after.splits["train"].decode(i, 8)).all() for i, image in enumerate(read))
 
 
 def test_a_class_that_loses_every_image_is_refused(make_folder: MakeFolder) -> None:

@@ -9,7 +9,7 @@ from torchvision.transforms.v2.functional import center_crop, resize
 
 from trainers.config import TrainConfig
 from trainers.datasets.crops import AUGMENTS, MEAN, TrainCrop, centre_crop, eval_resize, train_resolution
-from trainers.datasets.dataset import Pixels
+from trainers.datasets.dataset import PackedImages, Pixels
 
 IMAGE = (np.arange(40 * 50 * 3) % 251).astype(np.uint8).reshape(40, 50, 3)
 
@@ -19,7 +19,7 @@ def config(**given: Any) -> TrainConfig:
 
 
 def cropped(crop: TrainCrop, image: Pixels, seed: int, count: int) -> torch.Tensor:
-    return crop([image] * count, np.random.default_rng(seed))
+    return crop(PackedImages.of([image] * count), np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("augment", AUGMENTS)

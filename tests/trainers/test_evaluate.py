@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from trainers.config import TrainConfig
 from trainers.datasets.batches import Batches, batches, normalise
-from trainers.datasets.dataset import Pixels
+from trainers.datasets.dataset import PackedImages
 from trainers.datasets.digits import digits
 from trainers.evaluate import evaluate
 from trainers.models.registry import build_model
@@ -31,11 +32,11 @@ class Table(nn.Module):
 
 
 def split(labels: list[int], batch_size: int = 2) -> Batches:
-    def image(i: int) -> Pixels:
-        return np.zeros((8, 8, 3), dtype=np.uint8)
+    def images(numbers: NDArray[np.int64]) -> PackedImages:
+        return PackedImages.of([np.zeros((8, 8, 3), dtype=np.uint8)] * len(numbers))
 
     settings = TrainConfig(resolution=8, batch_size=batch_size)
-    return Batches(image, torch.tensor(labels), settings, train=False, num_workers=0)
+    return Batches(images, torch.tensor(labels), settings, train=False, num_workers=0)
 
 
 @pytest.mark.parametrize("batch_size", [7, 64, 360])

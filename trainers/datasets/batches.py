@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
@@ -22,11 +23,11 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (B, 3, R, R) uint8 and labels (B,)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BatchKey:
     """One batch to read, or this worker's share of it: its images, and the seed of its crops."""
 
-    indices: tuple[int, ...]
+    indices: NDArray[np.int64]
     seed: int
 
 
@@ -116,9 +117,9 @@ class _EpochKeys:
         order = np.repeat(order, self._repeats if self._train else 1)[: self._num_images]
         for start in range(0, len(self) * self._batch_size, self._batch_size):
             batch = order[start : start + self._batch_size]
-            share = tuple(batch[self._workers.share_of(len(batch))].tolist())
+            share = batch[self._workers.share_of(len(batch))]
             seed = int(generator.integers(2**63)) ^ self._workers.rank
-            if share:  # the last batch of an evaluation may have fewer images than there are workers
+            if len(share):  # the last batch of an evaluation may have fewer images than there are workers
                 yield BatchKey(share, seed)
 
 
@@ -131,8 +132,8 @@ class _Reader(TorchDataset[Batch]):
         self._crop = crop
 
     def __getitem__(self, key: BatchKey) -> Batch:  # type: ignore[override]
-        images = [self._images(i) for i in key.indices]
-        return self._crop(images, np.random.default_rng(key.seed)), self._labels[list(key.indices)]
+        crops = self._crop(self._images(key.indices), np.random.default_rng(key.seed))
+        return crops, self._labels[torch.from_numpy(key.indices)]
 
 
 def normalise(images_uint8: torch.Tensor) -> torch.Tensor:

@@ -14,8 +14,18 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
-from trainers.datasets.dataset import DamagedImage, Dataset, Pixels, Split, SplitName
+from trainers.datasets.dataset import (
+    DamagedImage,
+    Dataset,
+    Decode,
+    PackedImages,
+    Pixels,
+    Split,
+    SplitName,
+    first_bytes,
+)
 from trainers.errors import UnreadableImageError
 
 VERSION = 2
@@ -24,8 +34,8 @@ SAMPLED = 64
 """Images decoded to estimate the size of a whole split."""
 BLOCK = 256
 """Images decoded side by side while a cache is built."""
-Images = Callable[[int], Pixels]
-"""Image i as uint8 (H, W, 3)."""
+Images = Callable[[NDArray[np.int64]], PackedImages]
+"""The images of these numbers, in this order."""
 
 
 def cache_folder() -> Path:
@@ -38,7 +48,7 @@ def open_images(dataset: Dataset, name: SplitName, short_side: int) -> Images:
     """The images of a split with their shorter side at most `short_side` px: in memory, mapped, or from the files."""
     split = dataset.splits[name]
     if split.in_memory:
-        return partial(split.decode, short_side=short_side)
+        return partial(_decoded, split.decode, short_side)
     without = f"-without-{_digest(split.damaged)}" if split.damaged else ""
     folder = cache_folder() / f"{dataset.fingerprint}-{name}-{short_side}-v{VERSION}{without}"
     kept = build_once(
@@ -46,7 +56,11 @@ def open_images(dataset: Dataset, name: SplitName, short_side: int) -> Images:
         build=partial(_decode_all, split, short_side),
         wanted=lambda: _fits(_decoded_bytes(split, short_side), folder.parent),
     )
-    return MappedImages(folder) if kept else partial(split.decode, short_side=short_side)
+    return MappedImages(folder) if kept else partial(_decoded, split.decode, short_side)
+
+
+def _decoded(decode: Decode, short_side: int, indices: NDArray[np.int64]) -> PackedImages:
+    return PackedImages.of([decode(i, short_side) for i in indices.tolist()])
 
 
 def kept_bytes(dataset: Dataset, name: SplitName, short_side: int) -> int:
@@ -126,14 +140,13 @@ class MappedImages:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._shapes = np.load(folder / "shapes.npy")
-        self._ends = np.cumsum(self._shapes.prod(axis=1) * 3)
+        self._sizes = np.load(folder / "shapes.npy")
+        self._starts = first_bytes(self._sizes)
         # writable memory, as PyTorch asks for, whose changes would never reach the file; slices of an array are cheaper
         self._pixels = np.asarray(np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="c"))
 
     def __reduce__(self) -> tuple[type["MappedImages"], tuple[Path]]:
         return MappedImages, (self._folder,)
 
-    def __call__(self, i: int) -> Pixels:
-        height, width = self._shapes[i]
-        return self._pixels[self._ends[i] - height * width * 3 : self._ends[i]].reshape(height, width, 3)
+    def __call__(self, indices: NDArray[np.int64]) -> PackedImages:
+        return PackedImages(self._pixels, self._starts[indices], self._sizes[indices])

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -13,6 +13,37 @@ from numpy.typing import NDArray
 SplitName = Literal["train", "val", "test"]
 Pixels = NDArray[np.uint8]
 """One decoded image (H, W, 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class PackedImages:
+    """Decoded images of one run of memory, so that compiled code can be given a whole batch."""
+
+    pixels: NDArray[np.uint8]
+    """The images' and maybe others', (N,)."""
+    starts: NDArray[np.int64]
+    """Where each image begins in `pixels` (B,)."""
+    sizes: NDArray[np.int64]
+    """Height and width of each, px (B, 2)."""
+
+    @classmethod
+    def of(cls, images: Sequence[Pixels]) -> "PackedImages":
+        """Copies of the images, one after another."""
+        sizes = np.array([image.shape[:2] for image in images])
+        return cls(np.concatenate([image.reshape(-1) for image in images]), first_bytes(sizes), sizes)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __iter__(self) -> Iterator[Pixels]:
+        for start, (height, width) in zip(self.starts.tolist(), self.sizes.tolist(), strict=True):
+            yield self.pixels[start : start + height * width * 3].reshape(height, width, 3)
+
+
+def first_bytes(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where images of height and width `sizes` (N, 2) begin when they lie one after another (N,)."""
+    num_bytes = sizes.prod(axis=1) * 3
+    return np.cumsum(num_bytes) - num_bytes
 
 
 class Decode(Protocol):
