@@ -5,8 +5,8 @@
 The reference is the training script of torchvision's references/classification, written out: ImageFolder, PIL's
 RandomResizedCrop and flip, a DataLoader with worker processes, NCHW fp32 (on a GPU: its --amp), SGD, the loss and
 accuracy meters of every step. Both train the same network at the same batch size, each in a process of its own, in
-alternating blocks. `synthetic` is this project's own step on one batch that is in memory already: what an input
-pipeline that costs nothing would give.
+alternating blocks. `synthetic` is this project's training, in the same process, of one batch that is in memory already:
+what an input pipeline that costs nothing would give.
 
 Then, on CPUs, trials side by side: two of one thread beside one of two, and the memory that a second one takes.
 """
@@ -20,8 +20,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from its checkout, not installed
 
@@ -32,7 +33,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 from torchvision.models import MobileNetV2
 
-from trainers.classifier import Training
+from trainers import classifier
 from trainers.config import TrainConfig
 from trainers.device import Device
 from trainers.measurement import Point
@@ -61,8 +62,16 @@ class Cell:
 
 CPU_CELLS = (Cell(0.35, 32, 64, 60), Cell(1.0, 96, 32, 20), Cell(1.0, 224, 16, 8))
 GPU_CELLS = (Cell(0.35, 32, 512, 200), Cell(1.0, 96, 256, 150), Cell(1.0, 224, 256, 60))
-Run = Callable[[], float]
-"""Trains one block; images per second."""
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Images (B, 3, R, R) and labels (B,)."""
+
+
+class Training(NamedTuple):
+    """What a contestant trains."""
+
+    batches: Iterator[Batch]
+    """Without an end."""
+    step: Callable[[torch.Tensor, torch.Tensor], None]
 
 
 def endless(batches: Any) -> Iterator[Any]:
@@ -71,43 +80,40 @@ def endless(batches: Any) -> Iterator[Any]:
         yield from batches
 
 
-def timed(step: Callable[[], None], cell: Cell) -> float:
+def timed(training: Training, batches: Iterator[Batch], cell: Cell) -> float:
     """Images per second of a block of steps, once what was loaded ahead while the others ran is used up."""
     for _ in range(WARM_UP):
-        step()
+        training.step(*next(batches))
     if GPU:
         torch.cuda.synchronize()
     start = time.monotonic()
     for _ in range(cell.steps):
-        step()
+        training.step(*next(batches))
     if GPU:
         torch.cuda.synchronize()
     return cell.steps * cell.batch_size / (time.monotonic() - start)
 
 
-def ours(cell: Cell, data: str, *, synthetic: bool, folder: Path) -> Run:
-    """This project's training, on the images or on one batch of them that is in memory."""
+def ours(cell: Cell, data: str, folder: Path) -> Training:
+    """This project's training."""
     config = TrainConfig(
         data=data, num_classes=1000, width_mult=cell.width_mult, resolution=cell.resolution, batch_size=cell.batch_size
     )
-    training = Training(Point(id="benchmark", config=config, folder=folder))
+    training = classifier.Training(Point(id="benchmark", config=config, folder=folder))
     place = training.device.place
-    train = training._batches("train")  # pyright: ignore[reportPrivateUsage]
-    for _ in train:  # has every image mapped, as after an epoch
+    batches = training._batches("train")  # pyright: ignore[reportPrivateUsage]
+    for _ in batches:  # has every image mapped, as after an epoch
         pass
-    batches = endless(train)
-    kept = tuple(tensor.to(place) for tensor in next(batches))
     training.model.train()
 
-    def step() -> None:
-        images, labels = kept if synthetic else next(batches)
+    def step(images: torch.Tensor, labels: torch.Tensor) -> None:
         images, labels = images.to(place, non_blocking=True), labels.to(place, non_blocking=True)
         training._step(images, labels, weight=1 / cell.batch_size)  # pyright: ignore[reportPrivateUsage]
 
-    return lambda: timed(step, cell)
+    return Training(endless(batches), step)
 
 
-def reference(cell: Cell, data: str, *, num_workers: int) -> Run:
+def reference(cell: Cell, data: str, *, num_workers: int) -> Training:
     """torchvision's reference recipe."""
     crop = transforms.Compose(
         [
@@ -128,7 +134,6 @@ def reference(cell: Cell, data: str, *, num_workers: int) -> Run:
         pin_memory=GPU,
         persistent_workers=num_workers > 0,
     )
-    batches = endless(loader)
     model = MobileNetV2(num_classes=1000, width_mult=cell.width_mult).to(device)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=4e-5)
@@ -136,8 +141,8 @@ def reference(cell: Cell, data: str, *, num_workers: int) -> Run:
     meters: dict[str, list[float]] = {"loss": [], "top1": [], "top5": []}
     model.train()
 
-    def step() -> None:
-        images, labels = (tensor.to(device) for tensor in next(batches))
+    def step(images: torch.Tensor, labels: torch.Tensor) -> None:
+        images, labels = images.to(device), labels.to(device)
         with torch.autocast(device.type, torch.float16, enabled=GPU):
             logits = model(images)
             loss = criterion(logits, labels)
@@ -151,19 +156,23 @@ def reference(cell: Cell, data: str, *, num_workers: int) -> Run:
         meters["top1"].append(right[:, 0].float().mean().item())
         meters["top5"].append(right.any(1).float().mean().item())
 
-    return lambda: timed(step, cell)
+    return Training(endless(loader), step)
 
 
 def serve(contestant: str, cell: Cell, data: str, num_workers: int) -> None:
-    """What a `Contestant` runs: for every line of input a block, whose speed and memory it prints."""
+    """What a `Contestant` runs: for every line of input a block of such batches, whose speed and memory it prints."""
     with tempfile.TemporaryDirectory() as folder:
         if contestant == "reference":
-            run = reference(cell, data, num_workers=num_workers)
+            training = reference(cell, data, num_workers=num_workers)
         else:
-            run = ours(cell, data, synthetic=contestant == "synthetic", folder=Path(folder))
-        run()
-        for _ in sys.stdin:
-            print(run(), *memory(), flush=True)
+            training = ours(cell, data, Path(folder))
+        place = torch.device("cuda" if GPU else "cpu")
+        images, labels = next(training.batches)
+        batches = {"real": training.batches, "synthetic": repeat((images.to(place), labels.to(place)))}
+        timed(training, batches["real"], cell)
+        print("ready", flush=True)
+        for line in sys.stdin:
+            print(timed(training, batches[line.strip()], cell), *memory(), flush=True)
 
 
 def memory() -> tuple[float, float]:
@@ -187,11 +196,13 @@ class Contestant:
         options |= {"serve": name, "cell": cells.index(cell)}
         command = [sys.executable, __file__, *(f"--{key}={value}" for key, value in options.items())]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        self._process.stdout.readline()  # it is ready; two that set up at once would hold each other up for minutes
 
-    def start(self) -> None:
-        """Begin a block."""
+    def start(self, batches: str) -> None:
+        """Begin a block of `real` or `synthetic` batches."""
         assert self._process.stdin
-        print(file=self._process.stdin, flush=True)
+        print(batches, file=self._process.stdin, flush=True)
 
     def result(self) -> tuple[float, float, float]:
         """Images per second of the block, memory, and memory of mapped images, MB."""
@@ -204,10 +215,10 @@ class Contestant:
         self._process.communicate()
 
 
-def together(contestants: Sequence[Contestant]) -> list[tuple[float, float, float]]:
+def together(contestants: Sequence[Contestant], batches: str = "real") -> list[tuple[float, float, float]]:
     """Have each run a block at the same time; their results."""
     for contestant in contestants:
-        contestant.start()
+        contestant.start(batches)
     return [contestant.result() for contestant in contestants]
 
 
@@ -221,19 +232,17 @@ def ratios(rates: dict[str, list[float]], a: str, b: str) -> list[float]:
 
 def compare(cell: Cell, arguments: argparse.Namespace) -> float:
     """Print a cell's figures; the median of ours / reference."""
-    contestants = {
-        name: Contestant(name, cell, arguments, threads=arguments.threads)
-        for name in ("ours", "reference", "synthetic")
-    }
-    rates: dict[str, list[float]] = {name: [] for name in contestants}
+    project, peer = (Contestant(name, cell, arguments, threads=arguments.threads) for name in ("ours", "reference"))
+    rounds = {"ours": (project, "real"), "synthetic": (project, "synthetic"), "reference": (peer, "real")}
+    rates: dict[str, list[float]] = {name: [] for name in rounds}
     for block in range(-1, arguments.blocks):  # the first brings all to life and does not count
-        for name, contestant in contestants.items():
+        for name, (contestant, batches) in rounds.items():
             time.sleep(SETTLE_SECONDS)
-            ((rate, _, _),) = together([contestant])
+            ((rate, _, _),) = together([contestant], batches)
             if block >= 0:
                 rates[name].append(rate)
-    for contestant in contestants.values():
-        contestant.close()
+    project.close()
+    peer.close()
     print(f"{cell}, batch {cell.batch_size}")
     for name, values in rates.items():
         show(name, values, "images/s")
