@@ -5,8 +5,10 @@
 The reference is the training script of torchvision's references/classification, written out: ImageFolder, PIL's
 RandomResizedCrop and flip, a DataLoader with worker processes, NCHW fp32 (on a GPU: its --amp), SGD, the loss and
 accuracy meters of every step. Both train the same network at the same batch size, each in a process of its own, in
-alternating blocks. `synthetic` is this project's training, in the same process, of one batch that is in memory already:
-what an input pipeline that costs nothing would give.
+alternating blocks.
+
+Then this project's training of real batches beside that of one that is in memory already, `synthetic`: what an input
+pipeline that costs nothing would give. Both in one process, as two of the same network differ by some percent.
 
 Then, on CPUs, trials side by side: two of one thread beside one of two, and the memory that a second one takes.
 """
@@ -45,6 +47,8 @@ WARM_UP = 2 * (os.cpu_count() or 1)
 """Steps of each block that are not timed: as many batches as a loader with a worker for each core holds ready."""
 SETTLE_SECONDS = 2.0
 """Between blocks, for loaders to fill their queues and then rest."""
+PAIRS_PER_BLOCK = 4
+"""Of real and synthetic batches, whose speeds lie so close together that it takes more of them to tell."""
 
 
 @dataclass(frozen=True)
@@ -231,24 +235,39 @@ def ratios(rates: dict[str, list[float]], a: str, b: str) -> list[float]:
 
 
 def compare(cell: Cell, arguments: argparse.Namespace) -> float:
-    """Print a cell's figures; the median of ours / reference."""
-    project, peer = (Contestant(name, cell, arguments, threads=arguments.threads) for name in ("ours", "reference"))
-    rounds = {"ours": (project, "real"), "synthetic": (project, "synthetic"), "reference": (peer, "real")}
-    rates: dict[str, list[float]] = {name: [] for name in rounds}
+    """Print a cell's figures beside the reference's; the median of ours / reference."""
+    names = ("ours", "reference")
+    contestants = {name: Contestant(name, cell, arguments, threads=arguments.threads) for name in names}
+    rates: dict[str, list[float]] = {name: [] for name in names}
     for block in range(-1, arguments.blocks):  # the first brings all to life and does not count
-        for name, (contestant, batches) in rounds.items():
+        for name, contestant in contestants.items():
             time.sleep(SETTLE_SECONDS)
-            ((rate, _, _),) = together([contestant], batches)
+            ((rate, _, _),) = together([contestant])
             if block >= 0:
                 rates[name].append(rate)
-    project.close()
-    peer.close()
+    for contestant in contestants.values():
+        contestant.close()
     print(f"{cell}, batch {cell.batch_size}")
     for name, values in rates.items():
         show(name, values, "images/s")
-    show("ours / reference", ratios(rates, "ours", "reference"), "x")
-    show("ours / synthetic", ratios(rates, "ours", "synthetic"), "x")
-    return statistics.median(ratios(rates, "ours", "reference"))
+    show("ours / reference", ratios(rates, *names), "x")
+    return statistics.median(ratios(rates, *names))
+
+
+def compare_input(cell: Cell, arguments: argparse.Namespace) -> None:
+    """Print the speed of real batches beside that of a synthetic one, in pairs of blocks that turn their order."""
+    trial = Contestant("ours", cell, arguments, threads=arguments.threads)
+    names = ("real", "synthetic")
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    for block in range(PAIRS_PER_BLOCK * arguments.blocks):
+        for name in names if block % 2 == 0 else reversed(names):
+            ((rate, _, _),) = together([trial], name)
+            rates[name].append(rate)
+    trial.close()
+    print(f"{cell}: input")
+    for name, values in rates.items():
+        show(name, values, "images/s")
+    show("real / synthetic", ratios(rates, *names), "x")
 
 
 def compare_side_by_side(cell: Cell, arguments: argparse.Namespace) -> None:
@@ -305,6 +324,8 @@ def main() -> None:
     print(f"{name}, {arguments.threads} threads, PyTorch {torch.__version__}, precision {Device.of(TrainConfig())}")
     medians = [compare(cell, arguments) for cell in cells]
     print(f"geometric mean of ours / reference: {statistics.geometric_mean(medians):.2f}x")
+    for cell in cells:
+        compare_input(cell, arguments)
     if not GPU:
         for cell in cells:
             compare_side_by_side(cell, arguments)

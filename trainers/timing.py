@@ -290,7 +290,7 @@ def _mean_line(lines: Sequence[Line]) -> Line:
 def main() -> None:
     """Say when ready, read what to time, print the timings as the last line."""
     load_dataset(DATA)
-    import_module("trainers.datasets.resize")  # before processes are forked, which would each import Numba
+    import_module("trainers.datasets.random_crops")  # before processes are forked, which would each import Numba
     os.nice(NICENESS)
     print("ready", flush=True)
     asked = json.loads(sys.stdin.readline())

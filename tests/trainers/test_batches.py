@@ -23,10 +23,11 @@ from trainers.datasets.batches import (
     batches,
     normalise,
 )
-from trainers.datasets.crops import centre_crop, eval_resize, random_boxes, random_resized_crops
+from trainers.datasets.crops import centre_crop, eval_resize, random_resized_crops
 from trainers.datasets.dataset import PackedImages, Pixels
 from trainers.datasets.digits import digits
 from trainers.datasets.folder import image_folder
+from trainers.datasets.random_crops import random_boxes
 
 MakeFolder = Callable[[Mapping[str, int]], Path]
 

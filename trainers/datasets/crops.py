@@ -1,6 +1,5 @@
 """From a decoded image to what the network sees: the published training crops, augmentations and evaluation rules."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -97,7 +96,8 @@ def _middle(image: Pixels) -> Pixels:
 
 def random_resized_crops(images: PackedImages, config: TrainConfig, generator: np.random.Generator) -> torch.Tensor:
     """Cut a random part of each image, resize it (B, 3, R, R) and mirror it or not, as torchvision's transforms do."""
-    from trainers.datasets.resize import resized_crops  # Numba takes half a second, and only training needs it
+    # Numba takes half a second, and only training needs it
+    from trainers.datasets.random_crops import random_boxes, resized_crops
 
     boxes = random_boxes(images.sizes, config.crop_scale, generator)
     crops = resized_crops(images, boxes, _mirrored(images, config, generator), config.resolution)
@@ -107,26 +107,6 @@ def random_resized_crops(images: PackedImages, config: TrainConfig, generator: n
 def _mirrored(images: PackedImages, config: TrainConfig, generator: np.random.Generator) -> NDArray[np.bool_]:
     """Which of the images are mirrored (B,)."""
     return generator.random(len(images)) < config.hflip
-
-
-def random_boxes(sizes: NDArray[np.int64], crop_scale: float, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Random parts (top, left, bottom, right) (N, 4) of images of height and width `sizes` (N, 2), px.
-
-    Each has `crop_scale` to 1 of the area and an aspect of 3/4 to 4/3: the distribution of RandomResizedCrop, which
-    tries ten times, then takes the middle of the image, as much of it as such an aspect allows.
-    """
-    height, width = sizes.T[..., None]
-    areas = height * width * generator.uniform(crop_scale, 1.0, (len(sizes), 10))
-    aspects = np.exp(generator.uniform(math.log(3 / 4), math.log(4 / 3), areas.shape))
-    heights, widths = np.rint(np.sqrt(areas / aspects)), np.rint(np.sqrt(areas * aspects))
-    fits = (heights > 0) & (heights <= height) & (widths > 0) & (widths <= width)
-    first, image = fits.argmax(axis=1), np.arange(len(sizes))
-    box = np.stack([heights[image, first], widths[image, first]], axis=1)
-    start = np.floor(generator.random(sizes.shape) * (sizes - box + 1))
-    none = ~fits.any(axis=1)
-    box[none] = np.minimum(sizes, np.rint(sizes[:, ::-1] * 4 / 3))[none]
-    start[none] = ((sizes - box) // 2)[none]
-    return np.concatenate([start, start + box], axis=1).astype(np.int64)
 
 
 def _channels_first(image: Pixels) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Crop, resize and mirror a batch in one compiled call: of small crops, PyTorch's calls take most of the time."""
+"""RandomResizedCrop and the flip of a whole batch, compiled: of small crops, PyTorch's calls take most of the time."""
 
 import math
 from collections.abc import Callable
@@ -17,6 +17,36 @@ def _compiled(function: Callable[..., Any]) -> Any:
         return njit(fastmath=True, cache=True)(function)
     except RuntimeError:
         return njit(fastmath=True)(function)
+
+
+def random_boxes(sizes: NDArray[np.int64], crop_scale: float, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Random parts (top, left, bottom, right) (B, 4) of images of height and width `sizes` (B, 2), px.
+
+    Each has `crop_scale` to 1 of the area and an aspect of 3/4 to 4/3: the distribution of RandomResizedCrop, which
+    tries ten times, then takes the middle of the image, as much of it as such an aspect allows.
+    """
+    shares = generator.uniform(crop_scale, 1.0, (len(sizes), 10))
+    log_aspects = generator.uniform(math.log(3 / 4), math.log(4 / 3), shares.shape)
+    boxes = np.empty((len(sizes), 4), dtype=np.int64)
+    _choose(boxes, sizes, shares, log_aspects, generator.random(sizes.shape))
+    return boxes
+
+
+@_compiled
+def _choose(boxes: Any, sizes: Any, shares: Any, log_aspects: Any, places: Any) -> None:
+    """`random_boxes`, given what is random: of each try, and then in which place of those possible (B, 2)."""
+    for i in range(len(boxes)):
+        height, width = sizes[i, 0], sizes[i, 1]
+        for share, log_aspect in zip(shares[i], log_aspects[i]):  # noqa: B905 # Numba knows no strict
+            area, aspect = height * width * share, math.exp(log_aspect)
+            h, w = np.rint(math.sqrt(area / aspect)), np.rint(math.sqrt(area * aspect))
+            if 0 < h <= height and 0 < w <= width:
+                top, left = math.floor(places[i, 0] * (height - h + 1)), math.floor(places[i, 1] * (width - w + 1))
+                break
+        else:
+            h, w = min(height, np.rint(width * 4 / 3)), min(width, np.rint(height * 4 / 3))
+            top, left = (height - h) // 2, (width - w) // 2
+        boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = top, left, top + h, left + w
 
 
 def resized_crops(

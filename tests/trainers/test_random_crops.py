@@ -11,7 +11,7 @@ import torch
 from torchvision.transforms.v2.functional import resized_crop
 
 from trainers.datasets.dataset import PackedImages
-from trainers.datasets.resize import resized_crops
+from trainers.datasets.random_crops import resized_crops
 
 SIDES = (1, 2, 7, 40, 223)
 
@@ -51,7 +51,7 @@ import numba.core.caching as caching
 caching._CacheLocator.ensure_cache_path = lambda self: (_ for _ in ()).throw(OSError("read-only file system"))
 import numpy as np
 from trainers.datasets.dataset import PackedImages
-from trainers.datasets.resize import resized_crops
+from trainers.datasets.random_crops import resized_crops
 images = PackedImages.of([np.full((9, 9, 3), 7, dtype=np.uint8)])
 print(resized_crops(images, np.array([[0, 0, 9, 9]]), np.array([False]), 4).mean())
 """
