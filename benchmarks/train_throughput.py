@@ -35,7 +35,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 from torchvision.models import MobileNetV2
 
-from trainers import classifier
+from trainers.classifier import Training
 from trainers.config import TrainConfig
 from trainers.device import Device
 from trainers.measurement import Point
@@ -68,14 +68,15 @@ CPU_CELLS = (Cell(0.35, 32, 64, 60), Cell(1.0, 96, 32, 20), Cell(1.0, 224, 16, 8
 GPU_CELLS = (Cell(0.35, 32, 512, 200), Cell(1.0, 96, 256, 150), Cell(1.0, 224, 256, 60))
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (B, 3, R, R) and labels (B,)."""
+Step = Callable[[torch.Tensor, torch.Tensor], None]
 
 
-class Training(NamedTuple):
+class Workload(NamedTuple):
     """What a contestant trains."""
 
     batches: Iterator[Batch]
     """Without an end."""
-    step: Callable[[torch.Tensor, torch.Tensor], None]
+    step: Step
 
 
 def endless(batches: Any) -> Iterator[Any]:
@@ -84,26 +85,26 @@ def endless(batches: Any) -> Iterator[Any]:
         yield from batches
 
 
-def timed(training: Training, batches: Iterator[Batch], cell: Cell) -> float:
+def timed(step: Step, batches: Iterator[Batch], cell: Cell) -> float:
     """Images per second of a block of steps, once what was loaded ahead while the others ran is used up."""
     for _ in range(WARM_UP):
-        training.step(*next(batches))
+        step(*next(batches))
     if GPU:
         torch.cuda.synchronize()
     start = time.monotonic()
     for _ in range(cell.steps):
-        training.step(*next(batches))
+        step(*next(batches))
     if GPU:
         torch.cuda.synchronize()
     return cell.steps * cell.batch_size / (time.monotonic() - start)
 
 
-def ours(cell: Cell, data: str, folder: Path) -> Training:
+def ours(cell: Cell, data: str, folder: Path) -> Workload:
     """This project's training."""
     config = TrainConfig(
         data=data, num_classes=1000, width_mult=cell.width_mult, resolution=cell.resolution, batch_size=cell.batch_size
     )
-    training = classifier.Training(Point(id="benchmark", config=config, folder=folder))
+    training = Training(Point(id="benchmark", config=config, folder=folder))
     place = training.device.place
     batches = training._batches("train")  # pyright: ignore[reportPrivateUsage]
     for _ in batches:  # has every image mapped, as after an epoch
@@ -114,10 +115,10 @@ def ours(cell: Cell, data: str, folder: Path) -> Training:
         images, labels = images.to(place, non_blocking=True), labels.to(place, non_blocking=True)
         training._step(images, labels, weight=1 / cell.batch_size)  # pyright: ignore[reportPrivateUsage]
 
-    return Training(endless(batches), step)
+    return Workload(endless(batches), step)
 
 
-def reference(cell: Cell, data: str, *, num_workers: int) -> Training:
+def reference(cell: Cell, data: str, *, num_workers: int) -> Workload:
     """torchvision's reference recipe."""
     crop = transforms.Compose(
         [
@@ -160,23 +161,23 @@ def reference(cell: Cell, data: str, *, num_workers: int) -> Training:
         meters["top1"].append(right[:, 0].float().mean().item())
         meters["top5"].append(right.any(1).float().mean().item())
 
-    return Training(endless(loader), step)
+    return Workload(endless(loader), step)
 
 
 def serve(contestant: str, cell: Cell, data: str, num_workers: int) -> None:
-    """What a `Contestant` runs: for every line of input a block of such batches, whose speed and memory it prints."""
+    """What a `Contestant` runs: for every line of input a block of the batches it names; prints speed and memory."""
     with tempfile.TemporaryDirectory() as folder:
         if contestant == "reference":
-            training = reference(cell, data, num_workers=num_workers)
+            real, step = reference(cell, data, num_workers=num_workers)
         else:
-            training = ours(cell, data, Path(folder))
+            real, step = ours(cell, data, Path(folder))
         place = torch.device("cuda" if GPU else "cpu")
-        images, labels = next(training.batches)
-        batches = {"real": training.batches, "synthetic": repeat((images.to(place), labels.to(place)))}
-        timed(training, batches["real"], cell)
+        images, labels = next(real)
+        batches = {"real": real, "synthetic": repeat((images.to(place), labels.to(place)))}
+        timed(step, real, cell)
         print("ready", flush=True)
         for line in sys.stdin:
-            print(timed(training, batches[line.strip()], cell), *memory(), flush=True)
+            print(timed(step, batches[line.strip()], cell), *memory(), flush=True)
 
 
 def memory() -> tuple[float, float]:
@@ -239,12 +240,11 @@ def compare(cell: Cell, arguments: argparse.Namespace) -> float:
     names = ("ours", "reference")
     contestants = {name: Contestant(name, cell, arguments, threads=arguments.threads) for name in names}
     rates: dict[str, list[float]] = {name: [] for name in names}
-    for block in range(-1, arguments.blocks):  # the first brings all to life and does not count
+    for _ in range(arguments.blocks):
         for name, contestant in contestants.items():
             time.sleep(SETTLE_SECONDS)
             ((rate, _, _),) = together([contestant])
-            if block >= 0:
-                rates[name].append(rate)
+            rates[name].append(rate)
     for contestant in contestants.values():
         contestant.close()
     print(f"{cell}, batch {cell.batch_size}")
@@ -261,6 +261,7 @@ def compare_input(cell: Cell, arguments: argparse.Namespace) -> None:
     rates: dict[str, list[float]] = {name: [] for name in names}
     for block in range(PAIRS_PER_BLOCK * arguments.blocks):
         for name in names if block % 2 == 0 else reversed(names):
+            time.sleep(SETTLE_SECONDS if GPU else 0)  # on CPUs what is mapped is read by the training itself
             ((rate, _, _),) = together([trial], name)
             rates[name].append(rate)
     trial.close()
@@ -275,12 +276,10 @@ def compare_side_by_side(cell: Cell, arguments: argparse.Namespace) -> None:
     one = [Contestant("ours", cell, arguments, threads=2)]
     two = [Contestant("ours", cell, arguments, threads=1) for _ in range(2)]
     rates: dict[str, list[float]] = {"two": [], "one": []}
-    for block in range(-1, arguments.blocks):
+    for _ in range(arguments.blocks):
         for name, trials in (("two", two), ("one", one)):
             time.sleep(SETTLE_SECONDS)
-            rate = sum(rate for rate, _, _ in together(trials))
-            if block >= 0:
-                rates[name].append(rate)
+            rates[name].append(sum(rate for rate, _, _ in together(trials)))
     for trial in (*one, *two):
         trial.close()
     print(f"{cell}: trials side by side")
@@ -294,7 +293,6 @@ def compare_memory(cell: Cell, arguments: argparse.Namespace) -> None:
     found: list[tuple[float, float]] = []
     for count in (1, 2):
         trials = [Contestant("ours", cell, arguments, threads=1) for _ in range(count)]
-        together(trials)  # so that in the next block none is still setting up
         results = together(trials)
         for trial in trials:
             trial.close()

@@ -34,6 +34,7 @@ PACKAGES = (
     "optuna",
     "mlflow",
     "numpy",
+    "numba",
     "pillow",
     "pandas",
     "matplotlib",

@@ -25,7 +25,7 @@ from trainers.timing import Request, Slot, Timing, hardware, time_networks, timi
 
 FOLDER = "timings"
 """Of the cache; without it networks are timed anew."""
-VERSION = 1
+VERSION = 2
 """Of how networks are timed; one more whenever that changes, so that no timing of an earlier way is read."""
 
 

@@ -17,7 +17,7 @@ ALLOWED = {
     "analysis": {"analysis", "sweep.results"},
 }
 OWNERS = {
-    "torch": "trainers", "torchvision": "trainers", "PIL": "trainers",
+    "torch": "trainers", "torchvision": "trainers", "PIL": "trainers", "numba": "trainers",
     "pyarrow": "trainers", "timm": "trainers", "onnx": "trainers", "onnxruntime": "trainers", "onnxscript": "trainers",
     "ray": "sweep", "optuna": "sweep", "mlflow": "sweep", "rich": "sweep", "matplotlib": "analysis",
     "tyro": "sweep", "yaml": "sweep", "plotly": "analysis", "jinja2": "analysis",

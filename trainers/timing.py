@@ -17,7 +17,6 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
@@ -216,8 +215,8 @@ def _kill_group(process: subprocess.Popen[str]) -> None:
 
 
 def _same(pixels: Pixels, indices: NDArray[np.int64]) -> PackedImages:
-    """So many of one image; picklable, as a loader's workers need it."""
-    return PackedImages.of([pixels] * len(indices))
+    """One image, once per index; picklable, as a loader's workers need it."""
+    return PackedImages(pixels.reshape(-1), np.zeros_like(indices), np.tile(pixels.shape[:2], (len(indices), 1)))
 
 
 def _endless(batches: Batches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -289,8 +288,9 @@ def _mean_line(lines: Sequence[Line]) -> Line:
 
 def main() -> None:
     """Say when ready, read what to time, print the timings as the last line."""
+    import trainers.datasets.random_crops  # noqa: F401 # pyright: ignore[reportUnusedImport] - before processes fork
+
     load_dataset(DATA)
-    import_module("trainers.datasets.random_crops")  # before processes are forked, which would each import Numba
     os.nice(NICENESS)
     print("ready", flush=True)
     asked = json.loads(sys.stdin.readline())

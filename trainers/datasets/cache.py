@@ -24,9 +24,9 @@ from trainers.datasets.dataset import (
     Pixels,
     Split,
     SplitName,
-    first_bytes,
+    offsets,
 )
-from trainers.errors import UnreadableImageError
+from trainers.errors import ConfigError, UnreadableImageError
 
 VERSION = 2
 """Of the pixels that `decode_image` gives; one more whenever these change, so that no cache of earlier ones is read."""
@@ -35,7 +35,7 @@ SAMPLED = 64
 BLOCK = 256
 """Images decoded side by side while a cache is built."""
 Images = Callable[[NDArray[np.int64]], PackedImages]
-"""The images of these numbers, in this order."""
+"""The images at these indices (B,), in this order."""
 
 
 def cache_folder() -> Path:
@@ -141,12 +141,14 @@ class MappedImages:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._sizes = np.load(folder / "shapes.npy")
-        self._starts = first_bytes(self._sizes)
+        self._offsets = offsets(self._sizes)
         # writable memory, as PyTorch asks for, whose changes would never reach the file; slices of an array are cheaper
         self._pixels = np.asarray(np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="c"))
+        if len(self._pixels) != self._sizes.prod(axis=1).sum() * 3:  # as a power failure can leave it
+            raise ConfigError(f"{folder} is damaged; delete it, and the images are decoded again")
 
     def __reduce__(self) -> tuple[type["MappedImages"], tuple[Path]]:
         return MappedImages, (self._folder,)
 
     def __call__(self, indices: NDArray[np.int64]) -> PackedImages:
-        return PackedImages(self._pixels, self._starts[indices], self._sizes[indices])
+        return PackedImages(self._pixels, self._offsets[indices], self._sizes[indices])

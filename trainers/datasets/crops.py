@@ -6,7 +6,6 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as transforms
@@ -56,17 +55,22 @@ class TrainCrop:
 
     def __init__(self, config: TrainConfig) -> None:
         self._config = replace(config, resolution=train_resolution(config))
+        self._random_crops: Callable[[PackedImages, TrainConfig, np.random.Generator], torch.Tensor] | None = None
+        if config.crop_scale < 1:  # Numba takes half a second: for those who need it, before a loader forks workers
+            from trainers.datasets.random_crops import random_resized_crops
+
+            self._random_crops = random_resized_crops
         erase = v2.RandomErasing(config.random_erase, value=[round(255 * mean) for mean in MEAN])  # type: ignore[arg-type]
         augmented = config.augment != "none" or config.random_erase > 0
         self._augment = nn.Sequential(AUGMENTS[config.augment](), erase) if augmented else None
 
     def __call__(self, images: PackedImages, generator: np.random.Generator) -> torch.Tensor:
         """A part of each image (B, 3, R, R), mirrored or not, then augmented."""
-        if self._config.crop_scale < 1:
-            crops = random_resized_crops(images, self._config, generator)
+        if self._random_crops:
+            crops = self._random_crops(images, self._config, generator)
         else:
             crops = torch.stack([centre_crop(image, self._config) for image in images])
-            mirrored = torch.from_numpy(_mirrored(images, self._config, generator))
+            mirrored = torch.from_numpy(generator.random(len(images)) < self._config.hflip)
             crops[mirrored] = crops[mirrored].flip(-1)
         if self._augment is None:
             return crops
@@ -92,21 +96,6 @@ def _middle(image: Pixels) -> Pixels:
     most = MOST_ASPECT * min(image.shape[:2])
     top, left = (max(0, side - most) // 2 for side in image.shape[:2])
     return image[top : top + most, left : left + most]
-
-
-def random_resized_crops(images: PackedImages, config: TrainConfig, generator: np.random.Generator) -> torch.Tensor:
-    """Cut a random part of each image, resize it (B, 3, R, R) and mirror it or not, as torchvision's transforms do."""
-    # Numba takes half a second, and only training needs it
-    from trainers.datasets.random_crops import random_boxes, resized_crops
-
-    boxes = random_boxes(images.sizes, config.crop_scale, generator)
-    crops = resized_crops(images, boxes, _mirrored(images, config, generator), config.resolution)
-    return torch.from_numpy(crops).permute(0, 3, 1, 2)
-
-
-def _mirrored(images: PackedImages, config: TrainConfig, generator: np.random.Generator) -> NDArray[np.bool_]:
-    """Which of the images are mirrored (B,)."""
-    return generator.random(len(images)) < config.hflip
 
 
 def _channels_first(image: Pixels) -> torch.Tensor:

@@ -17,11 +17,11 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class PackedImages:
-    """Decoded images of one run of memory, so that compiled code can be given a whole batch."""
+    """Decoded images in one buffer, so that compiled code can take a whole batch."""
 
     pixels: NDArray[np.uint8]
-    """The images' and maybe others', (N,)."""
-    starts: NDArray[np.int64]
+    """(N,), maybe with those of other images between."""
+    offsets: NDArray[np.int64]
     """Where each image begins in `pixels` (B,)."""
     sizes: NDArray[np.int64]
     """Height and width of each, px (B, 2)."""
@@ -30,17 +30,17 @@ class PackedImages:
     def of(cls, images: Sequence[Pixels]) -> "PackedImages":
         """Copies of the images, one after another."""
         sizes = np.array([image.shape[:2] for image in images])
-        return cls(np.concatenate([image.reshape(-1) for image in images]), first_bytes(sizes), sizes)
+        return cls(np.concatenate([image.reshape(-1) for image in images]), offsets(sizes), sizes)
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.offsets)
 
     def __iter__(self) -> Iterator[Pixels]:
-        for start, (height, width) in zip(self.starts.tolist(), self.sizes.tolist(), strict=True):
-            yield self.pixels[start : start + height * width * 3].reshape(height, width, 3)
+        for offset, (height, width) in zip(self.offsets.tolist(), self.sizes.tolist(), strict=True):
+            yield self.pixels[offset : offset + height * width * 3].reshape(height, width, 3)
 
 
-def first_bytes(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+def offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Where images of height and width `sizes` (N, 2) begin when they lie one after another (N,)."""
     num_bytes = sizes.prod(axis=1) * 3
     return np.cumsum(num_bytes) - num_bytes

@@ -5,18 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numba import njit
 from numpy.typing import NDArray
 
+from trainers.config import TrainConfig
 from trainers.datasets.dataset import PackedImages
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    """`function` as machine code, kept on disk for the next process where any folder for it may be written."""
-    try:
-        return njit(fastmath=True, cache=True)(function)
-    except RuntimeError:
-        return njit(fastmath=True)(function)
+def random_resized_crops(images: PackedImages, config: TrainConfig, generator: np.random.Generator) -> torch.Tensor:
+    """Cut a random part of each image, resize it (B, 3, R, R) and mirror it or not, as torchvision's transforms do."""
+    boxes = random_boxes(images.sizes, config.crop_scale, generator)
+    mirrored = generator.random(len(images)) < config.hflip
+    return torch.from_numpy(resized_crops(images, boxes, mirrored, config.resolution)).permute(0, 3, 1, 2)
 
 
 def random_boxes(sizes: NDArray[np.int64], crop_scale: float, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -32,9 +33,41 @@ def random_boxes(sizes: NDArray[np.int64], crop_scale: float, generator: np.rand
     return boxes
 
 
-@_compiled
-def _choose(boxes: Any, sizes: Any, shares: Any, log_aspects: Any, places: Any) -> None:
-    """`random_boxes`, given what is random: of each try, and then in which place of those possible (B, 2)."""
+def resized_crops(
+    images: PackedImages, boxes: NDArray[np.int64], mirrored: NDArray[np.bool_], resolution: int
+) -> NDArray[np.uint8]:
+    """The part (top, left, bottom, right) of each image that `boxes` (B, 4) say, px, as (B, R, R, 3).
+
+    The pixels are to within one level those of an antialiased bilinear resize by torchvision or Pillow: averages of
+    input pixels, weighted by a triangle that reaches one output pixel to either side, or one input pixel where that is
+    more. Rounded once, at the end. `mirrored` (B,) crops have their left at the right.
+    """
+    crops = np.empty((len(images), resolution, resolution, 3), dtype=np.uint8)
+    _fill(crops, images.pixels, images.offsets, images.sizes, boxes, mirrored)
+    return crops
+
+
+def _compiled(signature: str, *, fastmath: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Decorates a function to be machine code at once, which is kept on disk for the next process."""
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        try:
+            return njit(signature, fastmath=fastmath, cache=True)(function)
+        except Exception:  # no folder for it, a full one, or whatever a damaged file gives
+            return njit(signature, fastmath=fastmath)(function)
+
+    return compiled
+
+
+@_compiled("(int64[:, ::1], int64[:, ::1], float64[:, ::1], float64[:, ::1], float64[:, ::1])")
+def _choose(
+    boxes: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    log_aspects: NDArray[np.float64],
+    places: NDArray[np.float64],
+) -> None:
+    """`random_boxes`, given what is random: of each try (B, 10), then which of the possible places it is (B, 2)."""
     for i in range(len(boxes)):
         height, width = sizes[i, 0], sizes[i, 1]
         for share, log_aspect in zip(shares[i], log_aspects[i]):  # noqa: B905 # Numba knows no strict
@@ -49,50 +82,7 @@ def _choose(boxes: Any, sizes: Any, shares: Any, log_aspects: Any, places: Any) 
         boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = top, left, top + h, left + w
 
 
-def resized_crops(
-    images: PackedImages, boxes: NDArray[np.int64], mirrored: NDArray[np.bool_], resolution: int
-) -> NDArray[np.uint8]:
-    """The part (top, left, bottom, right) of each image that `boxes` (B, 4) say, px, as (B, R, R, 3).
-
-    The pixels are to within one level those of an antialiased bilinear resize by torchvision or Pillow: averages of
-    input pixels, weighted by a triangle that reaches one output pixel to either side, or one input pixel where that is
-    more. Rounded once, at the end. `mirrored` (B,) crops have their left at the right.
-    """
-    crops = np.empty((len(images), resolution, resolution, 3), dtype=np.uint8)
-    _fill(crops, images.pixels, images.starts, images.sizes[:, 1], boxes, mirrored)
-    return crops
-
-
-@_compiled
-def _fill(crops: Any, pixels: Any, starts: Any, widths: Any, boxes: Any, mirrored: Any) -> None:
-    """`resized_crops`; averages over the rows first, as pixels of a row lie side by side and are computed so."""
-    size = crops.shape[1]
-    for i in range(len(crops)):
-        top, left, bottom, right = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
-        rows, row_weights = _triangles(bottom - top, size)
-        columns, column_weights = _triangles(right - left, size)
-        line = np.empty((right - left) * 3, np.float32)
-        for y in range(size):
-            line[:] = 0
-            for k in range(rows[y, 1] - rows[y, 0]):
-                start = starts[i] + ((top + rows[y, 0] + k) * widths[i] + left) * 3
-                row = pixels[start : start + len(line)]  # of a slice, LLVM knows that no index is negative
-                weight = row_weights[y, k]
-                for j in range(len(line)):
-                    line[j] += weight * np.float32(row[j])
-            for x in range(size):
-                red = green = blue = np.float32(0.5)
-                part = line[columns[x, 0] * 3 : columns[x, 1] * 3]
-                for k in range(columns[x, 1] - columns[x, 0]):
-                    weight = column_weights[x, k]
-                    red += weight * part[3 * k]
-                    green += weight * part[3 * k + 1]
-                    blue += weight * part[3 * k + 2]
-                pixel = crops[i, y, size - 1 - x if mirrored[i] else x]
-                pixel[0], pixel[1], pixel[2] = np.uint8(red), np.uint8(green), np.uint8(blue)
-
-
-@_compiled
+@_compiled("(int64, int64)")
 def _triangles(num_in: int, num_out: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """For each output pixel the range of input pixels that count (R, 2), and their weights (R, K)."""
     scale = num_in / num_out
@@ -110,3 +100,39 @@ def _triangles(num_in: int, num_out: int) -> tuple[NDArray[np.int64], NDArray[np
             weights[i, k] /= total
         ranges[i, 0], ranges[i, 1] = first, last
     return ranges, weights
+
+
+@_compiled("(uint8[:, :, :, ::1], uint8[::1], int64[::1], int64[:, ::1], int64[:, ::1], boolean[::1])", fastmath=True)
+def _fill(
+    crops_BRRC: NDArray[np.uint8],
+    pixels: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    boxes: NDArray[np.int64],
+    mirrored: NDArray[np.bool_],
+) -> None:
+    """`resized_crops`; averages over rows first, a loop that runs along memory and is vectorised."""
+    size = crops_BRRC.shape[1]
+    for i in range(len(crops_BRRC)):
+        top, left, bottom, right = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
+        rows, row_weights = _triangles(bottom - top, size)
+        columns, column_weights = _triangles(right - left, size)
+        line = np.empty((right - left) * 3, np.float32)
+        for y in range(size):
+            line[:] = 0
+            for k in range(rows[y, 1] - rows[y, 0]):
+                start = offsets[i] + ((top + rows[y, 0] + k) * sizes[i, 1] + left) * 3
+                row = pixels[start : start + len(line)]  # as `pixels[start + j]` might be negative: not vectorised
+                weight = row_weights[y, k]
+                for j in range(len(line)):
+                    line[j] += weight * np.float32(row[j])
+            for x in range(size):
+                red = green = blue = np.float32(0.5)
+                part = line[columns[x, 0] * 3 : columns[x, 1] * 3]
+                for k in range(columns[x, 1] - columns[x, 0]):
+                    weight = column_weights[x, k]
+                    red += weight * part[3 * k]
+                    green += weight * part[3 * k + 1]
+                    blue += weight * part[3 * k + 2]
+                pixel = crops_BRRC[i, y, size - 1 - x if mirrored[i] else x]
+                pixel[0], pixel[1], pixel[2] = np.uint8(red), np.uint8(green), np.uint8(blue)
