@@ -288,8 +288,6 @@ def _mean_line(lines: Sequence[Line]) -> Line:
 
 def main() -> None:
     """Say when ready, read what to time, print the timings as the last line."""
-    import trainers.datasets.random_crops  # noqa: F401 # pyright: ignore[reportUnusedImport] - before processes fork
-
     load_dataset(DATA)
     os.nice(NICENESS)
     print("ready", flush=True)
@@ -298,6 +296,9 @@ def main() -> None:
     requests = [
         Request(config=TrainConfig(**r["config"]), image_shape=tuple(r["image_shape"])) for r in asked["requests"]
     ]
+    if any(request.config.crop_scale < 1 for request in requests):  # once, before processes are forked that need it
+        import trainers.datasets.random_crops  # noqa: F401 # pyright: ignore[reportUnusedImport]
+
     print(json.dumps([asdict(time_network(request, slot)) for request in requests]))
 
 

@@ -11,6 +11,7 @@ from trainers.datasets import cache
 from trainers.datasets.cache import cache_folder, open_images
 from trainers.datasets.digits import digits
 from trainers.datasets.folder import image_folder
+from trainers.errors import ConfigError
 
 MakeFolder = Callable[[Mapping[str, int]], Path]
 
@@ -59,3 +60,17 @@ def test_cached_images_reach_a_loaders_worker_without_copying_their_pixels(make_
     assert len(message) < 1000
     numbers = np.arange(4)
     assert all(map(np.array_equal, pickle.loads(message)(numbers), images(numbers)))
+
+
+@pytest.mark.parametrize("name", ["pixels.bin", "shapes.npy"])
+@pytest.mark.parametrize("kept", [0, 100, -1])
+def test_a_cache_that_is_not_whole_is_not_read_beyond_its_end(
+    make_folder: MakeFolder, own_cache: Path, name: str, kept: int
+) -> None:
+    dataset = image_folder(make_folder({"train/a": 3, "train/b": 3}))
+    open_images(dataset, "train", 32)
+    (file,) = own_cache.rglob(name)
+    file.write_bytes(file.read_bytes()[:kept])
+
+    with pytest.raises(ConfigError, match=f"{file.parent} is damaged; delete it, and the images are decoded again"):
+        open_images(dataset, "train", 32)

@@ -136,16 +136,25 @@ def _decode_all(split: Split, short_side: int, folder: Path) -> None:
 
 
 class MappedImages:
-    """The decoded images in a cache folder; pickled as the folder, so that a loader's worker maps the same pages."""
+    """The decoded images in a cache folder; pickled as the folder, so that a loader's worker maps the same pages.
+
+    Raises:
+        ConfigError: its files are not whole, as a power failure can leave them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._sizes = np.load(folder / "shapes.npy")
+        pixels = folder / "pixels.bin"
+        try:
+            self._sizes = np.load(folder / "shapes.npy")
+            whole = pixels.stat().st_size == self._sizes.prod(axis=1).sum() * 3
+        except (ValueError, EOFError):
+            whole = False
+        if not whole:
+            raise ConfigError(f"{folder} is damaged; delete it, and the images are decoded again")
         self._offsets = offsets(self._sizes)
         # writable memory, as PyTorch asks for, whose changes would never reach the file; slices of an array are cheaper
-        self._pixels = np.asarray(np.memmap(folder / "pixels.bin", dtype=np.uint8, mode="c"))
-        if len(self._pixels) != self._sizes.prod(axis=1).sum() * 3:  # as a power failure can leave it
-            raise ConfigError(f"{folder} is damaged; delete it, and the images are decoded again")
+        self._pixels = np.asarray(np.memmap(pixels, dtype=np.uint8, mode="c"))
 
     def __reduce__(self) -> tuple[type["MappedImages"], tuple[Path]]:
         return MappedImages, (self._folder,)
