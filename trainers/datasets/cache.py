@@ -148,7 +148,7 @@ class MappedImages:
         try:
             self._sizes = np.load(folder / "shapes.npy")
             whole = pixels.stat().st_size == self._sizes.prod(axis=1).sum() * 3
-        except (ValueError, EOFError):
+        except (FileNotFoundError, ValueError, EOFError):
             whole = False
         if not whole:
             raise ConfigError(f"{folder} is damaged; delete it, and the images are decoded again")

@@ -1,9 +1,12 @@
 """RandomResizedCrop and the flip of a whole batch, compiled: of small crops, PyTorch's calls take most of the time."""
 
+import hashlib
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 from numba import njit
@@ -11,6 +14,9 @@ from numpy.typing import NDArray
 
 from trainers.config import TrainConfig
 from trainers.datasets.dataset import PackedImages
+
+VERSION = hashlib.sha256(Path(__file__).read_bytes() + numba.__version__.encode()).hexdigest()[:8]
+"""Of the code here, and of what compiles it."""
 
 
 def random_resized_crops(images: PackedImages, config: TrainConfig, generator: np.random.Generator) -> torch.Tensor:
@@ -51,6 +57,8 @@ def _compiled(signature: str, *, fastmath: bool = False) -> Callable[[Callable[.
     """Decorates a function to be machine code at once, which is kept on disk for the next process."""
 
     def compiled(function: Callable[..., Any]) -> Any:
+        # becomes part of the file's name: Numba takes an earlier version's file for one that it could not write
+        function.__qualname__ = f"{function.__name__}-{VERSION}"
         try:
             return njit(signature, fastmath=fastmath, cache=True)(function)
         except Exception:  # no folder for it, a full one, or whatever a damaged file gives
