@@ -147,11 +147,17 @@ def _parser_message(box: str) -> str:
     statement = statement.removeprefix("Error parsing ")
     for of_python, plain in PLAIN.items():
         statement = re.sub(of_python, plain, statement)
+    statement = re.sub(r"(?<=^Unrecognized options: )-.*", _options_only, statement)
     suggested = dict.fromkeys(
         re.findall(r"--[\w.-]+", " ".join(p for p in others if p.startswith("Perhaps you meant")))
     )
     hint = f"perhaps you meant {' or '.join(list(suggested)[:3])}" if suggested else "see --help"
     return f"{statement.removesuffix('.')}; {hint}"
+
+
+def _options_only(words: re.Match[str]) -> str:
+    """The options of a list of words; the others are their values."""
+    return ", ".join(word for word in words[0].split(", ") if word.startswith("-"))
 
 
 def say_aside(line: str) -> None:
