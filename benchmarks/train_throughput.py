@@ -261,7 +261,7 @@ def compare_input(cell: Cell, arguments: argparse.Namespace) -> None:
     rates: dict[str, list[float]] = {name: [] for name in names}
     for block in range(PAIRS_PER_BLOCK * arguments.blocks):
         for name in names if block % 2 == 0 else reversed(names):
-            time.sleep(SETTLE_SECONDS if GPU else 0)  # on CPUs what is mapped is read by the training itself
+            time.sleep(SETTLE_SECONDS if GPU else 0)  # on CPUs nothing is loaded ahead
             ((rate, _, _),) = together([trial], name)
             rates[name].append(rate)
     trial.close()

@@ -13,8 +13,9 @@ from scipy.stats import ks_2samp
 from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import resized_crop
 
+from trainers.config import TrainConfig
 from trainers.datasets.dataset import PackedImages
-from trainers.datasets.random_crops import VERSION, _compiled, random_boxes, resized_crops
+from trainers.datasets.random_crops import VERSION, _compiled, random_boxes, random_resized_crops, resized_crops
 
 SIDES = (1, 2, 7, 40, 223)
 
@@ -71,6 +72,19 @@ def test_random_crops_are_distributed_like_torchvisions(height: int, width: int,
     assert shares[0].max() == pytest.approx(shares[1].max(), abs=0.03)
     assert (ours >= [0, 0, 1, 1]).all()
     assert (boxes[:, 2:] <= [height, width]).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 400), (400, 20), (21, 50), (19, 400)])
+def test_image_too_long_for_any_crop_gets_what_torchvision_gives(height: int, width: int) -> None:
+    image = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
+    settings = TrainConfig(resolution=16, crop_scale=0.9, hflip=0.0)
+
+    (crop,) = random_resized_crops(
+        PackedImages.of([image.permute(1, 2, 0).numpy()]), settings, np.random.default_rng(0)
+    )
+
+    theirs = v2.RandomResizedCrop(16, scale=(0.9, 1.0), antialias=True)(image)
+    assert (crop.int() - theirs.int()).abs().max() <= 1
 
 
 def test_compiling_needs_no_folder_and_survives_a_full_disk_and_a_damaged_file(

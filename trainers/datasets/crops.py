@@ -56,7 +56,7 @@ class TrainCrop:
     def __init__(self, config: TrainConfig) -> None:
         self._config = replace(config, resolution=train_resolution(config))
         self._random_crops: Callable[[PackedImages, TrainConfig, np.random.Generator], torch.Tensor] | None = None
-        if config.crop_scale < 1:  # Numba takes half a second: for those who need it, before a loader forks workers
+        if config.crop_scale < 1:  # Numba takes seconds to start: once, before a loader forks workers, where needed
             from trainers.datasets.random_crops import random_resized_crops
 
             self._random_crops = random_resized_crops
