@@ -29,8 +29,8 @@ from tyro import MISSING
 from tyro.conf import Positional, arg
 
 from search_spaces.registry import SPACES
-from sweep.checkpoint_commands import CHECKPOINT_COMMANDS
-from sweep.command_line import parse, parse_sweep, say_aside, short_forms
+from sweep.commands.checkpoint_commands import CHECKPOINT_COMMANDS
+from sweep.commands.parse import parse, parse_sweep, say_aside, short_forms
 from sweep.config import CAPS, Amount, Percent, SweepConfig, load_config
 from trainers.errors import (
     ConfigError,
@@ -45,9 +45,9 @@ from trainers.errors import (
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from analysis.recommend import Caps
-    from analysis.report import Report
-    from trainers.measurement import Latency
+    from analysis.advice.recommend import Caps
+    from analysis.report.report import Report
+    from trainers.trial import Latency
 
 DESCRIPTION = """Train every network of a search space, log each to MLflow, draw accuracy against cost.
 
@@ -196,9 +196,9 @@ def sweep(argv: Sequence[str]) -> int:
 def promote(argv: Sequence[str]) -> int:
     """Train the best of a sweep with several seeds."""
     arguments = parse_promotion(argv)
-    from analysis.promotion import worth_promoting
-    from analysis.replicates import by_setting
-    from sweep.results import load_table
+    from analysis.advice.promotion import worth_promoting
+    from analysis.results.read import load_table
+    from analysis.results.settings import by_setting
 
     chosen = worth_promoting(by_setting(load_table(arguments.folder)), arguments.margin)
     print(f"promoting {', '.join(dict.fromkeys(map(cell_name, chosen.to_dict('records'))))}")
@@ -209,7 +209,7 @@ def promote(argv: Sequence[str]) -> int:
 
 def cell_name(row: Mapping[Any, Any]) -> str:
     """The name of a row's network."""
-    from analysis.results_table import network_name
+    from analysis.report.results_table import network_name
 
     return network_name(row["model"], row["width_mult"], row["resolution"])
 
@@ -243,10 +243,10 @@ def parse_promotion(argv: Sequence[str]) -> PromoteArguments:
 
 def run_and_report(config: SweepConfig, again: str) -> int:
     """Run the sweep of `config`; `again` is the command line that goes on with it."""
-    from analysis.comparison import check_source
-    from analysis.report import write_report
-    from sweep.plan import make_plan
-    from sweep.sweep import run
+    from analysis.published.comparison import check_source
+    from analysis.report.report import write_report
+    from sweep.plan.plan import make_plan
+    from sweep.run.sweep import run
 
     check_source(config.published)
     plan = make_plan(config)
@@ -272,7 +272,7 @@ def run_and_report(config: SweepConfig, again: str) -> int:
     if outcome.signal:
         return 128 + outcome.signal
     if config.register and not outcome.tracking_error:
-        from sweep.registration import register  # MLflow takes seconds to import
+        from sweep.networks.registration import register  # MLflow takes seconds to import
 
         for line in register(plan.folder, frontier, runs=config.runs, wanted_uri=config.tracking_uri):
             print(line)
@@ -283,11 +283,11 @@ def run_and_report(config: SweepConfig, again: str) -> int:
 def plan(argv: Sequence[str]) -> int:
     """Print every point of the sweep with its cost."""
     arguments = parse_sweep(argv, PlanArguments, "plan", PlanArguments.__doc__ or "")
-    from analysis.comparison import check_source
-    from sweep.held import Held
-    from sweep.plan import make_plan
-    from sweep.prediction import byte_size
-    from sweep.sweep import forecast_of, progress_so_far
+    from analysis.published.comparison import check_source
+    from sweep.forecast.prediction import byte_size
+    from sweep.plan.left import Held
+    from sweep.plan.plan import make_plan
+    from sweep.run.sweep import forecast_of, progress_so_far
     from trainers.datasets.registry import DATASETS
     from trainers.files import check_writable, whole_file
 
@@ -322,8 +322,8 @@ def plan(argv: Sequence[str]) -> int:
 def report(argv: Sequence[str]) -> int:
     """Write the report of a sweep again."""
     arguments = parse(argv, ReportArguments, "report")
-    from analysis.report import write_published, write_report
-    from sweep.results import cut_off_notes
+    from analysis.report.report import write_published, write_report
+    from analysis.results.read import cut_off_notes
 
     if arguments.folder is None:
         if arguments.published in (None, "none"):
@@ -343,7 +343,7 @@ def report(argv: Sequence[str]) -> int:
 def recommend(argv: Sequence[str]) -> int:
     """Print which network to ship."""
     arguments = parse(argv, RecommendArguments, "recommend")
-    from analysis.recommend import Caps
+    from analysis.advice.recommend import Caps
 
     caps = Caps(
         max_macs=arguments.max_macs,
@@ -360,11 +360,11 @@ def recommend(argv: Sequence[str]) -> int:
 
 def recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: bool) -> None:
     """Print which network of a sweep to ship, and how to export it."""
-    from analysis.provenance import read_provenance
-    from sweep.results import LATENCIES, load_table
+    from analysis.report.provenance import read_provenance
+    from analysis.results.read import LATENCIES, load_table
 
     def latency(point: str) -> "Latency":
-        from sweep.latencies import point_latency  # PyTorch takes seconds to import
+        from sweep.networks.assessments import point_latency  # PyTorch takes seconds to import
 
         return point_latency(folder, point, num_threads=num_threads, fresh=fresh)
 
@@ -378,13 +378,13 @@ def recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: b
 
 def recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
     """Print which network of a published table to ship, whose figure it is, and how to train, measure and export it."""
-    from analysis.published import CELL, NUM_VAL
-    from analysis.sweep_results import published_results
+    from analysis.published.tables import CELL, NUM_VAL
+    from analysis.results.load import published_results
 
     table = published_results(source).points.set_index("point", drop=False)
 
     def latency(point: str) -> "Latency":
-        from sweep.latencies import untrained_latency  # PyTorch takes seconds to import
+        from sweep.networks.assessments import untrained_latency  # PyTorch takes seconds to import
 
         found = untrained_latency(**table.loc[point, list(CELL)].to_dict(), num_threads=num_threads)
         say_aside(f"measured {point}: {found.median_ms:.2f} ms")
@@ -392,9 +392,9 @@ def recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
 
     best = print_choice(table, caps, latency, num_val=NUM_VAL)
     sys.stdout.flush()
-    from sweep.checkpoints import untrained_name  # PyTorch: after a mistake was told, or the answer
-    from trainers.published_weights import PUBLISHED, best_weights
+    from sweep.networks.checkpoints import untrained_name  # PyTorch: after a mistake was told, or the answer
     from trainers.recipes import RECIPES
+    from trainers.weights.published import PUBLISHED, best_weights
 
     cell = {name: best[name] for name in CELL}
     print(f"figures:   ImageNet validation, {best['variant']} in {best['citation']}")
@@ -421,8 +421,8 @@ def print_choice(
     replicate: str = "",
 ) -> Mapping[str, Any]:
     """Print which setting of a results table to ship; its row. `latency` is that of a point, by its id."""
-    from analysis.recommend import recommend, summary
-    from analysis.replicates import by_setting
+    from analysis.advice.recommend import recommend, summary
+    from analysis.results.settings import by_setting
 
     measured: set[str] = set()
 
@@ -455,8 +455,8 @@ def recipe(argv: Sequence[str]) -> int:
             print(f"  {name:<18}{value}")
     if arguments.plot:
         from analysis.plots.schedule import draw
-        from analysis.report import write_chart
-        from trainers.schedules import learning_rates
+        from analysis.report.report import write_chart
+        from trainers.training.schedules import learning_rates
 
         log = found.config.lr_schedule == "multistep"  # falls over decades
         figure = draw(*learning_rates(found.config), title=arguments.name, log=log)
@@ -474,9 +474,9 @@ def ui(argv: Sequence[str]) -> int:
         where = f"{arguments.host}:{arguments.port}"
         why = (error.strerror or one_line(error)).partition(" (while")[0]
         raise ConfigError(f"cannot listen on {where} ({why}); choose another --port or --host") from error
-    from sweep.mlflow_server import serve
-    from sweep.mlflow_store import STORE, DeletedExperimentError, connect, tracking_uri
-    from sweep.mlflow_views import view_links
+    from sweep.watch.mlflow_server import serve
+    from sweep.watch.mlflow_store import STORE, DeletedExperimentError, connect, tracking_uri
+    from sweep.watch.mlflow_views import view_links
 
     store = tracking_uri(arguments.runs, arguments.tracking_uri)
     if store.lower().startswith("http"):
@@ -506,14 +506,14 @@ def list_registries(argv: Sequence[str]) -> int:
     """Print every registry, a line an entry."""
     parse(argv, ListArguments, "list")
     from analysis.plots.registry import PLOTS
-    from analysis.published import misprints, sources
-    from sweep.schedulers import SCHEDULERS
+    from analysis.published.tables import misprints, sources
+    from sweep.choose.schedulers import SCHEDULERS
     from trainers.datasets.registry import DATASETS
-    from trainers.datasets.torchvision_sets import TORCHVISION_SETS
+    from trainers.datasets.sources.torchvision_sets import TORCHVISION_SETS
     from trainers.models.registry import MODELS
-    from trainers.published_weights import PUBLISHED, TIMM
     from trainers.recipes import RECIPES
     from trainers.registry import TRAINERS
+    from trainers.weights.published import PUBLISHED, TIMM
 
     sections: dict[str, dict[str, str]] = {
         "search spaces (--space)": {name: space.doc for name, space in SPACES.items()},
@@ -558,7 +558,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def print_report(written: "Report") -> None:
     """Print a report's frontier and where it lies."""
-    from analysis.replicates import with_deviation
+    from analysis.results.settings import with_deviation
 
     if written.frontier.empty:
         print("no complete point yet, so no frontier")

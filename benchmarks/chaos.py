@@ -29,14 +29,14 @@ from typing import Any, Self
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the project is run from its checkout, not installed
 
-from sweep.plan import make_plan
-from sweep.command_line import parse_sweep
+from sweep.plan.plan import make_plan
+from sweep.commands.parse import parse_sweep
 from sweep.config import SweepConfig
-from sweep.results import MEASUREMENTS, RESULTS, latest_rows, load_measurements
-from sweep.mlflow_store import EXPERIMENT
-from trainers import checkpoint
+from analysis.results.read import MEASUREMENTS, RESULTS, latest_rows, load_measurements
+from sweep.watch.mlflow_store import EXPERIMENT
+from trainers.weights import checkpoint
 
-from mlflow import MlflowClient  # after sweep.tracking, which sets what MLflow reads
+from mlflow import MlflowClient  # after sweep.watch.tracker, which sets what MLflow reads
 
 START_SECONDS = 15.0
 """From the start of a driver to its first trial, about: when a driver is killed that is to be killed at its start."""

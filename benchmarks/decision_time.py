@@ -18,14 +18,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from it
 
 import numpy as np
 
-from analysis.published import load_cells
-from sweep.plan import PlannedPoint
-from sweep.results import State
-from sweep.schedulers import Frontier
+from analysis.published.tables import load_cells
+from sweep.plan.plan import PlannedPoint
+from analysis.results.read import State
+from sweep.choose.schedulers import Frontier
 from trainers.config import TrainConfig
-from trainers.cost import cost
+from trainers.models.cost import cost
 from trainers.datasets.registry import load_dataset
-from trainers.measurement import Measurement, Point
+from trainers.trial import Measurement, Point
 
 EPOCHS = 20
 WAITING = 100

@@ -33,16 +33,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from it
 import numpy as np
 import optuna
 
-from analysis.pareto import pareto_mask, step_line
-from analysis.published import load_cells
-from sweep.plan import PlannedPoint
-from sweep.results import config_of_row, latest_rows, load_measurements
-from sweep.schedulers import Asha, Fifo, Frontier, Scheduler
+from analysis.frontier.pareto import pareto_mask, step_line
+from analysis.published.tables import load_cells
+from sweep.plan.plan import PlannedPoint
+from analysis.results.read import config_of_row, latest_rows, load_measurements
+from sweep.choose.schedulers import Asha, Fifo, Frontier, Scheduler
 from trainers.config import TrainConfig
-from trainers.cost import cost
+from trainers.models.cost import cost
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import load_dataset
-from trainers.measurement import Measurement, Point
+from trainers.trial import Measurement, Point
 
 EPOCHS, NOISE, GAPS = 27, 0.35, (0.0, 1.5, 4.0, 8.0)
 SMALL = 60e6

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from its checkout, not installed
 
 from trainers.config import TrainConfig
-from trainers.datasets.batches import batches
+from trainers.datasets.batches.batches import batches
 from trainers.datasets.dataset import Dataset, SplitName
 from trainers.datasets.registry import check_dataset
 

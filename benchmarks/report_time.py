@@ -23,13 +23,13 @@ sys.path.insert(0, str(ROOT))  # the project is run from its checkout, not insta
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from analysis.pareto import joint_pareto_mask, pareto_mask
+from analysis.frontier.pareto import joint_pareto_mask, pareto_mask
 from search_spaces.registry import get_space
-from sweep.recorder import row_of
+from sweep.run.recorder import row_of
 from sweep.config import SweepConfig
-from sweep.plan import make_plan
-from sweep.results import ResultsLog
-from trainers.measurement import Measurement
+from sweep.plan.plan import make_plan
+from analysis.results.read import ResultsLog
+from trainers.trial import Measurement
 
 EPOCHS = 10
 WIDTHS, RESOLUTIONS = (0.35, 0.5, 0.75, 1.0, 1.3), (16, 20, 24, 28, 32)

@@ -20,17 +20,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the project is run from its checkout, not installed
 
-from sweep.command_line import parse_sweep
+from sweep.commands.parse import parse_sweep
 from sweep.config import SweepConfig
-from sweep.plan import make_plan
-from sweep.queue import Queue
-from sweep.recorder import Recorder
-from sweep.results import ResultsLog, load_measurements
-from sweep.schedulers import Fifo
-from sweep.environment import write_identity
-from sweep.mlflow_store import connect
-from sweep.tracking import Tracker
-from trainers.measurement import Measurement
+from sweep.plan.plan import make_plan
+from sweep.choose.queue import Queue
+from sweep.run.recorder import Recorder
+from analysis.results.read import ResultsLog, load_measurements
+from sweep.choose.schedulers import Fifo
+from sweep.run.environment import write_identity
+from sweep.watch.mlflow_store import connect
+from sweep.watch.tracker import Tracker
+from trainers.trial import Measurement
 
 EPOCHS = 5
 

@@ -17,10 +17,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from its checkout, not installed
 
 from benchmarks.trial_overhead import LOGGED, empty_training, plan_of
-from sweep.mlflow_store import connect
-from sweep.tracking import Tracker
+from sweep.watch.mlflow_store import connect
+from sweep.watch.tracker import Tracker
 
-from ray.air.integrations.mlflow import MLflowLoggerCallback  # after sweep.tracking, which sets what MLflow reads
+from ray.air.integrations.mlflow import MLflowLoggerCallback  # after sweep.watch.tracker, which sets what MLflow reads
 from ray.tune.experiment import Trial
 
 

@@ -35,11 +35,11 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 from torchvision.models import MobileNetV2
 
-from trainers.classifier import Training
+from trainers.training.classifier import Training
 from trainers.config import TrainConfig
-from trainers.device import Device
-from trainers.measurement import Point
-from trainers.processor import cpu_name
+from trainers.hardware.device import Device
+from trainers.trial import Point
+from trainers.hardware.cpu import cpu_name
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GPU = torch.cuda.is_available()

@@ -25,19 +25,19 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the other side's proc
 
 from search_spaces.registry import get_space
 from sweep.config import SweepConfig
-from sweep.plan import Plan, PlannedPoint, make_plan
-from sweep.queue import Queue
-from sweep.recorder import Recorder
-from sweep.results import ResultsLog
-from sweep.resources import Resources
-from sweep.ray_session import ray_session
-from sweep.runner import run_trials
-from sweep.schedulers import Fifo
-from sweep.mlflow_store import connect
-from sweep.tracking import EPOCH_METRICS, Tracker
-from trainers.measurement import Measurement, Point
+from sweep.plan.plan import Plan, PlannedPoint, make_plan
+from sweep.choose.queue import Queue
+from sweep.run.recorder import Recorder
+from analysis.results.read import ResultsLog
+from sweep.forecast.machine import Resources
+from sweep.run.ray_session import ray_session
+from sweep.run.ray_trials import run_trials
+from sweep.choose.schedulers import Fifo
+from sweep.watch.mlflow_store import connect
+from sweep.watch.tracker import EPOCH_METRICS, Tracker
+from trainers.trial import Measurement, Point
 
-from ray import tune  # after sweep.runner, which sets what Ray reads when it is imported
+from ray import tune  # after sweep.run.ray_trials, which sets what Ray reads when it is imported
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 
 CPUS = os.cpu_count() or 1

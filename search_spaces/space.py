@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, unknown_choice
-from trainers.fields import Value, accepts, field_names, parse_field
+from trainers.values import Value, accepts, field_names, parse_field
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from tyro.constructors import PrimitiveConstructorSpec
 from search_spaces.registry import SPACES
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, one_line, without_credentials
-from trainers.fields import (
+from trainers.recipes import with_recipe
+from trainers.values import (
     accepts,
     field_from,
     field_names,
@@ -25,7 +26,6 @@ from trainers.fields import (
     parse_percent,
     text_of_scalar,
 )
-from trainers.recipes import with_recipe
 
 MOST_SAMPLES = 100_000
 """Points that one sweep may draw."""

@@ -22,14 +22,14 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 import run_sweep
-from sweep import checkpoint_commands
+from analysis.results.read import NEEDED, ResultsLog
+from sweep.commands import checkpoint_commands
 from sweep.config import SweepConfig, to_json
-from sweep.plan import make_plan
-from sweep.results import NEEDED, ResultsLog
+from sweep.plan.plan import make_plan
 from tests.sweep.conftest import measurement, open_recorder, quick_config
 from trainers.config import TrainConfig
-from trainers.fields import parse_amount, parse_duration, row_type
-from trainers.measurement import Measurement
+from trainers.trial import Measurement
+from trainers.values import parse_amount, parse_duration, row_type
 
 QUICK = ("--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis", "lr=0.01,0.02",
          "--train.epochs", "2")  # fmt: skip
@@ -37,7 +37,7 @@ AXES_OF_QUICK = QUICK[3:8:2]
 SWEEP = "runs/mnv2_quick-digits"
 NUMBERS = (int, float)
 Capture = pytest.CaptureFixture[str]
-STARTS = "sweep.ray_session", "sweep.runner", "sweep.tracking"
+STARTS = "sweep.run.ray_session", "sweep.run.ray_trials", "sweep.watch.tracker"
 """The modules that start Ray and reach MLflow."""
 
 

@@ -14,16 +14,16 @@ import pytest
 from PIL import Image
 
 import run_sweep
+from analysis.results.read import COLUMNS, ResultsLog
 from search_spaces.registry import SPACES
-from sweep import timings
-from sweep.command_line import parse_sweep
+from sweep.commands.parse import parse_sweep
 from sweep.config import SweepConfig
-from sweep.plan import make_plan
-from sweep.results import COLUMNS, ResultsLog
+from sweep.forecast import timings
+from sweep.plan.plan import make_plan
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
-from trainers.fields import as_row
-from trainers.timing import Line, Timing
+from trainers.training.step_time import Line, Timing
+from trainers.values import as_row
 
 QUICK = ["--space", "mnv2_quick"]
 pytestmark = pytest.mark.usefixtures("known_timings")

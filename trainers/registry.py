@@ -1,7 +1,7 @@
 """TRAINERS: the trainers by name."""
 
-from trainers import classifier
-from trainers.measurement import Trainer
+from trainers.training import classifier
+from trainers.trial import Trainer
 
 TRAINERS: dict[str, Trainer] = {
     "classifier": classifier.train,

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from analysis import style
-from analysis.pareto import step_line
+from analysis.frontier.pareto import step_line
 from analysis.plots.frontier_info import FrontierInfo
 from analysis.plots.frontier_labels import draw_labels
 from analysis.plots.frontier_legend import draw_legend

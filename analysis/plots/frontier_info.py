@@ -9,13 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.comparison import PUBLISHED_COSTS, Comparison
-from analysis.frontier import Cost, frontier_mask
-from analysis.pareto import pareto_mask
+from analysis.frontier.frontier import Cost, frontier_mask
+from analysis.frontier.pareto import pareto_mask
 from analysis.plots.cells import cell_labels, shade_column
 from analysis.plots.ticks import percent_limits
-from analysis.replicates import count_points, is_replicated, one_seed_each, was_trained
-from analysis.source_range import SourceRange, source_range
+from analysis.published.comparison import PUBLISHED_COSTS, Comparison
+from analysis.published.source_range import SourceRange, source_range
+from analysis.results.settings import count_points, is_replicated, one_seed_each, was_trained
 from trainers.errors import counted
 
 Array = NDArray[np.float64]

@@ -7,7 +7,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
 
 from analysis import style
-from analysis.pareto import step_line
+from analysis.frontier.pareto import step_line
 from analysis.plots.frontier_info import Array, FrontierInfo, Series
 from analysis.plots.labels import Place, place_labels
 

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import style
-from analysis.pareto import hypervolume_over_time
+from analysis.frontier.pareto import hypervolume_over_time
 from analysis.plots.cells import Array
 from analysis.plots.sheet import Texts, label_axes, sheet, texts_of
-from analysis.sweep_results import SweepResults
+from analysis.results.load import SweepResults
 
 MOST = 0.9
 """The share that the subtitle says was reached when."""

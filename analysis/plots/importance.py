@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from analysis import style
 from analysis.plots.cells import Array, complete_settings, spaced
 from analysis.plots.sheet import Texts, label_axes, sheet, texts_of
-from analysis.replicates import SAME, was_trained
-from analysis.sweep_results import SweepResults
+from analysis.results.load import SweepResults
+from analysis.results.settings import SAME, was_trained
 
 LEAST_SETTINGS, LEAST_VARYING = 8, 3
 MOST_SETTINGS = 1000

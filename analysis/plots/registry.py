@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.frontier import Cost
+from analysis.frontier.frontier import Cost
 from analysis.plots import (
     along_width_resolution,
     frontier,
@@ -19,7 +19,7 @@ from analysis.plots import (
     top1_top5,
     width_resolution,
 )
-from analysis.sweep_results import SweepResults
+from analysis.results.load import SweepResults
 
 
 class Info(Protocol):

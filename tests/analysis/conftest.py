@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.published import load_cells
-from sweep.results import COLUMNS, OUTCOMES, ResultsLog, load_table
+from analysis.published.tables import load_cells
+from analysis.results.read import COLUMNS, OUTCOMES, ResultsLog, load_table
 from trainers.config import TrainConfig
-from trainers.fields import as_row
+from trainers.values import as_row
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]

@@ -11,11 +11,11 @@ import search_spaces
 from search_spaces.registry import SPACES, get_space
 from search_spaces.space import Choice
 from trainers.config import TrainConfig
-from trainers.cost import cost
 from trainers.datasets.registry import DATASETS
 from trainers.errors import ConfigError
-from trainers.fields import accepts, field_names, parse_field
+from trainers.models.cost import cost
 from trainers.models.registry import MODELS
+from trainers.values import accepts, field_names, parse_field
 
 SOURCES = sorted(Path(search_spaces.__file__).parent.glob("*.py"))
 TF_SLIM_V2 = {
@@ -110,7 +110,7 @@ def test_unknown_space_lists_the_spaces(name: str) -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_spaces_import_only_data(source: Path) -> None:
-    own = {"search_spaces", "trainers.config", "trainers.errors", "trainers.fields"}
+    own = {"search_spaces", "trainers.config", "trainers.errors", "trainers.values"}
     standard = {"collections", "dataclasses", "itertools", "math", "re", "typing"}
 
     for module in imported(source):

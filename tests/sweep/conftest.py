@@ -13,16 +13,16 @@ import pytest
 from filelock import FileLock
 
 import run_sweep
+from analysis.results.read import ResultsLog
 from search_spaces.registry import get_space
+from sweep.choose.queue import Queue
+from sweep.choose.schedulers import Fifo
 from sweep.config import SweepConfig
-from sweep.plan import Plan, PlannedPoint, make_plan
-from sweep.queue import Queue
-from sweep.recorder import Listener, Recorder
-from sweep.resources import Resources
-from sweep.results import ResultsLog
-from sweep.schedulers import Fifo
+from sweep.forecast.machine import Resources
+from sweep.plan.plan import Plan, PlannedPoint, make_plan
+from sweep.run.recorder import Listener, Recorder
 from tests.conftest import shared_folder
-from trainers.measurement import Measurement
+from trainers.trial import Measurement
 
 ARGUMENTS = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis", "lr=0.005,1e30",
              "--axis", "dropout=0,0.2", "--train.epochs", "2"]  # fmt: skip

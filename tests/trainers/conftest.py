@@ -12,8 +12,8 @@ from PIL import Image
 from torch import nn
 
 from trainers.config import TrainConfig
-from trainers.measurement import Point
 from trainers.models.registry import MODELS
+from trainers.trial import Point
 
 MakeFolder = Callable[[Mapping[str, int]], Path]
 MakePoint = Callable[..., Point]

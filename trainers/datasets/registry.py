@@ -10,12 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
-from trainers.datasets.checked import check_images, without_damaged
 from trainers.datasets.dataset import Dataset, SplitName
-from trainers.datasets.digits import digits
-from trainers.datasets.folder import image_folder
-from trainers.datasets.parquet import parquet_dataset, parquet_files
-from trainers.datasets.torchvision_sets import TORCHVISION_SETS, download, name_and_root, torchvision_dataset
+from trainers.datasets.pixels.damage import check_images, without_damaged
+from trainers.datasets.sources.digits import digits
+from trainers.datasets.sources.folder import image_folder
+from trainers.datasets.sources.parquet import parquet_dataset, parquet_files
+from trainers.datasets.sources.torchvision_sets import TORCHVISION_SETS, download, name_and_root, torchvision_dataset
 from trainers.errors import ConfigError, check_printable
 
 DATASETS: dict[str, Callable[[], Dataset]] = {

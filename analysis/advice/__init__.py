@@ -1,0 +1,1 @@
+"""Advice from a sweep: which network to ship, what to trust, what to train again."""

@@ -1,0 +1,135 @@
+"""What a report says first: which network to ship for a few budgets, how sure that is, and what was spent. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.advice.recommend import Caps, Recommendation, recommend, sampling_error, verdict
+from analysis.frontier.frontier import frontier_mask
+from analysis.report.markdown import escape, table
+from analysis.results.settings import pooled_deviation, was_trained, with_deviation
+from trainers.errors import counted
+
+MANTISSAS = (1, 2, 5)
+MOST_BUDGETS = 6
+READ_MORE, IN_MLFLOW = "More: report.html, beside this page", "; in MLflow, among the artifacts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The network to ship on one dataset."""
+
+    dataset: str
+    shipped: Sequence[tuple[float, Recommendation]]
+    """Budgets in MACs, ascending, each with what to ship within it; the last is the MACs of the most accurate network,
+    which a larger budget does not change."""
+    certainty: str
+    """How sure the accuracies are."""
+    num_val: int | None
+    """Images of the validation split; None where that is not known."""
+
+    @property
+    def has_test(self) -> bool:
+        """Whether the networks to ship were tested."""
+        return any(not math.isnan(found.best["test_top1"]) for _, found in self.shipped)
+
+    def rows(self) -> list[dict[str, str]]:
+        """What to ship, a budget a row."""
+        return [
+            {
+                "budget": f"{limit / 1e6:g} M" if i < len(self.shipped) else f"≥ {_rounded_up(limit) / 1e6:g} M",
+                "network": found.best["name"],
+                "top1": with_deviation(found.best),
+                "test_top1": "" if math.isnan(found.best["test_top1"]) else f"{found.best['test_top1']:.2f}",
+                "macs": f"{found.best['macs'] / 1e6:.2f}",
+                "params": f"{found.best['num_params'] / 1e6:.2f}",
+                "runner_up": (f"{found.runner_up['name']}: " if found.runner_up else "") + verdict(found, self.num_val),
+            }
+            for i, (limit, found) in enumerate(self.shipped, 1)
+        ]
+
+
+def answers(settings: pd.DataFrame, num_val: int | None) -> list[Answer]:
+    """The answers for each dataset of `by_setting`'s table that has a COMPLETE setting, by name.
+
+    Args:
+        settings: the table.
+        num_val: images of the validation split; None where that is not known.
+    """
+    complete = settings.loc[settings["state"] == "COMPLETE"]
+    found: list[Answer] = []
+    for dataset, rows in complete.groupby("dataset", sort=True):
+        shipped = [(limit, recommend(rows, Caps(max_macs=limit), lambda _: math.nan)) for limit in _budgets(rows)]
+        certainty = _certainty(rows, num_val)
+        if shipped[-1][1].is_largest and was_trained(rows):
+            certainty += " The most accurate network is the largest that was tried: a larger one may be more accurate."
+        found.append(Answer(dataset=str(dataset), shipped=shipped, certainty=certainty, num_val=num_val))
+    return found
+
+
+def _budgets(settings: pd.DataFrame) -> list[float]:
+    """Round numbers of MACs from the cheapest of a frontier to its dearest, a few of them, and those of the dearest."""
+    macs = settings.loc[frontier_mask(settings, "macs"), "macs"].to_numpy(dtype=float)
+    low, high = float(macs.min()), float(macs.max())
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    between = [budget for decade in decades for m in MANTISSAS if low <= (budget := m * 10.0**decade) < high]
+    step = math.ceil(len(between) / (MOST_BUDGETS - 1)) if between else 1
+    return [*between[::-1][::step][::-1], high]
+
+
+def _rounded_up(macs: float) -> int:
+    """The least whole number of three significant digits that is not below `macs`."""
+    whole = math.ceil(macs)
+    unit = 10 ** max(0, len(str(whole)) - 3)
+    return -(-whole // unit) * unit
+
+
+def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
+    if not len(settings["epochs_trained"].dropna()):
+        return "Accuracies are those that were published, each of one training; another one would give another figure."
+    deviation = pooled_deviation(settings)
+    if math.isnan(deviation):
+        seeds = "Every setting was trained with one seed, so how much trainings differ is not known: promote the sweep."
+    else:
+        num_seeds = sorted(number for number in set(settings["num_seeds"]) if number > 1)
+        seeds = (
+            f"Trained again with another seed, a network's top-1 deviates by {deviation:.2f} points "
+            f"(one standard deviation, {'/'.join(map(str, num_seeds))} seeds each)."
+        )
+    if num_val is None:
+        return seeds
+    error = sampling_error(settings["top1"].to_numpy(dtype=float).max(), num_val)
+    return f"{seeds} {num_val} validation images tell the best top-1 to ± {error:.2f} points (95 %)."
+
+
+def spent(points: pd.DataFrame) -> str:
+    """What the points of a results table took to train, as a sentence; "" where none was trained here."""
+    if not len(points["epochs_trained"].dropna()):
+        return ""
+    states = Counter(points["state"])
+    counts = ", ".join(f"{number} {state.lower()}" for state, number in sorted(states.items())) or "none"
+    own = points.loc[points["reused_from"].isna()]
+    reused = f"; {len(points) - len(own)} taken over from other sweeps" if len(own) < len(points) else ""
+    hours = np.nansum(own["train_seconds"].to_numpy(dtype=float)) / 3600
+    epochs = np.nansum(own["epochs_trained"].to_numpy(dtype=float))
+    time = f"{60 * hours:.3g} minutes" if hours < 2 else f"{hours:.3g} hours" if hours < 1000 else f"{hours:,.0f} hours"
+    return f"{counted(states.total(), 'point')} ({counts}), {epochs:.0f} epochs, {time} of training{reused}."
+
+
+def answer_page(name: str, found: Sequence[Answer], points: pd.DataFrame) -> str:
+    """The answers of the sweep of that name as Markdown, with what was spent and where to read more."""
+    lines = [f"# {escape(name)}: which network to ship"]
+    for answer in found:
+        columns = {"budget": "Budget (MACs)", "network": f"Ship (on {escape(answer.dataset)})", "top1": "Top-1 (%)",
+                   **({"test_top1": "Test top-1 (%)"} if answer.has_test else {}), "macs": "MACs (M)",
+                   "params": "Params (M)", "runner_up": "Runner-up"}  # fmt: skip
+        header = [(text, "---" if key in ("network", "runner_up") else "---:") for key, text in columns.items()]
+        lines.append(table(header, [[escape(row[key]) for key in columns] for row in answer.rows()]).rstrip())
+        lines.append(f"How sure: {answer.certainty}")
+    paid = [f"Spent: {text}"] if (text := spent(points)) else []
+    more = f"{READ_MORE}{IN_MLFLOW if was_trained(points) or points.empty else ''}."
+    return "\n\n".join([*lines, *([] if found else ["No point is complete yet."]), *paid, more]) + "\n"

@@ -1,0 +1,29 @@
+"""Which settings of a sweep are worth training again with several seeds: its frontiers and what comes close. Pure."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.frontier.frontier import frontier_mask
+from trainers.errors import ConfigError
+
+
+def worth_promoting(table: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """The rows of `by_setting`'s table that are on a frontier, of MACs or parameters, or at most `margin` below it.
+
+    Args:
+        table: that of `by_setting`.
+        margin: top-1, percent points.
+
+    Raises:
+        ConfigError: no row is COMPLETE.
+    """
+    complete = (table["state"] == "COMPLETE").to_numpy(dtype=bool)
+    if not complete.any():
+        raise ConfigError("the sweep has no complete point yet, so there is nothing to promote")
+    near = np.zeros(len(table), dtype=bool)
+    for cost in ("macs", "num_params"):
+        frontier = table.loc[frontier_mask(table, cost)]
+        for i, (dataset, spent, top1) in enumerate(zip(table["dataset"], table[cost], table["top1"], strict=True)):
+            cheaper = frontier.loc[(frontier["dataset"] == dataset) & (frontier[cost] <= spent), "top1"]
+            near[i] |= bool(complete[i]) and top1 >= cheaper.max() - margin
+    return table.loc[near].sort_values("macs", kind="stable").reset_index(drop=True)

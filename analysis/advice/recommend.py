@@ -1,0 +1,238 @@
+"""Which network to ship within caps, what comes close to it, and what a step more or less would buy. Pure."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.frontier.frontier import frontier_mask
+from analysis.report.results_table import network_name, text_of
+from analysis.results.settings import pooled_deviation, with_deviation
+from analysis.results.varying import varying_settings
+from trainers.errors import ConfigError
+
+Row = dict[str, Any]
+"""A row of `by_setting`'s table and its `name`, column name to value."""
+LEAST_MILLIONS = 1e4
+"""No network has so few MACs or parameters: a cap below this lacks its M."""
+ROOM = 1.2
+"""A cap of so many times a network's MACs leaves room for a larger one."""
+CONFIDENCE = 1.96
+"""Standard errors on either side that hold 95 % of a normal distribution."""
+SURE = 2.0
+"""A gap of more standard errors than this is more than noise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caps:
+    """What a network may cost, and what it must reach; None where that does not matter."""
+
+    max_macs: float | None = None
+    max_params: float | None = None
+    max_latency_ms: float | None = None
+    min_top1: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """The setting to ship and those around it. The first two have a `latency_ms` where there is a cap on it, the others
+    where they were measured for it."""
+
+    best: Row
+    """Within the caps the most accurate, by the mean over its seeds, and of equals the one with fewer MACs; where a
+    top-1 must be reached, the one with the fewest MACs, and of equals the most accurate."""
+    runner_up: Row | None
+    """The next within the caps by the same order; where a top-1 must be reached, the next that is more accurate."""
+    min_top1: float | None
+    """The top-1 that had to be reached, percent."""
+    standard_error: float
+    """Of the gap between these two, or between the best and the top-1 to reach: percent points, from the deviation that
+    all replicated settings share; NaN where no setting has several seeds."""
+    cheaper: Row | None
+    """The next on the MACs frontier, of the settings within the cap on parameters, with fewer MACs than the best."""
+    dearer: Row | None
+    """The next on it with more; None where that is the runner-up."""
+    is_largest: bool
+    """Whether the best is the most accurate that there is, and none has more MACs though the caps would allow it."""
+
+
+def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float]) -> Recommendation:
+    """The COMPLETE setting to ship within `caps`.
+
+    Args:
+        table: that of `by_setting`.
+        caps: limits, each inclusive.
+        latency_ms: the milliseconds of a point by its id; asked only where there is a cap on them, of the most accurate
+            settings first, or of the cheapest where a top-1 must be reached, until two are fast enough.
+
+    Raises:
+        ConfigError: no COMPLETE setting is within the caps, or there are several datasets.
+    """
+    complete = table.loc[table["state"] == "COMPLETE"]
+    datasets = sorted(set(complete["dataset"]))
+    if not datasets:
+        raise ConfigError("there is no complete point yet; run the sweep's command again")
+    if len(datasets) > 1:
+        raise ConfigError(
+            f"the sweep is on {', '.join(datasets)}, whose top-1 cannot be compared; sweep each by itself"
+        )
+    varied = [name for name in varying_settings(complete) if name != "seed"]
+    fitting, within = _within(complete, caps, varied)
+    order = {"top1": False, "macs": True} if caps.min_top1 is None else {"macs": True, "top1": False}
+    rows = _rows(fitting.sort_values([*order], ascending=[*order.values()], kind="stable"), varied)
+    taken: dict[str, float] = {}
+    best = next(_fast_enough(rows, caps, latency_ms, taken), None)
+    if best is None:
+        limit = f"--max-latency-ms {caps.max_latency_ms:g}"
+        raise _nothing_fits(limit, len(fitting), within, f"fastest takes {min(taken.values()):.3g} ms")
+    others = (row for row in rows if caps.min_top1 is None or row["top1"] > best["top1"])
+    runner_up = next(_fast_enough(others, caps, latency_ms, taken), None)
+    small, _ = _within(complete, Caps(max_params=caps.max_params), varied)
+    frontier = small.loc[frontier_mask(small, "macs")].sort_values("macs", kind="stable")
+    frontier = frontier.assign(latency_ms=frontier["point"].map(taken))
+    cheaper = _rows(frontier.loc[frontier["macs"] < best["macs"]].tail(1), varied)
+    dearer = _rows(frontier.loc[frontier["macs"] > best["macs"]].head(1), varied)
+    is_largest = caps.min_top1 is None and best["macs"] == complete["macs"].max() > complete["macs"].min()
+    compared = [best, *([runner_up] if runner_up and caps.min_top1 is None else [])]
+    return Recommendation(
+        best=best,
+        runner_up=runner_up,
+        min_top1=caps.min_top1,
+        standard_error=pooled_deviation(complete) * math.sqrt(sum(1 / row["num_seeds"] for row in compared)),
+        cheaper=next(cheaper, None),
+        dearer=next((row for row in dearer if not runner_up or row["point"] != runner_up["point"]), None),
+        is_largest=is_largest and _has_room(best, caps),
+    )
+
+
+def _has_room(best: Row, caps: Caps) -> bool:
+    """Whether the caps would allow a larger network than `best`."""
+    limits = {"macs": caps.max_macs, "num_params": caps.max_params, "latency_ms": caps.max_latency_ms}
+    return all(limit is None or limit > ROOM * best[name] for name, limit in limits.items())
+
+
+def summary(found: Recommendation, *, num_val: int | None, replicate: str = "") -> list[str]:
+    """The recommendation as lines to print.
+
+    `num_val` is as `verdict` has it; `replicate` is the command that trains with several seeds, if one can.
+    """
+    advice = f": no setting has several seeds; train them with: {replicate}"
+    judged = f"           {verdict(found, num_val)}{advice if replicate and math.isnan(found.standard_error) else ''}"
+    lines = [f"ship:      {_described(found.best)}"]
+    if found.min_top1 is not None:
+        safer = _described(found.runner_up) if found.runner_up else "none, nothing within the caps is more accurate"
+        lines += [judged, f"safer:     {safer}"]
+    elif found.runner_up is not None:
+        lines += [f"runner-up: {_described(found.runner_up)}", judged]
+    else:
+        lines += [f"runner-up: {verdict(found, num_val)}"]
+    for title, row in (("cheaper:", found.cheaper), ("dearer:", found.dearer)):
+        if row is not None:
+            macs, top1 = (row["macs"] - found.best["macs"]) / 1e6, row["top1"] - found.best["top1"]
+            change = f"{macs:+.2f} M MACs, {top1:+.2f} points top-1{_latency(row)}"
+            lines.append(f"{title:<11}{row['name']} on the frontier: {change}")
+    if found.is_largest:
+        lines.append("note:      nothing here has more MACs than this one; a larger network may be more accurate")
+    return lines
+
+
+def verdict(found: Recommendation, num_val: int | None) -> str:
+    """What is known of the gap between the best and the runner-up, or the top-1 that had to be reached.
+
+    Where no setting has several seeds, a gap that the `num_val` validation images tell (None: unknown, so none) is more
+    than their noise, though perhaps not more than that between trainings.
+    """
+    tellable = sampling_error(found.best["top1"], num_val)
+    if found.min_top1 is not None:
+        gap, than = found.best["top1"] - found.min_top1, f"above {found.min_top1:g} %"
+    elif found.runner_up is not None:
+        gap, than = found.best["top1"] - found.runner_up["top1"], "less"
+        tellable *= math.sqrt(2)  # both are measured
+    else:
+        return "none, nothing else is within the caps"
+    if math.isnan(found.standard_error):
+        said = ": more than the images' noise, but trained once each" if gap > tellable else ", which may be noise"
+        return f"{gap:.2f} points {than}{said}"
+    noise = SURE * found.standard_error
+    return f"{gap:.2f} points {than}: {'more than' if gap > noise else 'within'} the seeds' noise (± {noise:.2f})"
+
+
+def sampling_error(top1: float, num_val: int | None) -> float:
+    """Half the 95 % interval that so many validation images give a top-1, in points; infinity where it is not known."""
+    if num_val is None:
+        return math.inf
+    share = top1 / 100
+    return 100 * CONFIDENCE * math.sqrt(max(share * (1 - share), 0.25 / num_val) / num_val)
+
+
+def _described(row: Row) -> str:
+    seeds = f" ({row['num_seeds']} seeds)" if row["num_seeds"] > 1 else ""
+    size = f"{row['macs'] / 1e6:.2f} M MACs, {row['num_params'] / 1e6:.3f} M params"
+    test = "" if math.isnan(row["test_top1"]) else f" ({row['test_top1']:.2f} % on the test split)"
+    return f"{row['name']}, {size}, {with_deviation(row)} % top-1{seeds}{test}{_latency(row)}"
+
+
+def _latency(row: Row) -> str:
+    milliseconds = row.get("latency_ms", math.nan)
+    return "" if math.isnan(milliseconds) else f", {milliseconds:.2f} ms"
+
+
+def _rows(table: pd.DataFrame, varied: Sequence[str]) -> Iterator[Row]:
+    """The rows of a table, each with its network and the settings that tell its rows apart as `name`."""
+    for i in range(len(table)):  # not all at once: of thousands of rows few are looked at
+        [values] = table.iloc[i : i + 1].to_dict("records")
+        row = {str(name): value for name, value in values.items()}
+        settings = [f"{name}={text_of(row[name])}" for name in varied]
+        yield row | {"name": " ".join([network_name(row["model"], row["width_mult"], row["resolution"]), *settings])}
+
+
+def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The rows within all caps but that on latency, and these caps as flags."""
+    flags, every = list[str](), complete
+    for flag, column, limit, unit in (
+        ("--max-macs", "macs", caps.max_macs, "M MACs"),
+        ("--max-params", "num_params", caps.max_params, "M parameters"),
+        ("--min-top1", "top1", caps.min_top1, "% top-1"),
+    ):
+        if limit is None:
+            continue
+        values = complete[column].to_numpy(dtype=float)
+        least = column == "top1"
+        scale = 1.0 if least else 1e6
+        inside = complete.loc[values >= limit if least else values <= limit]
+        text = f"{flag} {limit:g}" if least or limit < LEAST_MILLIONS else f"{flag} {limit / 1e6:g}M"
+        if inside.empty:
+            [nearest] = _rows(complete.iloc[[values.argmax() if least else values.argmin()]], varied)
+            said = f"{'best' if least else 'smallest'}, {nearest['name']}, has {nearest[column] / scale:.6g} {unit}"
+            millions = not least and limit < LEAST_MILLIONS and 1e6 * limit >= nearest[column]
+            said += f"; did you mean {flag} {limit:g}M?" if millions else ""
+            enough = every.loc[every["top1"] >= limit].nsmallest(1, "macs") if least else every.iloc[:0]
+            for row in _rows(enough, varied):
+                said += f"; of all the cheapest with {limit:g} % is {row['name']}, {row['macs'] / 1e6:.2f} M MACs"
+            raise _nothing_fits(text, len(complete), flags, said)
+        complete = inside
+        flags.append(text)
+    return complete, flags
+
+
+def _fast_enough(
+    rows: Iterator[Row], caps: Caps, latency_ms: Callable[[str], float], taken: dict[str, float]
+) -> Iterator[Row]:
+    """The rows; where there is a cap on latency those within it, with their `latency_ms`, measured when asked for.
+
+    What was measured is added to `taken`, by point.
+    """
+    for row in rows:
+        if caps.max_latency_ms is None:
+            yield row
+        else:
+            found = taken[row["point"]] = latency_ms(row["point"])
+            if found <= caps.max_latency_ms:
+                yield row | {"latency_ms": found}
+
+
+def _nothing_fits(flag: str, num: int, within: Sequence[str], nearest: str) -> ConfigError:
+    settings = f"settings within {' and '.join(within)}" if within else "complete settings"
+    return ConfigError(f"nothing fits: {flag} leaves none of {num} {settings}; the {nearest}")

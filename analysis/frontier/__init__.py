@@ -1,0 +1,1 @@
+"""Pareto frontiers and how two of them differ."""

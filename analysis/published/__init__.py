@@ -1,0 +1,1 @@
+"""Published tables of MobileNets, and what stands beside a sweep."""

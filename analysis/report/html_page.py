@@ -1,0 +1,97 @@
+"""The page of a sweep: one HTML file that opens offline, with the answer first and charts that a reader can turn."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from plotly.offline import get_plotlyjs
+
+from analysis.advice.answer import Answer, spent
+from analysis.advice.health import health_checks
+from analysis.frontier.frontier import family_frontiers, frontier_points
+from analysis.published.comparison import add_published, beside_published
+from analysis.report.interactive import interactive_chart
+from analysis.report.provenance import Provenance
+from analysis.report.results_table import SEVERAL_SEEDS, explanation, largest_first, page_columns
+from analysis.results.load import SweepResults
+from analysis.results.settings import is_replicated
+
+MOST_ROWS = 500
+"""Settings that the page lists; the CSV file beside it has all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A chart that does not move."""
+
+    description: str
+    name: str
+    """Of its files beside the page, without their ending."""
+    png: bytes
+
+
+def html_page(
+    results: SweepResults, found: Sequence[Answer], provenance: Provenance, pictures: Sequence[Picture]
+) -> str:
+    """The page as HTML; whatever names and reasons hold is shown as text."""
+    settings = add_published(results.settings, results.comparison)
+    chart = interactive_chart(results)
+    return _template().render(
+        sweep=results.name,
+        answers=found,
+        spent=spent(results.points),
+        note=results.comparison.note,
+        beside=beside_published(results.settings, results.comparison),
+        frontier=_table(frontier_points(settings), states=False),
+        families=family_frontiers(results.settings),
+        explanation=" ".join(
+            [explanation(results.settings), *([SEVERAL_SEEDS] if is_replicated(results.settings) else [])]
+        ),
+        chart=_script(asdict(chart)),
+        webgl=any(trace["type"] == "scattergl" for trace in chart.traces),  # Plotly's makes functions from text
+        colours_of=chart.colours_of,
+        colours=chart.colours,
+        areas=" to ".join(chart.areas),
+        latency=results.latency,
+        plotly=get_plotlyjs(),
+        pictures=[_embedded(picture) for picture in pictures],
+        provenance=provenance.rows,
+        checks=health_checks(results),
+        stopped=bool((results.settings["state"] == "PRUNED").any()),
+        has_sources=not results.comparison.every_source.empty,
+        settings=_table(largest_first(settings).head(MOST_ROWS)),
+        num_hidden=max(0, len(settings) - MOST_ROWS),
+    )
+
+
+@cache
+def _template() -> Template:
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.get_template("page.html.j2")
+
+
+def _script(value: Any) -> str:
+    """A value as JavaScript that no text in it can end."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _embedded(picture: Picture) -> dict[str, str]:
+    source = f"data:image/png;base64,{b64encode(picture.png).decode()}"
+    return {"description": picture.description, "name": picture.name, "source": source}
+
+
+def _table(rows: pd.DataFrame, *, states: bool = True) -> Mapping[str, Any]:
+    """A table of settings in the columns of the Markdown page, with their states or without."""
+    columns = [column for column in page_columns(rows) if states or column.header != "State"]
+    lines = [[column.cell(row) for column in columns] for row in map(dict, rows.to_dict("records"))]
+    numeric = [column.align != "---" for column in columns]
+    return {"header": [(c.header, n) for c, n in zip(columns, numeric, strict=True)],
+            "lines": [list(zip(line, numeric, strict=True)) for line in lines]}  # fmt: skip

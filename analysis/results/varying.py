@@ -1,0 +1,18 @@
+"""Which settings tell the points of a results table apart, and which they share. Pure."""
+
+import pandas as pd
+
+from analysis.results.read import SETTINGS
+
+NAMED = ("data", "model", "width_mult", "resolution")
+"""The settings that a report tells by the dataset and the network's name."""
+
+
+def varying_settings(points: pd.DataFrame) -> list[str]:
+    """The settings besides NAMED that differ among the points, in the order of SETTINGS."""
+    return [name for name in SETTINGS if name not in NAMED and len(points[name].unique()) > 1]
+
+
+def names_repeat(points: pd.DataFrame) -> bool:
+    """Whether several points are of one network and dataset, so that these do not name a point."""
+    return bool(points.duplicated(["dataset", "model", "width_mult", "resolution"]).any())

@@ -1,0 +1,221 @@
+"""Points chosen one by one for high top-1 and low cost together, with Optuna. The study lies in the sweep's folder.
+
+Optuna proposes repetitions and networks outside the caps, and a proposal cannot be taken back. So proposals are made by
+a study in memory; the one in the folder, a journal that `optuna-dashboard` and `optuna.visualization` read, holds the
+points that are trained, each with its true end. Costs are told as they are counted, and no sampler models them: TPE and
+NSGA-II model no values at all, and Optuna's Gaussian process, which models each, gives way to that of
+`sweep.choose.accuracy_model`.
+"""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from search_spaces.space import Choice, SearchSpace
+from sweep.choose.accuracy_model import AccuracyModel, Floats, expected_improvement
+from sweep.choose.distributions import distribution, draw, optuna_value
+from sweep.plan.plan import Plan, PlannedPoint
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError, one_line
+
+STUDY = "study.log"
+POINT = "point"
+"""The attribute of an Optuna trial that says which point it is."""
+MOST_ASKED = 20
+"""Proposals of one point before any that has not been trained is taken."""
+FIRST_RANDOM = 10
+"""Points that end before a Gaussian process is fitted to them."""
+MOST_CANDIDATES = 2000
+"""Points among which the model of a Gaussian process chooses."""
+STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED": TrialState.FAIL}
+
+
+class OptunaSampler:
+    """A sampler of `sweep.choose.queue`: proposes each combination of the plan at most once."""
+
+    def __init__(self, plan: Plan, space: SearchSpace, device_hours: Mapping[str, float] | None = None) -> None:
+        """Open or create the study in the plan's folder.
+
+        With `device_hours`, of the plan's points by their ids, it proposes what `config.max_device_hours` allows.
+
+        Raises:
+            ConfigError: it is damaged.
+        """
+        self._plan = plan
+        config = plan.config
+        self._costs = config.costs
+        self._device_hours = device_hours or {}
+        self._hours_left = config.max_device_hours or math.inf
+        self._distributions = {name: distribution(axis) for name, axis in space.axes.items()}
+        self._choices = [name for name, axis in space.axes.items() if isinstance(axis, Choice)]
+        self._cells = {self._key(point.config): point for point in plan.points}
+        self._discrete = not space.distributions
+        self._random = np.random.default_rng(config.sample_seed)
+        directions = [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in config.costs)]
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        path = plan.folder / STUDY
+        try:
+            storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+            self._study = optuna.create_study(
+                study_name=plan.name, storage=storage, directions=directions, load_if_exists=True
+            )
+        except (ValueError, LookupError, OSError) as error:
+            raise ConfigError(f"{path} is damaged ({one_line(error)}); restore it, or choose another --name") from error
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            self._study.set_metric_names(["top1", *config.costs])
+        known = self._study.get_trials()
+        self._proposer = optuna.create_study(
+            directions=directions, sampler=_optuna_sampler(str(config.sampler), config.sample_seed + len(known))
+        )
+        self._model = AccuracyModel(self._distributions) if config.sampler == "gp" else None
+        self._trained = {trial.user_attrs[POINT] for trial in known}
+        self._running: dict[str, tuple[int, Trial]] = {}
+        self._proposer.add_trials([trial for trial in known if trial.state.is_finished()])
+        self._known = known
+
+    @property
+    def points(self) -> list[PlannedPoint]:
+        """Every point proposed so far."""
+        return [self._plan.point(self._from(_params(trial))) for trial in self._study.get_trials(deepcopy=False)]
+
+    def go_on(self, rows: Mapping[str, Mapping[str, Any]]) -> list[PlannedPoint]:
+        """The proposed points that have no row; those that have one and were not told are told it."""
+        waiting: list[PlannedPoint] = []
+        for trial in self._known:
+            if trial.state == TrialState.WAITING:  # the process ended between its two steps
+                self._study.ask(self._distributions)
+            point = self._plan.point(self._from(_params(trial)))
+            if not trial.state.is_finished():
+                self._running[point.id] = trial.number, self._proposed(_params(trial))
+            if point.id in rows:
+                self.ended(rows[point.id])
+            else:
+                self._hours_left -= self._hours_of(self._cell(_params(trial)))
+                waiting.append(point)
+        return waiting
+
+    def propose(self) -> PlannedPoint | None:
+        """A combination that has not been trained and fits into the budget, as the sampler likes it; None without."""
+        if self._model and len(self._complete) >= FIRST_RANDOM:
+            return self._best_of(self._candidates(), self._model)
+        params: dict[str, Any] = {}
+        for _ in range(MOST_ASKED):
+            trial = self._proposer.ask(self._distributions)
+            if self._is_new(trial.params):
+                return self._start(trial)
+            self._proposer.tell(trial, state=TrialState.FAIL)
+            params = trial.params
+        unseen = self._unseen()
+        if not unseen:
+            return None
+        key = unseen[int(self._random.integers(len(unseen)))]
+        return self._start(self._proposed({**params, **dict(zip(self._choices, key, strict=True))}))
+
+    def ended(self, row: Mapping[str, Any]) -> None:
+        """Tell both studies how the point ended."""
+        if row["point"] not in self._running:  # told before, as stopped, and then trained to its end
+            return
+        number, proposal = self._running.pop(row["point"])
+        state = STATES[row["state"]]
+        values = [row["top1"], *(row[cost] for cost in self._costs)] if state == TrialState.COMPLETE else None
+        self._study.tell(number, values, state=state)
+        self._proposer.tell(proposal, values, state=state)
+
+    @property
+    def _complete(self) -> list[FrozenTrial]:
+        return self._proposer.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+
+    def _unseen(self) -> list[tuple[Any, ...]]:
+        """The combinations that may be proposed."""
+        trained = self._trained if self._discrete else ()
+        return [key for key, cell in self._cells.items() if cell.id not in trained and self._fits(cell)]
+
+    def _fits(self, cell: PlannedPoint) -> bool:
+        return self._hours_of(cell) <= self._hours_left
+
+    def _hours_of(self, cell: PlannedPoint) -> float:
+        return self._device_hours.get(cell.id, 0.0)
+
+    def _cell(self, params: Mapping[str, Any]) -> PlannedPoint:
+        """The plan's point of the choices among `params`."""
+        return self._cells[tuple(params[name] for name in self._choices)]
+
+    def _candidates(self) -> list[dict[str, Any]]:
+        """Combinations that may be proposed, each with a draw of what is drawn: all of them, or many."""
+        unseen = self._unseen()
+        if not self._discrete or len(unseen) > MOST_CANDIDATES:
+            unseen = [unseen[i] for i in self._random.integers(len(unseen), size=MOST_CANDIDATES)] if unseen else []
+        drawn = {name: each for name, each in self._distributions.items() if name not in self._choices}
+        return [
+            dict(zip(self._choices, key, strict=True))
+            | {name: draw(each, self._random) for name, each in drawn.items()}
+            for key in unseen
+        ]
+
+    def _best_of(self, candidates: list[dict[str, Any]], model: AccuracyModel) -> PlannedPoint | None:
+        """The candidate that is expected to move the frontier most; what still runs is taken to end as expected."""
+        if not candidates:
+            return None
+        seen: list[Mapping[str, Any]] = [trial.params for trial in self._complete]
+        top1 = [trial.values[0] for trial in self._complete]
+        model.fit(seen, top1)
+        running = [proposal.params for _, proposal in self._running.values()]
+        if running:
+            seen, top1 = [*seen, *running], [*top1, *model.predict(running)[0]]
+            model.fit(seen, top1)
+        gain = expected_improvement(
+            *model.predict(candidates), self._costs_of(candidates), np.array(top1), self._costs_of(seen)
+        )
+        return self._start(self._proposed(candidates[int(gain.argmax())]))
+
+    def _costs_of(self, params: Sequence[Mapping[str, Any]]) -> Floats:
+        """(N, K)."""
+        cells = map(self._cell, params)
+        return np.array([[getattr(cell.cost, cost) for cost in self._costs] for cell in cells], dtype=float)
+
+    def _start(self, proposal: Trial) -> PlannedPoint:
+        point = self._plan.point(self._from(proposal.params))
+        self._hours_left -= self._hours_of(self._cell(proposal.params))
+        self._study.enqueue_trial(proposal.params, user_attrs={POINT: point.id})
+        self._running[point.id] = self._study.ask(self._distributions).number, proposal
+        self._trained.add(point.id)
+        return point
+
+    def _proposed(self, params: dict[str, Any]) -> Trial:
+        """A running trial of the proposing study with these values."""
+        self._proposer.enqueue_trial(params)
+        return self._proposer.ask(self._distributions)
+
+    def _is_new(self, params: Mapping[str, Any]) -> bool:
+        cell = self._cells.get(tuple(params[name] for name in self._choices))
+        return cell is not None and self._fits(cell) and self._plan.point(self._from(params)).id not in self._trained
+
+    def _from(self, params: Mapping[str, Any]) -> TrainConfig:
+        """The settings that `params` choose."""
+        config = self._cell(params).config
+        return replace(config, **{name: value for name, value in params.items() if name not in self._choices})
+
+    def _key(self, config: TrainConfig) -> tuple[Any, ...]:
+        return tuple(optuna_value(getattr(config, name)) for name in self._choices)
+
+
+def _params(trial: FrozenTrial) -> dict[str, Any]:
+    """The values of a trial, also of one that was only put in line."""
+    return trial.params or trial.system_attrs["fixed_params"]
+
+
+def _optuna_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "nsga2":
+        return optuna.samplers.NSGAIISampler(seed=seed)
+    if name == "gp":
+        return optuna.samplers.RandomSampler(seed=seed)  # for the first ones
+    return optuna.samplers.TPESampler(seed=seed)

@@ -1,0 +1,1 @@
+"""What a sweep will cost in time, memory and disk."""

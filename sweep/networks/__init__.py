@@ -1,0 +1,1 @@
+"""Networks that a sweep trained: opened, assessed, registered."""

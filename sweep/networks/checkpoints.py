@@ -1,0 +1,118 @@
+"""What the text of a CHECKPOINT stands for: a point, a sweep's best, a file, an MLflow run, a published network."""
+
+import re
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from analysis.results.read import RESULTS, SAME, latest_rows
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.models.registry import MODELS
+from trainers.weights.checkpoint import BEST
+from trainers.weights.network import Network, load_network, untrained
+from trainers.weights.published import SOURCES, published_network
+
+FORMS = (
+    "a point runs/NAME/ID or the beginning of its id, a sweep runs/NAME with --best, a .pt or .pth file, "
+    "mlflow:RUN_ID, a published network (`run_sweep.py list` names them), or for latency one that nobody has trained, "
+    "such as mobilenet_v2:0.35_96"
+)
+
+
+def open_checkpoint(
+    text: str, *, best: bool = False, runs: Path = Path("runs"), tracking_uri: str | None = None
+) -> Network:
+    """The network that `text` names.
+
+    Args:
+        text: one of FORMS.
+        best: of the sweep at `text` the COMPLETE point of the highest top-1, of several seeds by their mean; of equals
+            the one with fewer MACs.
+        runs: where the MLflow store lies, unless `tracking_uri` or MLFLOW_TRACKING_URI names another.
+        tracking_uri: MLflow server or store.
+
+    Raises:
+        ConfigError: it names nothing, or nothing that can be loaded.
+    """
+    if text.startswith("mlflow:"):
+        from sweep.watch.mlflow_store import find_point_folder  # MLflow takes seconds to import
+
+        return _of_point(find_point_folder(text.removeprefix("mlflow:"), runs, tracking_uri))
+    if text.partition(":")[0] in SOURCES and not best:
+        return published_network(text)
+    path = Path(text)
+    if best:
+        return _of_point(point_folder(path, _best_row(path)["point"]))
+    if (path / RESULTS).is_file():
+        raise ConfigError(f"{path} is a sweep: choose its best network with --best, or a point, {path}/ID")
+    if path.is_dir():
+        return _of_point(path)
+    if path.suffix == ".onnx":
+        raise ConfigError(f"{path} is an export for other programs; give what it was made of: {FORMS}")
+    if path.is_file():
+        return load_network(path)
+    if (path.parent / RESULTS).is_file():
+        return _of_point(point_folder(path.parent, path.name))
+    raise ConfigError(f"no checkpoint {text!r}; give {FORMS}")
+
+
+def open_untrained(text: str) -> Network | None:
+    """The network with random weights that `text` describes as MODEL:WIDTH_RESOLUTION; None if it does not.
+
+    Raises:
+        ConfigError: there is no such width or resolution.
+    """
+    found = re.fullmatch(r"(\w+):([0-9.]+)_([0-9]{1,9})", text)
+    if not found or found[1] not in MODELS:
+        return None
+    try:
+        width_mult = float(found[2])
+    except ValueError:
+        raise ConfigError(f"{found[2]!r} in {text!r} is no width; write it as mobilenet_v2:0.35_96") from None
+    return untrained(TrainConfig(model=found[1], width_mult=width_mult, resolution=int(found[3]), num_classes=1000))
+
+
+def untrained_name(*, model: str, width_mult: float, resolution: int, round_nearest: int) -> str | None:
+    """What `open_untrained` calls a network; None where it rounds channels otherwise."""
+    return f"{model}:{width_mult:g}_{resolution:g}" if round_nearest == TrainConfig.round_nearest else None
+
+
+def point_folder(sweep: Path, point: str) -> Path:
+    """Where the sweep in the folder `sweep` keeps the checkpoints of `point`, an id or enough of its beginning.
+
+    Raises:
+        ConfigError: it has no such point, or several.
+    """
+    rows = latest_rows(sweep)
+    if point in rows or (sweep / "points" / point).is_dir():
+        return sweep / "points" / point
+    begun = [id_ for id_ in rows if point and id_.startswith(point)]
+    if len(begun) != 1:
+        shown = ", ".join((begun or list(rows))[:3]) + (", ..." if len(begun or rows) > 3 else "")
+        has = f"several of {point!r}: {shown}" if begun else f"no point {point!r}; it has {shown or 'none yet'}"
+        raise ConfigError(f"{sweep} has {has}")
+    return sweep / "points" / begun[0]
+
+
+def _best_row(sweep: Path) -> dict[str, Any]:
+    """Of the setting whose seeds are the most accurate on average, as reports choose it, the best seed."""
+    if not (sweep / RESULTS).is_file():
+        raise ConfigError(f"--best chooses from a sweep, and there is none at {sweep}; give its folder, runs/NAME")
+    complete = [row for row in latest_rows(sweep).values() if row["state"] == "COMPLETE"]
+    if not complete:
+        raise ConfigError(f"{sweep} has no complete point yet")
+    seeds: dict[tuple[object, ...], list[dict[str, Any]]] = {}
+    for row in complete:
+        seeds.setdefault(tuple(row.get(name) for name in (*SAME, "fingerprint")), []).append(row)
+    best = min(seeds.values(), key=lambda rows: (-mean(row["top1"] for row in rows), rows[0]["macs"]))
+    return max(best, key=lambda row: row["top1"])
+
+
+def _of_point(folder: Path) -> Network:
+    if not (folder / BEST).is_file():
+        sweep = folder.parent.parent
+        row = latest_rows(sweep).get(folder.name, {})
+        why = f": it is {row['state']} ({row['reason']})" if row.get("reason") else ""
+        raise ConfigError(f"{folder} holds no {BEST}{why}")
+    return load_network(folder / BEST)

@@ -1,0 +1,112 @@
+"""What a sweep is and what it ran on: its id, configuration, code, versions, devices and data, saved in its folder."""
+
+import json
+import platform
+import secrets
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from analysis.results.json_lines import NAME, NUMBER, TEXT, Column, damage_of
+from sweep.config import to_json
+from sweep.plan.plan import Plan
+from trainers.datasets.dataset import Dataset
+from trainers.errors import ConfigError, one_line, without_credentials
+from trainers.files import write_whole
+from trainers.hardware.cpu import cpu_name
+from trainers.hardware.device import gpu_names
+
+CONFIG, ENVIRONMENT = "config.json", "environment.json"
+"""In a sweep's folder."""
+IDENTITY = (
+    Column("fingerprint", TEXT, needed=True),
+    Column("sweep_id", NAME, needed=True),
+    Column("created_at", NUMBER, needed=True),
+)
+"""What a later start reads of `environment.json`."""
+PACKAGES = (
+    "ray",
+    "torch",
+    "torchvision",
+    "optuna",
+    "mlflow",
+    "numpy",
+    "numba",
+    "pillow",
+    "pandas",
+    "matplotlib",
+    "scikit-learn",
+)
+
+
+def write_identity(plan: Plan) -> dict[str, Any]:
+    """Write `config.json` and `environment.json`; the environment, with the sweep's id kept from an earlier start."""
+    path = plan.folder / ENVIRONMENT
+    new: dict[str, Any] = {"sweep_id": f"{plan.name}-{secrets.token_hex(4)}", "created_at": time.time()}
+    saved = read_identity(plan.folder) if path.is_file() else new
+    identity = {
+        "sweep_id": saved["sweep_id"],
+        "created_at": saved["created_at"],
+        "started_at": time.time(),
+        "fingerprint": plan.dataset.fingerprint,
+        **environment(plan.dataset),
+    }
+    for file, content in ((path, identity), (plan.folder / CONFIG, to_json(plan.config))):
+        write_whole(file, json.dumps(content, indent=2) + "\n")
+    return identity
+
+
+def read_identity(folder: Path) -> dict[str, Any]:
+    """What `write_identity` wrote in an earlier start of the sweep in `folder`.
+
+    Raises:
+        ConfigError: it is missing or damaged.
+    """
+    path = folder / ENVIRONMENT
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is damaged ({one_line(error)}); restore it, or choose another --name") from error
+    damage = damage_of(value, IDENTITY)
+    if damage:
+        raise ConfigError(f"{path} is damaged: {damage}; restore it, or choose another --name")
+    return value
+
+
+def environment(dataset: Dataset) -> dict[str, Any]:
+    """The environment of this process, as JSON values."""
+    return {
+        "git": git_state(Path(__file__).parent),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: version(name) for name in PACKAGES},
+        "host": platform.node(),
+        "cpu": cpu_name(),
+        "gpus": gpu_names(),
+        "command": [without_credentials(argument) for argument in sys.argv],
+        "dataset": {
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "images": dataset.sizes,
+            "splits": {name: len(split) for name, split in dataset.splits.items()},
+            "classes": len(dataset.classes),
+            "note": dataset.note,
+        },
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """The commit that `folder` is at and whether tracked files differ from it; None where git does not know."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": git("status", "--porcelain", "-uno") != ""}
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,222 @@
+"""Ray on this machine or a cluster: what it is told before it is imported, its start and end, and its nodes."""
+
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+for _name, _value in {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new output engine prints even with verbose=0
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours says what happens
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own snapshots are never read: the results log is what counts
+    "TUNE_MAX_PENDING_TRIALS_PG": "200",  # how many wait for room is decided by _Points
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}.items():
+    os.environ.setdefault(_name, _value)
+CARRIES_ENVIRONMENT = os.environ.get("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "1").lower() not in ("0", "false")
+"""Whether a cluster's nodes are to build the environment of `uv run`, where that started this process."""
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # or Ray ships all of the folder, and workers here build their own
+if "ray" not in sys.modules:  # it looks once; a session of its own has a token in any case
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # whoever reaches Ray's ports runs code
+
+import ray  # noqa: E402 - Ray reads the variables above when it is imported
+from ray._private.runtime_env.uv_runtime_env_hook import hook  # noqa: E402 - where Ray documents it
+from ray._private.worker import global_worker  # noqa: E402 - nothing public says when a driver is disconnected
+from ray.exceptions import AuthenticationError  # noqa: E402
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
+
+from sweep.config import SweepConfig  # noqa: E402
+from sweep.forecast.timings import Machine  # noqa: E402
+from trainers.errors import ConfigError, one_line  # noqa: E402
+from trainers.training.step_time import Slot  # noqa: E402
+
+SHIPPED = ("run_sweep.py", "pyproject.toml", "uv.lock", "sweep", "search_spaces", "trainers", "analysis")
+"""What a cluster gets of the checkout, in which secrets, data and results may lie."""
+RAY_PROCESSES = ("gcs_server", "raylet")
+WATCH_SECONDS = 0.5
+"""Between looks at Ray's own processes, or at the cluster's head."""
+DISCONNECT_SECONDS = 10.0
+"""For Ray to leave its processes alone at its end; it takes one."""
+HEAD_SECONDS = 30.0
+"""Without an answer of a cluster's head; after twice as long Ray aborts the process."""
+
+
+@contextmanager
+def ray_session(config: SweepConfig) -> Generator[None]:
+    """Ray on this machine, or a connection to the cluster at `config.address`, to which the code is shipped.
+
+    Raises:
+        ConfigError: no cluster at that address.
+    """
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    over = threading.Event()
+    try:
+        if config.address is None:
+            with _outliving_sigterm():
+                ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+                threading.Thread(target=_end_with_ray, args=(over,), daemon=True).start()
+        else:
+            _join(config.address)
+            threading.Thread(target=_end_with_head, args=(over, config.address), daemon=True).start()
+        yield
+    finally:
+        over.set()
+        ray.shutdown()
+
+
+def _join(address: str) -> None:
+    """Connect to a cluster.
+
+    Raises:
+        ConfigError: there is none, or it does not take this user.
+    """
+    _reach(address)
+    shipped = _shipped()
+    try:
+        ray.init(address, runtime_env=shipped, log_to_driver=False, logging_level=logging.CRITICAL)
+    except AuthenticationError as error:
+        raise ConfigError(
+            f"the Ray cluster at {address!r} wants another token, or none: copy ~/.ray/auth_token from its head, or "
+            "set RAY_AUTH_MODE=disabled where it runs so"
+        ) from error
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"no Ray cluster at {address!r} that takes this user's token ({one_line(error)}); start one with "
+            "`ray start --head`"
+        ) from error
+
+
+def _shipped() -> dict[str, Any]:
+    """What the nodes of a cluster are given: the project's own files, and the environment of `uv run`.
+
+    Raises:
+        ConfigError: `uv run` was told of files that are no part of the project.
+    """
+    root = Path(__file__).parents[2]
+    others = [path.name for path in root.iterdir() if path.name not in SHIPPED]
+    patterns = [re.sub(r"([^\w. -])", r"\\\1", name).replace(" ", "[ ]") for name in others]  # as in .gitignore
+    files = {"working_dir": str(root), "excludes": [*(f"/{each}" for each in patterns), "__pycache__"]}
+    try:
+        return hook(files) if CARRIES_ENVIRONMENT else files
+    except RuntimeError as error:
+        raise ConfigError(
+            f"the environment of `uv run` cannot be carried to the cluster ({one_line(error)}); start in the project's "
+            "folder, or set RAY_ENABLE_UV_RUN_RUNTIME_ENV=0 where the nodes have one"
+        ) from error
+
+
+def _end_with_head(over: threading.Event, address: str) -> None:
+    """End this process if the head of its cluster cannot be reached before it is `over`: Ray would abort it later."""
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    reached = time.monotonic()
+    while not over.wait(WATCH_SECONDS):
+        with suppress(OSError):
+            socket.create_connection((host, int(port)), timeout=WATCH_SECONDS).close()
+            reached = time.monotonic()
+        if time.monotonic() > reached + HEAD_SECONDS and not over.is_set():
+            why = f"the head of the Ray cluster at {address} has not answered for {HEAD_SECONDS:.0f} s"
+            print(f"error: {why}; once it is back the same command goes on", file=sys.stderr, flush=True)
+            os._exit(1)
+
+
+def _end_with_ray(over: threading.Event) -> None:
+    """End this process if one of Ray's own dies before it is `over`: Ray would wait a minute, and then abort it.
+
+    Then end those of Ray's processes that are told to, and theirs, as none hears it (see `_outliving_sigterm`).
+    """
+    children = {pid: name for pid in _children(os.getpid()) if (name := _status(pid).get("Name", ""))}
+    while not over.wait(WATCH_SECONDS):
+        dead = [name for pid, name in children.items() if name in RAY_PROCESSES and not _lives(_status(pid))]
+        if dead and not over.is_set():
+            print(f"error: Ray's process {dead[0]} died; the same command goes on", file=sys.stderr, flush=True)
+            os._exit(1)
+    over_at = time.monotonic()
+    while hasattr(global_worker, "core_worker") and time.monotonic() < over_at + DISCONNECT_SECONDS:
+        time.sleep(0.02)  # this process still talks to them, and would wait for answers
+    while living := {pid: status for pid in children if _lives(status := _status(pid))}:
+        for pid, status in living.items():
+            if int(status["ShdPnd"], 16) & 1 << signal.SIGTERM - 1:
+                for each in (*_children(pid), pid):
+                    with suppress(ProcessLookupError):
+                        os.kill(each, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started; none where it is gone."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, thread.read_text().split())
+    return found
+
+
+def _status(pid: int) -> dict[str, str]:
+    """What the system says of a process; nothing where it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _lives(status: Mapping[str, str]) -> bool:
+    return status.get("State", "X")[0] not in "XZ"
+
+
+@contextmanager
+def _outliving_sigterm() -> Generator[None]:
+    """Processes that are started inside do not end by SIGTERM, which Slurm sends to all: this one has to end first.
+
+    Ray's own handler for it is taken back.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+def _reach(address: str) -> None:
+    """Raise a ConfigError unless something listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if address == "auto":
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"no Ray cluster at {address!r} ({error}); give auto or HOST:PORT of one that `ray start --head` started"
+        ) from error
+
+
+def cluster() -> Machine:
+    """The nodes of the running cluster, and calls on the one with the most GPUs, then CPUs."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    roomiest = max(nodes, key=lambda node: (node["Resources"].get("GPU", 0.0), node["Resources"].get("CPU", 0.0)))
+
+    def call(slot: Slot, function: Callable[..., Any], *arguments: Any) -> Any:
+        there = ray.remote(function).options(
+            num_cpus=slot.num_threads * slot.num_processes,
+            num_gpus=1 if slot.gpu_share else 0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(roomiest["NodeID"], soft=False),
+        )
+        return ray.get(there.remote(*arguments))
+
+    name = f"the node {roomiest['NodeManagerHostname']} of the cluster"
+    return Machine(name=name, nodes=[node["Resources"] for node in nodes], call=call)

@@ -1,0 +1,300 @@
+"""Run points under Ray Tune: in parallel, on this machine or a cluster, and tell a Recorder what happens."""
+
+import math
+import re
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sweep.run.ray_session import cluster  # first, as it tells Ray things before Ray is imported
+
+# isort: split
+from ray import tune
+from ray.exceptions import RayActorError
+from ray.tune.search import Searcher
+
+from sweep.forecast.machine import Resources
+from sweep.run.recorder import Recorder
+from trainers.errors import TrainingDivergedError, one_line
+from trainers.hardware.device import (
+    MOST_HALVINGS,
+    in_smaller_parts,
+    is_device_lost,
+    is_out_of_memory,
+    limit_process,
+    use_gpu,
+)
+from trainers.hardware.workers import Workers
+from trainers.trial import Measurement, Point, Trainer
+
+ECHO_SECONDS = 2.0
+"""After a signal, in which another is the same one: `uv run` passes on what its whole process group was sent. While
+Ray waits, a signal is heard once a second."""
+SECONDS_BETWEEN_LOOKS = 2.0
+"""At the nodes of the cluster, for how many trials they have room."""
+GROUP_BUNDLE = {"node:__internal_head__": 0.001}
+"""What the process takes that waits for a group of workers: next to nothing, as the workers ask for theirs."""
+STOP = "stop"
+"""A file in a point's folder that ends its training, by several workers, after the epoch at hand."""
+
+
+def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path, num_ahead: int = 0) -> int:
+    """Train what the recorder hands out, until that is all, the recorder says so, or a signal comes; its number, or 0.
+
+    `num_ahead` trials wait for room that nodes which join the cluster may bring.
+
+    Trials keep their checkpoints in their points' folders; `folder` is for Ray's own files, which nothing reads again.
+    """
+    if resources.num_workers == 1:
+        trainable, bundle = tune.with_parameters(_trial, train=train, resources=resources), resources.per_worker
+    else:
+        trainable = tune.with_parameters(_group_trial, train=train, resources=resources, folder=folder.absolute())
+        bundle = GROUP_BUNDLE
+    ending: dict[str, str] = {}
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v}])),
+        tune_config=tune.TuneConfig(
+            search_alg=_Points(recorder, ending, resources, num_ahead if resources.num_workers == 1 else 0),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=_trial_name,
+            trial_name_creator=_trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name="ray",
+            storage_path=str(folder.absolute()),
+            callbacks=[_Report(recorder, ending)],
+            stop=_Stop(recorder, ending, by_file=resources.num_workers > 1),
+            verbose=0,
+        ),
+    )
+    with _stop_on_signal() as received:
+        tuner.fit()
+    shutil.rmtree(folder, ignore_errors=True)
+    return received[0] if received else 0
+
+
+@contextmanager
+def _stop_on_signal() -> Generator[list[int]]:
+    """On Ctrl-C or SIGTERM, say so and let Ray Tune end; one more than ECHO_SECONDS later ends this process. The first
+    one received, if any."""
+    received: list[int] = []
+    echo_until = math.inf
+
+    def stop(number: int, _: object) -> None:
+        nonlocal echo_until
+        if received:
+            if time.monotonic() > echo_until:
+                sys.exit(128 + number)
+            return
+        received.append(number)
+        echo_until = time.monotonic() + ECHO_SECONDS
+        print(
+            "stopping; each running point goes on from its last finished epoch next time", file=sys.stderr, flush=True
+        )
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # Tune stops at this signal once it has set it up
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+        signal.raise_signal(signal.SIGUSR1)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _trial(config: dict[str, Point], *, train: Trainer, resources: Resources) -> None:
+    """What runs in a trial of one worker: train its point, report each measurement, or why training failed."""
+    limit_process(num_threads=int(resources.per_worker["CPU"]), gpu_share=resources.per_worker["GPU"])
+    with _reporting_failure():
+        for measurement in train([config["point"]]):
+            tune.report({"measurement": asdict(measurement)})
+
+
+def _group_trial(config: dict[str, Point], *, train: Trainer, resources: Resources, folder: Path) -> None:
+    """What runs in a trial of several workers: Ray Train starts them, sets up their process group and passes on."""
+    from ray.train import RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    per_worker = resources.per_worker
+    (config["point"].folder / STOP).unlink(missing_ok=True)
+
+    def fit(point: Point, name: str) -> None:
+        trainer = TorchTrainer(
+            _worker,
+            train_loop_config={"point": point, "train": train, "num_threads": int(per_worker["CPU"])},
+            scaling_config=ScalingConfig(
+                num_workers=resources.num_workers, use_gpu=per_worker["GPU"] > 0, resources_per_worker=dict(per_worker)
+            ),
+            run_config=RunConfig(name=name, storage_path=str(folder), callbacks=[TuneReportCallback()]),
+        )
+        trainer.fit()
+
+    with _reporting_failure():
+        _fit_in_memory(fit, config["point"], tune.get_context().get_trial_id(), resources.num_workers)
+
+
+def _fit_in_memory(fit: Callable[[Point, str], None], point: Point, name: str, num_workers: int) -> None:
+    """Fit, and again with every batch in twice as many parts while the memory of a worker does not suffice.
+
+    One worker cannot do so by itself, as the others wait for it within a step: all are started again.
+    """
+    for halvings in range(MOST_HALVINGS + 1):
+        try:
+            return fit(point, f"{name}-{halvings}")
+        except Exception as error:
+            smaller = in_smaller_parts(point, num_workers)
+            if smaller is None or halvings == MOST_HALVINGS or not is_out_of_memory(_cause(error)):
+                raise
+        point = smaller
+
+
+def _cause(error: Exception) -> Exception:
+    """Of what several workers raised the one that says most: others lose their peers in its wake."""
+    failures = getattr(error, "worker_failures", {})  # of Ray Train's, by rank
+    causes = [failures[rank] for rank in sorted(failures)]
+
+    def rank(cause: Exception) -> int:
+        if is_out_of_memory(cause) or is_device_lost(cause):
+            return 0
+        return 2 if re.search("closed by peer|reset by peer|NCCL|gloo", str(cause)) else 1
+
+    return min(causes, key=rank, default=error)
+
+
+def _worker(config: dict[str, Any]) -> None:
+    """What runs in each of several workers; the first one's measurements are reported."""
+    from ray import train as ray_train
+
+    limit_process(num_threads=config["num_threads"], gpu_share=1.0)
+    use_gpu(ray_train.get_context().get_local_rank())
+    point: Point = config["point"]
+    for measurement in config["train"]([point]):
+        ray_train.report({"measurement": asdict(measurement)})
+        if Workers.current().any((point.folder / STOP).exists()):
+            return
+
+
+@contextmanager
+def _reporting_failure() -> Generator[None]:
+    """Whatever goes wrong in one trial becomes the reason in its point's row."""
+    try:
+        yield
+    except Exception as error:
+        cause = _cause(error)
+        if is_device_lost(cause) or isinstance(cause, RayActorError):
+            raise  # a process that cannot use its GPU any more, or that is gone: Ray starts others
+        kind = "" if isinstance(cause, TrainingDivergedError) else f"{type(cause).__name__}: "
+        tune.report({"failure": f"{kind}{one_line(cause)}"})
+
+
+def _trial_name(trial: Any) -> str:
+    return trial.trial_id
+
+
+class _Hook:
+    """What Ray Tune calls; it pickles its hooks for Tuner.restore, which is never used."""
+
+    def __init__(self, recorder: Recorder, ending: dict[str, str]) -> None:
+        """Of all hooks together: `ending` has the trials of several workers that were told to end and live, and the
+        point of each."""
+        super().__init__()
+        self._recorder = recorder
+        self._ending = ending
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Points(_Hook, Searcher):
+    """Gives each trial its point, as many at once as the nodes have room for: some may join, and some be lost.
+
+    A trial that was told to end has its room as long as it lives, and its point, which may be to go on.
+    """
+
+    def __init__(self, recorder: Recorder, ending: dict[str, str], resources: Resources, num_ahead: int) -> None:
+        super().__init__(recorder, ending)
+        self._resources = resources
+        self._num_ahead = num_ahead
+        self._most = resources.num_trials + num_ahead
+        self._looked_at = time.monotonic()
+
+    def suggest(self, trial_id: str) -> Any:
+        if time.monotonic() - self._looked_at > SECONDS_BETWEEN_LOOKS:
+            self._most = self._resources.room(cluster().nodes) + self._num_ahead
+            self._looked_at = time.monotonic()
+        has_room = len(self._recorder.unfinished) + len(self._ending) < self._most
+        point = self._recorder.take(self._ending.values()) if has_room else None
+        if point is not None:
+            return {"point": point.point}
+        more = (self._recorder.unfinished or self._ending or not has_room) and not self._recorder.over
+        return None if more else Searcher.FINISHED  # one that fails may bring another back
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        pass
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError
+
+
+class _Stop(_Hook, tune.Stopper):
+    """Passes each measurement on, and ends the trials that need not go on, all of them when the time is over.
+
+    Ray Train's workers outlive a trial that Ray Tune stops, so several workers are told to end by a file.
+    """
+
+    def __init__(self, recorder: Recorder, ending: dict[str, str], *, by_file: bool) -> None:
+        super().__init__(recorder, ending)
+        self._by_file = by_file
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        if "measurement" not in result:
+            return False
+        measurement = Measurement(**result["measurement"])
+        if not self._by_file:
+            return self._recorder.measured(measurement)
+        folders = {point.id: point.point.folder for point in self._recorder.unfinished}
+        if self._recorder.measured(measurement):
+            self._ending[trial_id] = measurement.point
+            (folders[measurement.point] / STOP).touch()
+        return False
+
+    def stop_all(self) -> bool:
+        return self._recorder.over
+
+
+class _Report(_Hook, tune.Callback):
+    """Passes on to the recorder how trials start and end."""
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._recorder.started(trial.config["point"].id)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if "failure" in result:
+            self._fail(trial, result["failure"])
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._ending.pop(trial.trial_id, None)
+        if not self._recorder.over:
+            self._fail(trial, "its trainer ended before the last epoch")
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._ending.pop(trial.trial_id, None)
+        self._recorder.lost(trial.config["point"].id, one_line(trial.get_pickled_error() or "Ray does not say why"))
+
+    def _fail(self, trial: Any, reason: str) -> None:
+        """End the trial's point, unless it has ended."""
+        self._recorder.ended(trial.config["point"].id, "FAILED", reason)

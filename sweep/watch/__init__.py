@@ -1,0 +1,1 @@
+"""Ways to watch a sweep: terminal, live report, MLflow."""

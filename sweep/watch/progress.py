@@ -1,0 +1,200 @@
+"""The live view of a sweep: one panel refreshed in place on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from sweep.plan.plan import PlannedPoint
+from trainers.errors import counted
+from trainers.trial import Measurement
+
+FRONTIER_SHOWN = 8
+RUNNING_SHOWN = 8
+BAR_CELLS = 24
+"""Of the longest bar of the frontier."""
+SECONDS_BETWEEN_LINES = 30.0
+"""Without a terminal, a line at least this often while epochs end."""
+
+
+class Progress:
+    """A listener that counts, estimates and shows. Use as a context: the view is on screen inside it."""
+
+    def __init__(
+        self,
+        points: Sequence[PlannedPoint],
+        total: int,
+        console: Console,
+        *,
+        num_ended: int,
+        earlier: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Of `total` points `num_ended` ended in earlier starts, `points` are to run, others are yet to be chosen.
+
+        `earlier` are the rows of earlier starts, which the frontier shows too.
+        """
+        self._points = {point.id: point for point in points}
+        self._total = total
+        self._num_ended = num_ended
+        self._rows: list[Mapping[str, Any]] = []
+        self._earlier = [row for row in earlier if row["point"] not in self._points]
+        self._latest: dict[str, Measurement | None] = {}
+        self._epochs = dict.fromkeys(self._points, 0)
+        self._work_done = 0.0
+        self._epochs_done = 0
+        self._started_at: float | None = None
+        self._worked_at = 0.0
+        self._clock_then = 0.0
+        self._printed_at = time.monotonic()
+        self._console = console
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=2, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def started(self, point: PlannedPoint) -> None:
+        """Show the point as running."""
+        if self._started_at is None:
+            self._started_at, self._clock_then = time.monotonic(), time.time()
+        self._points[point.id] = point
+        self._epochs.setdefault(point.id, 0)
+        self._rows = [row for row in self._rows if row["point"] != point.id]  # it was stopped, and goes on after all
+        self._latest[point.id] = None
+
+    def measured(self, measurement: Measurement) -> None:
+        """Show the point's newest epoch."""
+        self._latest[measurement.point] = measurement
+        if measurement.epoch > self._epochs[measurement.point]:
+            self._epochs[measurement.point] = measurement.epoch
+            if measurement.measured_at >= self._clock_then:  # else it was trained in an earlier start
+                self._work_done += self._points[measurement.point].work
+                self._epochs_done += 1
+                self._worked_at = time.monotonic()
+        if time.monotonic() - self._printed_at > SECONDS_BETWEEN_LINES:
+            top1 = f"top-1 {measurement.top1:.2f} %"
+            self._print_line(f"{self._points[measurement.point].label}: epoch {measurement.epoch}, {top1}")
+
+    def lost(self, point: PlannedPoint, reason: str) -> None:
+        """Say that the point waits again."""
+        self._latest.pop(point.id, None)
+        epoch = self._epochs[point.id]
+        self._console.print(f"{point.label} goes on after epoch {epoch}: its process died ({reason})", soft_wrap=True)
+
+    def ended(self, row: Mapping[str, Any]) -> None:
+        """Count the point; without a terminal, print a line."""
+        self._latest.pop(row["point"], None)
+        self._rows.append(row)
+        self._print_line(f"{self._describe(row)}{self._best()}")
+
+    def _describe(self, row: Mapping[str, Any]) -> str:
+        outcome = f"top-1 {row['top1']:.2f} %" if row["state"] == "COMPLETE" else row["reason"]
+        return f"{row['state']} {self._points[row['point']].label}: {outcome} at {row['macs'] / 1e6:.2f} M MACs"
+
+    def _print_line(self, news: str) -> None:
+        """Where there is no terminal to refresh, a line of its own."""
+        if not self._console.is_terminal:
+            self._printed_at = time.monotonic()
+            self._console.print(f"{self._counts()}  {news}", soft_wrap=True, highlight=False)
+
+    def _best(self) -> str:
+        best = self._frontier()[-1:]
+        return f"  (best: {self._label(best[0])}, {best[0]['top1']:.2f} %)" if best else ""
+
+    def _label(self, row: Mapping[str, Any]) -> str:
+        """What a point is called; one of an earlier start by its network alone."""
+        point = self._points.get(row["point"])
+        return point.label if point else f"{row['model']}_{row['width_mult']:g}_{row['resolution']}"
+
+    def _frontier(self) -> list[Mapping[str, Any]]:
+        """The complete points that no cheaper one beats, the cheapest first."""
+        complete = [row for row in (*self._earlier, *self._rows) if row["state"] == "COMPLETE"]
+        found: list[Mapping[str, Any]] = []
+        for row in sorted(complete, key=lambda row: (row["macs"], -row["top1"])):
+            if not found or row["top1"] > found[-1]["top1"]:
+                found.append(row)
+        return found
+
+    def seconds_left(self) -> float | None:
+        """Estimated from the work (activations x images) per second of this start; None before its first epoch.
+
+        Between epochs it counts down.
+        """
+        if not self._work_done or self._started_at is None:
+            return None
+        then = self._work_left() * (self._worked_at - self._started_at) / self._work_done
+        return max(0.0, then - (time.monotonic() - self._worked_at))
+
+    def _work_left(self) -> float:
+        ended = {row["point"] for row in self._rows}
+        known = [point.work * point.config.epochs for point in self._points.values()]
+        num_unknown = self._total - self._num_ended - len(known)
+        left = [
+            point.work * (point.config.epochs - self._epochs[point.id])
+            for point in self._points.values()
+            if point.id not in ended
+        ]
+        return sum(left) + (num_unknown * sum(known) / len(known) if known else 0.0)
+
+    def _counts(self) -> str:
+        failed, stopped = (sum(row["state"] == state for row in self._rows) for state in ("FAILED", "PRUNED"))
+        done = self._num_ended + len(self._rows) - failed
+        left = self.seconds_left()
+        eta = f", about {duration(left)} left" if left is not None and self._work_left() else ""
+        early = f", {stopped} of them stopped early" if stopped else ""
+        return f"{done}/{self._total} done{early}, {len(self._latest)} running, {failed} failed{eta}"
+
+    def _render(self) -> RenderableType:
+        total = sum(point.work * point.config.epochs for point in self._points.values())
+        bar = ProgressBar(total=total, completed=max(0.0, total - self._work_left()), width=40)
+        tables = [table for table in (self._running_table(), self._frontier_table()) if table.row_count]
+        basis = [Text(f"estimated from {counted(self._epochs_done, 'epoch')} of this start")] if self._work_done else []
+        return Group(Text(self._counts()), Padding(bar, (0, 0, 0, 0)), *basis, *tables)
+
+    def _running_table(self) -> Table:
+        devices = sorted({latest.device for latest in self._latest.values() if latest})
+        table = Table(f"running on {', '.join(devices)}" if devices else "running", box=None, pad_edge=False)
+        for header in ("epoch", "top-1 %", "images/s"):
+            table.add_column(header, no_wrap=True)
+        for id_, latest in list(self._latest.items())[:RUNNING_SHOWN]:
+            epochs = f"{latest.epoch if latest else 0}/{self._points[id_].config.epochs}"
+            cells = (f"{latest.top1:.2f}", f"{latest.images_per_second:.0f}") if latest else ("", "")
+            table.add_row(self._points[id_].label, epochs, *cells)
+        if len(self._latest) > RUNNING_SHOWN:
+            table.add_row(f"... and {len(self._latest) - RUNNING_SHOWN} more")
+        return table
+
+    def _frontier_table(self) -> Table:
+        """The frontier as bars, from the least accurate to the most; of a long one the dearest part."""
+        frontier = self._frontier()[-FRONTIER_SHOWN:]
+        table = Table("frontier so far", "M MACs", "top-1 %", "", box=None, pad_edge=False)
+        lowest = min((row["top1"] for row in frontier), default=0.0)
+        spread = max((row["top1"] for row in frontier), default=0.0) - lowest
+        block = "#" if self._console.options.ascii_only else "\u2588"
+        for row in frontier:
+            cells = 1 + round((BAR_CELLS - 1) * ((row["top1"] - lowest) / spread if spread else 1.0))
+            table.add_row(self._label(row), f"{row['macs'] / 1e6:.2f}", f"{row['top1']:.2f}", block * cells)
+        return table
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `45 s`, `1 min 30 s`, `12 min`, `3 h 05 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 599.5:
+        return f"{round(seconds) // 60} min {round(seconds) % 60:02d} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

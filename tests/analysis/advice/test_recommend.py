@@ -1,0 +1,286 @@
+"""Which network to ship within caps."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.advice.recommend import Caps, Recommendation, recommend, summary
+from analysis.results.settings import by_setting
+from trainers.errors import ConfigError
+
+Row = dict[str, Any]
+MakeRow = Callable[..., Row]
+MakeTable = Callable[[list[Row]], pd.DataFrame]
+
+
+def unasked(point: str) -> float:
+    raise AssertionError(f"{point} was measured without need")
+
+
+@pytest.fixture
+def table(make_row: MakeRow, make_table: MakeTable) -> pd.DataFrame:
+    """p1 to p4 are the frontier of MACs, p5 has the fewest parameters; what did not complete is better than all."""
+    points = [(10, 20, 60.0), (20, 40, 70.0), (30, 30, 80.0), (40, 50, 90.0), (50, 10, 85.0)]
+    rows = [
+        make_row(width_mult=i / 10, macs=macs * 10**6, num_params=params * 10**5, top1=top1)
+        for i, (macs, params, top1) in enumerate(points, 1)
+    ]
+    ended = [make_row(state=state, macs=1, num_params=1, top1=99.0) for state in ("PRUNED", "FAILED")]
+    return by_setting(make_table([*rows, *ended]))
+
+
+def points_of(found: Recommendation) -> list[str | None]:
+    return [row and row["point"] for row in (found.best, found.runner_up, found.cheaper, found.dearer)]
+
+
+@pytest.mark.parametrize(
+    ("caps", "points"),
+    [
+        (Caps(), ["p4", "p5", "p3", None]),
+        (Caps(max_macs=30e6), ["p3", "p2", "p2", "p4"]),
+        (Caps(max_macs=39e6), ["p3", "p2", "p2", "p4"]),
+        (Caps(max_macs=10e6), ["p1", None, None, "p2"]),
+        (Caps(max_params=2e6), ["p5", "p1", "p1", None]),
+        (Caps(max_macs=40e6, max_params=3e6), ["p3", "p1", "p1", "p5"]),
+    ],
+)
+def test_the_most_accurate_within_the_caps_is_shipped(
+    caps: Caps, points: list[str | None], table: pd.DataFrame
+) -> None:
+    assert points_of(recommend(table, caps, unasked)) == points
+
+
+@pytest.mark.parametrize(
+    ("caps", "points"),
+    [
+        (Caps(min_top1=90), ["p4", None, "p3", None]),
+        (Caps(min_top1=70.5), ["p3", "p4", "p2", None]),
+        (Caps(min_top1=0), ["p1", "p2", None, None]),
+        (Caps(min_top1=75, max_params=2e6), ["p5", None, "p1", None]),
+        (Caps(min_top1=80, max_latency_ms=9), ["p3", "p4", "p2", None]),
+    ],
+)
+def test_where_a_top1_must_be_reached_the_cheapest_that_reaches_it_is_shipped(
+    caps: Caps, points: list[str | None], table: pd.DataFrame
+) -> None:
+    assert points_of(recommend(table, caps, lambda point: float(point[1:]))) == points
+
+
+def test_of_equally_cheap_settings_that_reach_a_top1_the_most_accurate_is_shipped(
+    make_row: MakeRow, make_table: MakeTable
+) -> None:
+    rows = [make_row(dropout=dropout, top1=top1) for dropout, top1 in ((0.1, 80.0), (0.2, 82.0), (0.3, 81.0))]
+
+    found = recommend(by_setting(make_table(rows)), Caps(min_top1=70), unasked)
+
+    assert points_of(found) == ["p2", None, None, None]
+
+
+def test_where_a_top1_must_be_reached_latency_is_asked_of_the_cheapest_first(table: pd.DataFrame) -> None:
+    measured: list[str] = []
+
+    def latency_ms(point: str) -> float:
+        measured.append(point)
+        return 9.0 if point == "p3" else 1.0
+
+    found = recommend(table, Caps(min_top1=75, max_latency_ms=5), latency_ms)
+
+    assert points_of(found)[:2] == ["p4", None]
+    assert measured == ["p3", "p4"]  # p5 is no more accurate
+
+
+@pytest.mark.parametrize(
+    ("min_top1", "verdict"),
+    [
+        (67.0, "0.50 points above 67 %: more than the images' noise, but trained once each"),
+        (None, "0.50 points less, which may be noise"),
+    ],
+)
+def test_what_a_number_of_images_tells_of_one_accuracy_and_of_two(
+    min_top1: float | None, verdict: str, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    """50,000 images give an accuracy of 67.5 % to 0.41 points (95 %), the difference of two to 0.58."""
+    rows = [make_row(top1=67.5), make_row(resolution=128, top1=67.0), make_row(state="FAILED", top1=None)]
+
+    found = recommend(by_setting(make_table(rows)), Caps(min_top1=min_top1), unasked)
+
+    assert verdict in [line.strip() for line in summary(found, num_val=50_000)]
+    assert "which may be noise" in "".join(summary(found, num_val=None))
+
+
+@pytest.mark.parametrize(
+    ("floor", "verdict"), [(77.5, "more than the seeds' noise"), (78.5, "within the seeds' noise")]
+)
+def test_the_cheapest_is_judged_by_how_far_it_is_above_the_top1_to_reach(
+    floor: float, verdict: str, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    """Two seeds with a deviation of sqrt(2): a standard error of 1."""
+    rows = [
+        *(make_row(seed=seed, top1=top1) for seed, top1 in enumerate((79.0, 81.0))),
+        make_row(resolution=128, top1=85.0),
+    ]
+
+    lines = summary(recommend(by_setting(make_table(rows)), Caps(min_top1=floor), unasked), num_val=None)
+
+    assert lines == [
+        "ship:      mobilenet_v2_0.5_96, 13.82 M MACs, 0.875 M params, 80.00 ± 1.41 % top-1 (2 seeds)",
+        f"           {80 - floor:.2f} points above {floor} %: {verdict} (± 2.00)",
+        "safer:     mobilenet_v2_0.5_128, 24.58 M MACs, 0.875 M params, 85.00 % top-1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("caps", "message"),
+    [
+        (
+            Caps(max_macs=100),
+            "the smallest, mobilenet_v2_0.1_96, has 10 M MACs; did you mean --max-macs 100M?",
+        ),
+        (
+            Caps(max_macs=9e6),
+            "--max-macs 9M leaves none of 5 complete settings; the smallest, mobilenet_v2_0.1_96, has 10 M MACs",
+        ),
+        (
+            Caps(max_macs=20e6, max_params=1e6),
+            "--max-params 1M leaves none of 2 settings within --max-macs 20M; the smallest, mobilenet_v2_0.1_96, has 2 "
+            "M parameters",
+        ),
+        (
+            Caps(max_macs=30e6, max_params=3e6, min_top1=80.5),
+            "--min-top1 80.5 leaves none of 2 settings within --max-macs 30M and --max-params 3M; the best, "
+            "mobilenet_v2_0.3_96, has 80 % top-1; of all the cheapest with 80.5 % is mobilenet_v2_0.4_96, 40.00 M MACs",
+        ),
+    ],
+)
+def test_where_nothing_fits_the_cap_that_excludes_it_is_named(caps: Caps, message: str, table: pd.DataFrame) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recommend(table, caps, unasked)
+
+
+@pytest.mark.parametrize(
+    ("limit", "points", "asked"), [(100, ["p4", "p5"], ["p4", "p5"]), (3.5, ["p3", "p2"], ["p4", "p5", "p3", "p2"])]
+)
+def test_latency_is_asked_of_the_most_accurate_until_two_are_fast_enough(
+    limit: float, points: list[str], asked: list[str], table: pd.DataFrame
+) -> None:
+    measured: list[str] = []
+
+    def latency_ms(point: str) -> float:
+        measured.append(point)
+        return float(point[1:])
+
+    found = recommend(table, Caps(max_latency_ms=limit), latency_ms)
+
+    assert points_of(found)[:2] == points
+    assert found.best["latency_ms"] == float(points[0][1:])
+    assert measured == asked
+
+
+def test_latency_is_asked_only_within_the_other_caps(table: pd.DataFrame) -> None:
+    message = "--max-latency-ms 1 leaves none of 2 settings within --max-macs 20M; the fastest takes 4.5 ms"
+
+    with pytest.raises(ConfigError, match=message):
+        recommend(table, Caps(max_macs=20e6, max_latency_ms=1), {"p1": 4.5, "p2": 5.5}.__getitem__)
+
+
+def test_of_equally_accurate_settings_the_cheaper_is_shipped(make_row: MakeRow, make_table: MakeTable) -> None:
+    rows = [make_row(macs=macs, top1=80.0) for macs in (30, 10, 20)]
+
+    assert points_of(recommend(by_setting(make_table(rows)), Caps(), unasked)) == ["p2", "p3", None, None]
+
+
+@pytest.mark.parametrize(("gap", "verdict"), [(2.5, "within the seeds' noise"), (3.5, "more than the seeds' noise")])
+def test_settings_are_judged_by_their_means_and_the_gap_by_their_noise(
+    gap: float, verdict: str, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    """Two settings of two seeds: a pooled deviation of sqrt(2), so a standard error of sqrt(2) sqrt(1/2 + 1/2)."""
+    rows = [
+        *(make_row(seed=seed, dropout=0.1, top1=top1) for seed, top1 in enumerate((79.0, 81.0))),
+        *(make_row(seed=seed, dropout=0.2, top1=top1 + gap) for seed, top1 in enumerate((79.0, 81.0))),
+    ]
+    found = recommend(by_setting(make_table(rows)), Caps(), unasked)
+
+    assert found.standard_error == pytest.approx(math.sqrt(2))
+    assert (found.best["point"], found.best["top1"]) == ("p4", 80 + gap)
+    assert summary(found, num_val=None)[2].strip() == f"{gap:.2f} points less: {verdict} (± 2.83)"
+
+
+def test_summary_tells_settings_of_one_network_apart_and_asks_for_seeds(
+    make_row: MakeRow, make_table: MakeTable
+) -> None:
+    rows = [make_row(dropout=0.1, top1=80.0), make_row(dropout=0.2, top1=81.0), make_row(resolution=64, top1=70.0)]
+
+    found = recommend(by_setting(make_table(rows)), Caps(), unasked)
+    lines = summary(found, num_val=None, replicate="run_sweep.py promote")
+
+    assert lines == [
+        "ship:      mobilenet_v2_0.5_96 dropout=0.2, 13.82 M MACs, 0.875 M params, 81.00 % top-1",
+        "runner-up: mobilenet_v2_0.5_96 dropout=0.1, 13.82 M MACs, 0.875 M params, 80.00 % top-1",
+        "           1.00 points less, which may be noise: no setting has several seeds; train them with: "
+        "run_sweep.py promote",
+        "cheaper:   mobilenet_v2_0.5_64 dropout=0.2 on the frontier: -7.68 M MACs, -11.00 points top-1",
+        "note:      nothing here has more MACs than this one; a larger network may be more accurate",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("caps", "is_largest"),
+    [
+        (Caps(), True),
+        (Caps(max_macs=31e6), False),
+        (Caps(max_macs=60e6), True),
+        (Caps(min_top1=75.0), False),
+        (Caps(max_params=1e6), False),
+        (Caps(max_params=9e6), True),
+        (Caps(max_latency_ms=2.1), False),
+    ],
+)
+def test_the_largest_network_is_told_to_be_so_where_a_larger_one_might_be_shipped(
+    caps: Caps, is_largest: bool, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    rows = [make_row(macs=macs * 10**6, num_params=macs * 30_000, top1=top1) for macs, top1 in ((10, 70.0), (30, 80.0))]
+
+    assert recommend(by_setting(make_table(rows)), caps, lambda point: 2.0).is_largest is is_largest
+
+
+def test_a_more_accurate_network_that_was_too_slow_is_shown_with_its_milliseconds(
+    make_row: MakeRow, make_table: MakeTable
+) -> None:
+    rows = [make_row(macs=macs * 10**6, top1=top1) for macs, top1 in ((10, 80.0), (11, 75.0), (12, 70.0))]
+
+    found = recommend(
+        by_setting(make_table(rows)), Caps(max_latency_ms=3), {"p1": 3.5, "p2": 2.5, "p3": 2.0}.__getitem__
+    )
+
+    assert summary(found, num_val=None)[-1] == (
+        "cheaper:   mobilenet_v2_0.5_96 on the frontier: -1.00 M MACs, +5.00 points top-1, 3.50 ms"
+    )
+
+
+def test_summary_of_an_only_setting_has_no_runner_up(make_row: MakeRow, make_table: MakeTable) -> None:
+    rows = [make_row(seed=seed, top1=top1) for seed, top1 in enumerate((80.0, 82.0))]
+
+    found = recommend(by_setting(make_table(rows)), Caps(max_latency_ms=3), lambda point: 2.0)
+
+    assert summary(found, num_val=None) == [
+        "ship:      mobilenet_v2_0.5_96, 13.82 M MACs, 0.875 M params, 81.00 ± 1.41 % top-1 (2 seeds), 2.00 ms",
+        "runner-up: none, nothing else is within the caps",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "there is no complete point yet"),
+        ([{"state": "PRUNED"}], "there is no complete point yet"),
+        ([{}, {"dataset": "cifar10"}], "on cifar10, digits, whose top-1 cannot be compared"),
+    ],
+)
+def test_tables_without_an_answer_are_refused(
+    rows: list[Row], message: str, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recommend(by_setting(make_table([make_row(**row) for row in rows])), Caps(), unasked)

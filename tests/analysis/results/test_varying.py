@@ -1,0 +1,46 @@
+"""Which settings tell the points of a sweep apart."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.results.varying import names_repeat, varying_settings
+
+Row = dict[str, Any]
+MakeRow = Callable[..., Row]
+MakeTable = Callable[[list[Row]], pd.DataFrame]
+
+
+@pytest.mark.parametrize(
+    ("settings", "varying"),
+    [
+        ({}, []),
+        ({"width_mult": 1.0, "resolution": 64, "model": "mobilenet_v1", "data": "other"}, []),
+        ({"num_classes": 5}, ["num_classes"]),
+        ({"seed": 1, "lr": 0.1, "dropout": 0.0}, ["dropout", "lr", "seed"]),
+    ],
+)
+def test_settings_vary_where_points_differ_besides_their_names(
+    settings: Row, varying: list[str], make_row: MakeRow, make_table: MakeTable
+) -> None:
+    assert varying_settings(make_table([make_row(), make_row(**settings)])) == varying
+
+
+@pytest.mark.parametrize(
+    ("settings", "repeat"),
+    [
+        ({}, True),
+        ({"lr": 0.1}, True),
+        ({"data": "a/folder"}, True),
+        ({"width_mult": 1.0}, False),
+        ({"resolution": 64}, False),
+        ({"model": "mobilenet_v1"}, False),
+        ({"dataset": "other"}, False),
+    ],
+)
+def test_names_repeat_where_two_points_have_one_network_and_dataset(
+    settings: Row, repeat: bool, make_row: MakeRow, make_table: MakeTable
+) -> None:
+    assert names_repeat(make_table([make_row(), make_row(**settings)])) == repeat

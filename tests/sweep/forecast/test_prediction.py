@@ -1,0 +1,271 @@
+"""Predictions: closed forms of what made-up timings give, and the points that a budget leaves."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.forecast.prediction import (
+    DRIVER_SHARE,
+    EPOCH_SECONDS,
+    START_UP_SECONDS,
+    TRIAL_SECONDS,
+    PointPrediction,
+    Prediction,
+    TimedNetwork,
+    byte_size,
+    makespan,
+    predict,
+    said_of_cut,
+    to_time,
+    within_budget,
+)
+from sweep.plan.plan import Plan, make_plan
+from tests.sweep.conftest import quick_config, quick_plan, resources
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.training.step_time import Line, Timing, training_activations
+
+TIMING = Timing(train=Line(0.02, 0.003), memory=Line(5e8, 1e6), evaluate_seconds=0.001)
+
+
+def one_point(tmp_path: Path, **train: Any) -> Plan:
+    return make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16", **train))
+
+
+def predicted(seconds: Sequence[float], plan: Plan, num_trials: int = 2) -> Prediction:
+    """A prediction of so many seconds for each point of a plan, on trials of one device."""
+    points = {
+        point.id: PointPrediction(seconds_per_epoch=1, seconds=each, memory_bytes=1e9, disk_bytes=2e6)
+        for point, each in zip(plan.points, seconds, strict=True)
+    }
+    return Prediction(points=points, num_trials=num_trials, num_devices=1)
+
+
+@pytest.mark.parametrize(
+    ("train", "workers", "step", "evaluated"),
+    [
+        ({}, 1, 0.02 + 32 * 0.003, 1),
+        ({"batch_size": 100}, 1, 0.02 + 100 * 0.003, 1),
+        ({"accumulate": 4}, 1, 4 * (0.02 + 8 * 0.003), 1),
+        ({"ema_decay": 0.9}, 1, 0.02 + 32 * 0.003, 2),
+        ({}, 2, 0.02 + 16 * 0.003, 0.5),
+    ],
+)
+def test_an_epoch_is_its_steps_and_its_evaluations(
+    tmp_path: Path, train: dict[str, Any], workers: int, step: float, evaluated: float
+) -> None:
+    [point] = one_point(tmp_path, epochs=7, **train).points
+
+    found = predict([point], [TimedNetwork(config=point.config, timing=TIMING)], resources(num_workers=workers))
+
+    num_steps = 1078 // point.config.batch_size
+    epoch = DRIVER_SHARE * (num_steps * step + evaluated * 360 * 0.001) + EPOCH_SECONDS
+    assert found.points[point.id].seconds_per_epoch == pytest.approx(epoch)
+    test = DRIVER_SHARE * 359 * 0.001 / workers  # once, of the network that is kept
+    assert found.points[point.id].seconds == pytest.approx(TRIAL_SECONDS + 7 * epoch + test)
+
+
+def test_a_batch_of_more_images_than_there_are_is_one_step_of_them_all(tmp_path: Path) -> None:
+    [point] = one_point(tmp_path, batch_size=5000).points
+
+    found = predict([point], [TimedNetwork(config=point.config, timing=TIMING)], resources())
+
+    epoch = DRIVER_SHARE * (0.02 + 1078 * 0.003 + 360 * 0.001) + EPOCH_SECONDS
+    assert found.points[point.id].seconds_per_epoch == pytest.approx(epoch)
+    assert found.points[point.id].memory_bytes == pytest.approx(5e8 + 1078 * 1e6)
+
+
+def test_networks_that_were_not_timed_lie_between_those_that_were(tmp_path: Path) -> None:
+    plan = make_plan(quick_config(tmp_path))
+    by_size = sorted(plan.points, key=lambda point: training_activations(point.config))
+    least, most = (training_activations(point.config) for point in (by_size[0], by_size[-1]))
+
+    def linear(config: TrainConfig) -> Timing:
+        share = training_activations(config) / most
+        return Timing(train=Line(0.01, share), memory=Line(1e8, 1e6 * share), evaluate_seconds=share)
+
+    timed = [TimedNetwork(config=p.config, timing=linear(p.config)) for p in (by_size[-1], by_size[0])]
+    found = predict(plan.points, timed, resources())
+
+    alone = predict(plan.points, [TimedNetwork(config=p.config, timing=linear(p.config)) for p in by_size], resources())
+    assert least < most
+    for id_, point in found.points.items():
+        assert asdict(point) == pytest.approx(asdict(alone.points[id_]))
+
+
+def test_a_kind_of_network_is_predicted_from_its_own_timings(tmp_path: Path) -> None:
+    plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16", "optimizer=sgd,adamw"))
+    slow = replace(TIMING, train=Line(5.0, 0.0))
+
+    timings = {"sgd": TIMING, "adamw": slow}
+    timed = [TimedNetwork(config=p.config, timing=timings[p.config.optimizer]) for p in plan.points]
+    found = predict(plan.points, timed, resources())
+
+    seconds = {p.config.optimizer: found.points[p.id].seconds_per_epoch for p in plan.points}
+    assert seconds["adamw"] > 30 * seconds["sgd"] > 0
+    disk = {p.config.optimizer: found.points[p.id].disk_bytes / p.cost.num_params for p in plan.points}
+    assert disk == {"sgd": 4 * 3, "adamw": 4 * 4}  # best.pt, last.pt and what the optimiser keeps
+
+
+def test_finished_epochs_cost_nothing_again(tmp_path: Path) -> None:
+    [point] = one_point(tmp_path, epochs=5).points
+    timed = [TimedNetwork(config=point.config, timing=TIMING)]
+
+    whole = predict([point], timed, resources()).points[point.id]
+    rest = predict([point], timed, resources(), epochs_done={point.id: 3}).points[point.id]
+
+    assert whole.seconds - rest.seconds == pytest.approx(3 * whole.seconds_per_epoch)
+
+
+def test_the_smallest_a_middle_and_the_largest_of_each_kind_are_timed() -> None:
+    configs = [
+        TrainConfig(width_mult=w, resolution=r, num_classes=10, model=model, seed=seed)
+        for model in ("mobilenet_v1", "mobilenet_v2")
+        for w in (0.5, 1.0)
+        for r in (32, 64, 96)
+        for seed in (0, 1)
+    ]
+
+    chosen = to_time(configs)
+
+    ends = [(1.0, 96), (0.5, 32)]
+    assert [c.model for c in chosen] == ["mobilenet_v1"] * 3 + ["mobilenet_v2"] * 3
+    for three in (chosen[:3], chosen[3:]):
+        assert [(c.width_mult, c.resolution) for c in (three[2], three[0])] == ends
+        sizes = [training_activations(c) for c in three]
+        assert sizes == sorted(set(sizes))
+    assert to_time(configs[:2]) == configs[:1]  # one network, whatever else differs
+
+
+def test_smaller_training_crops_have_fewer_activations() -> None:
+    config = TrainConfig(resolution=128, num_classes=10)
+
+    share = training_activations(replace(config, train_scale=0.75)) / training_activations(config)
+
+    assert share == pytest.approx(0.75**2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "num_slots", "expected"),
+    [([], 2, 0), ([5], 4, 5), ([3, 3, 2, 2, 2], 2, 7), ([1, 2, 3, 4], 1, 10), ([4, 1, 1, 1, 1], 2, 4),
+     ([1, 1, 1, 1, 4], 2, 6)],
+)  # fmt: skip
+def test_trials_are_laid_over_the_slots_in_their_order(seconds: list[float], num_slots: int, expected: float) -> None:
+    assert makespan(seconds, num_slots) == expected
+
+
+def test_a_sweep_takes_longer_where_small_networks_come_first(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path, 3)
+    found = predicted([10, 20, 40], plan)
+    ids = [point.id for point in plan.points]
+
+    assert found.seconds(ids) == START_UP_SECONDS + 40
+    assert replace(found, longest_first=False).seconds(ids) == START_UP_SECONDS + 50
+
+
+def test_a_sweep_of_nothing_takes_nothing_and_else_its_start_counts(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path, 3)
+    found = predicted([30, 20, 20], plan)
+    ids = [point.id for point in plan.points]
+
+    assert found.seconds([]) == 0
+    assert found.seconds(ids) == START_UP_SECONDS + 40
+    assert found.device_hours(ids) == pytest.approx(70 / 3600)
+
+
+def test_the_line_says_time_range_trials_devices_and_disk(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path, 3)
+    found = replace(predicted([7164, 3582, 3582], plan), cache_bytes=3e9, num_devices=0.5)
+
+    said = found.line([point.id for point in plan.points])
+
+    assert said == (
+        "predicted: 2 h 00 min (1 h 42 min to 2 h 30 min) on 2 trials at once, 2 device-hours, 3.0 GB of disk, "
+        "at most 2.0 GB of memory at once"
+    )
+    assert "on 1 trial at once" in found.line([plan.points[0].id])
+
+
+@pytest.mark.parametrize(
+    ("fields", "num_devices"),
+    [({"cpus": 1}, 1), ({"cpus": 4}, 4), ({"cpus": 8, "gpus": 0.25}, 0.25), ({"gpus": 1, "num_workers": 4}, 4)],
+)
+def test_a_device_is_a_gpu_or_else_a_core(tmp_path: Path, fields: dict[str, Any], num_devices: float) -> None:
+    [point] = one_point(tmp_path).points
+
+    found = predict([point], [TimedNetwork(config=point.config, timing=TIMING)], resources(**fields))
+
+    assert found.num_devices == num_devices
+
+
+@pytest.mark.parametrize(
+    ("budgets", "kept"),
+    [
+        ({}, [0, 1, 2, 3]),
+        ({"time_budget": START_UP_SECONDS + 10}, [3]),
+        ({"time_budget": START_UP_SECONDS + 20}, [1, 3]),
+        ({"time_budget": START_UP_SECONDS + 40}, [0, 1, 3]),
+        ({"max_device_hours": 60 / 3600}, [0, 1, 3]),
+        ({"max_device_hours": 59.9 / 3600}, [1, 3]),
+        ({"time_budget": START_UP_SECONDS + 1000, "max_device_hours": 10 / 3600}, [3]),
+    ],
+)
+def test_a_budget_keeps_the_cheapest_points_in_their_order(
+    tmp_path: Path, budgets: dict[str, float], kept: list[int]
+) -> None:
+    plan = quick_plan(tmp_path, 4)
+    config = replace(quick_config(tmp_path), **budgets)
+
+    found, cut = within_budget(plan.points, predicted([30, 20, 40, 10], plan), config)
+
+    assert [plan.points.index(point) for point in found] == kept
+    assert [plan.points.index(point) for point in cut] == [i for i in (3, 1, 0, 2) if i not in kept]
+
+
+def test_what_a_budget_keeps_is_within_it_and_one_point_more_is_not(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path, 12)
+    for seed in range(50):
+        draw = random.Random(seed)
+        found = predicted([draw.uniform(5, 100) for _ in plan.points], plan, num_trials=draw.randint(1, 4))
+        config = replace(quick_config(tmp_path), time_budget=START_UP_SECONDS + draw.uniform(101, 500))
+
+        kept, cut = within_budget(plan.points, found, config)
+
+        ids = [point.id for point in kept]
+        assert found.seconds(ids) <= (config.time_budget or math.nan)
+        assert not cut or found.seconds([*ids, cut[0].id]) > (config.time_budget or math.nan)
+
+
+def test_a_budget_that_allows_nothing_says_what_the_cheapest_point_needs(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path, 2)
+    config = replace(quick_config(tmp_path), time_budget=30.0, max_device_hours=0.5)
+
+    with pytest.raises(ConfigError) as refused:
+        within_budget(plan.points, predicted([3600, 1764], plan), config)
+
+    assert str(refused.value) == (
+        "no point fits into a time budget of 30 s and a budget of 0.5 device-hours: the cheapest, "
+        f"{plan.points[1].label}, needs 30 min and 0.49 device-hours"
+    )
+    assert within_budget([], predicted([1, 1], plan), config) == ([], [])
+
+
+def test_what_is_left_out_is_said_from_which_network_on(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path, 3)
+    config = replace(quick_config(tmp_path), time_budget=1800.0)
+
+    said = said_of_cut(plan.points[1:], 3, config)
+
+    assert said == f"left out, for a time budget of 30 min: 2 of 3 points, {plan.points[1].label} and what takes longer"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(0, "0 MB"), (310.4e6, "310 MB"), (999.9e6, "1000 MB"), (1.44e9, "1.4 GB")]
+)
+def test_bytes_read_as_a_person_says_them(number: float, said: str) -> None:
+    assert byte_size(number) == said

@@ -1,0 +1,170 @@
+"""Timings are kept: read back, told apart by what decides them, and taken again where the file is damaged."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from sweep.forecast import timings
+from sweep.forecast.timings import Machine, kept_timings, predict_on, this_machine
+from sweep.plan.plan import make_plan
+from tests.sweep.conftest import quick_config
+from trainers.config import TrainConfig
+from trainers.datasets.pixels.cache import cache_folder
+from trainers.errors import ConfigError
+from trainers.training.step_time import Line, Request, Slot, Timing
+
+SLOT = Slot(num_threads=1, gpu_share=0.0, num_processes=2)
+REQUESTS = [Request.of(TrainConfig(width_mult=w, num_classes=10), (8, 8)) for w in (0.5, 1.0)]
+
+
+class Timer:
+    """Stands for the processes that time networks: a timing by the width, and what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[float]] = []
+        self.slots: list[Slot] = []
+
+    def __call__(self, requests: Sequence[Request], slot: Slot) -> list[Timing]:
+        self.asked.append([request.config.width_mult for request in requests])
+        self.slots.append(slot)
+        widths = self.asked[-1]
+        return [Timing(train=Line(w, w), memory=Line(1e9 * w, 1e6), evaluate_seconds=w) for w in widths]
+
+
+@pytest.fixture
+def timer(monkeypatch: pytest.MonkeyPatch) -> Timer:
+    timer = Timer()
+    monkeypatch.setattr(timings, "time_networks", timer)
+    return timer
+
+
+def test_networks_are_timed_once(timer: Timer) -> None:
+    said: list[str] = []
+
+    first = kept_timings(REQUESTS, SLOT, this_machine(), said.append)
+    again = kept_timings(REQUESTS[::-1], SLOT, this_machine(), said.append)
+
+    assert timer.asked == [[0.5, 1.0]]
+    assert [timing.train.fixed for timing in first] == [0.5, 1.0]
+    assert again == first[::-1]
+    [line] = said
+    assert line.startswith("timing 2 networks on this machine, once (kept in ")
+
+
+def test_a_plan_is_predicted_whose_first_image_is_damaged(timer: Timer, tmp_path: Path) -> None:
+    for path in (f"{split}/{label}/{i}.png" for split in ("train", "val") for label in "ab" for i in range(3)):
+        (tmp_path / "pets" / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (30, 20)).save(tmp_path / "pets" / path)
+    (tmp_path / "pets/train/a/0.png").write_bytes(b"")
+    config = quick_config(tmp_path, "width_mult=0.25", "resolution=16", data=str(tmp_path / "pets"))
+    points = make_plan(config).points
+
+    predicted = predict_on(this_machine(), config, points, epochs_done={}, longest_first=True, announce=print)
+
+    assert timer.asked == [[0.25]]
+    assert predicted.points.keys() == {point.id for point in points}
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "null", "{}", '{"train": {"fixed": NaN}}'])
+def test_a_damaged_file_is_measured_again(timer: Timer, damage: str) -> None:
+    [expected] = kept_timings(REQUESTS[:1], SLOT, this_machine(), print)
+    [path] = (cache_folder() / "timings").iterdir()
+    path.write_text(damage)
+
+    assert kept_timings(REQUESTS[:1], SLOT, this_machine(), print) == [expected]
+    assert kept_timings(REQUESTS[:1], SLOT, this_machine(), print) == [expected]
+    assert len(timer.asked) == 2
+
+
+@pytest.mark.parametrize("slot", [replace(SLOT, num_threads=2), replace(SLOT, num_processes=1)])
+def test_other_slots_have_timings_of_their_own(timer: Timer, slot: Slot) -> None:
+    kept_timings(REQUESTS, SLOT, this_machine(), print)
+    kept_timings(REQUESTS, slot, this_machine(), print)
+
+    assert timer.asked == [[0.5, 1.0]] * 2
+
+
+def test_a_cluster_is_timed_on_its_roomiest_node(timer: Timer, tmp_path: Path) -> None:
+    called: list[str] = []
+
+    def call(slot: Slot, function: Callable[..., Any], *arguments: Any) -> Any:
+        called.append(getattr(function, "__name__", "timer"))
+        return "a processor" if function is timings.hardware else function(*arguments)
+
+    machine = Machine(name="a node", nodes=[{"CPU": 2}, {"CPU": 4}], call=call)
+    config = quick_config(tmp_path)
+
+    found = predict_on(machine, config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print)
+
+    assert called == ["hardware", "timer"]
+    assert timer.slots == [Slot(num_threads=1, gpu_share=0.0, num_processes=4)]
+    assert found.num_trials == 6
+
+
+def test_another_processor_has_timings_of_its_own(timer: Timer, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_timings(REQUESTS, SLOT, this_machine(), print)
+    monkeypatch.setattr(timings, "hardware", lambda slot: "another CPU")
+    kept_timings(REQUESTS, SLOT, this_machine(), print)
+
+    assert timer.asked == [[0.5, 1.0]] * 2
+
+
+def test_where_nothing_can_be_kept_networks_are_timed_each_time(
+    timer: Timer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MOBILENET_SWEEP_CACHE", str(tmp_path / "file"))
+
+    assert kept_timings(REQUESTS, SLOT, this_machine(), print) == kept_timings(REQUESTS, SLOT, this_machine(), print)
+    assert len(timer.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "slot"),
+    [
+        ({}, Slot(num_threads=1, gpu_share=0.0, num_processes=8)),
+        ({"cpus_per_trial": 3}, Slot(num_threads=3, gpu_share=0.0, num_processes=2)),
+        ({"workers_per_trial": 4}, Slot(num_threads=1, gpu_share=0.0, num_processes=8)),
+    ],
+)
+def test_as_many_are_timed_side_by_side_as_will_train(
+    timer: Timer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fields: dict[str, int], slot: Slot
+) -> None:
+    monkeypatch.setattr(timings.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(timings, "gpu_names", list[str])
+    config = replace(quick_config(tmp_path), **fields)
+
+    found = predict_on(
+        this_machine(), config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print
+    )
+
+    assert timer.slots == [slot]
+    assert timer.asked == [[0.25, 0.35, 0.5]]
+    assert found.num_trials == slot.num_processes // config.num_workers
+
+
+def test_a_gpu_is_shared_as_its_trials_share_it(timer: Timer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(timings.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(timings, "gpu_names", lambda: ["a GPU"] * 2)
+    monkeypatch.setattr(timings, "hardware", lambda slot: "a GPU")
+    config = replace(quick_config(tmp_path), gpus_per_trial=0.25)
+
+    found = predict_on(
+        this_machine(), config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print
+    )
+
+    assert timer.slots == [Slot(num_threads=2, gpu_share=0.25, num_processes=4)]
+    assert (found.num_trials, found.num_devices) == (8, 0.25)
+
+
+def test_more_than_the_machine_has_is_refused_before_anything_is_timed(timer: Timer, tmp_path: Path) -> None:
+    config = replace(quick_config(tmp_path), cpus_per_trial=4096)
+
+    with pytest.raises(ConfigError, match="a trial is to have 4096 CPUs"):
+        predict_on(this_machine(), config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print)
+
+    assert timer.asked == []

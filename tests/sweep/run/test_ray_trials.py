@@ -1,0 +1,111 @@
+"""Points as Ray Tune's trials: several workers of one point, and what becomes of their failures."""
+
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from analysis.results.read import ResultsLog, load_table
+from sweep.choose.queue import Queue
+from sweep.choose.schedulers import Fifo
+from sweep.run import ray_trials as runner
+from sweep.run import sweep as sweeps
+from sweep.run.recorder import Recorder
+from tests.sweep.conftest import quick_plan, resources, start
+from trainers.errors import TrainingDivergedError
+from trainers.trial import Measurement, Point
+
+pytestmark = pytest.mark.usefixtures("known_timings")
+
+
+class StopAtTwo(Fifo):
+    """Stops a point at its second epoch."""
+
+    def measured(self, measurement: Measurement) -> str | None:
+        return "seen enough" if measurement.epoch == 2 else None
+
+
+def test_several_workers_train_a_point_together_and_are_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray Train starts them; they end as one process does, an epoch later at most, and long before the last one."""
+    monkeypatch.setattr(sweeps, "SCHEDULERS", {"fifo": StopAtTwo})
+    arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--train.epochs",
+                 "500", "--workers-per-trial", "2", "--runs", str(tmp_path)]  # fmt: skip
+
+    exit_code, printed = start(arguments)
+
+    assert exit_code == 0, printed
+    [row] = load_table(tmp_path / "mnv2_quick-digits").to_dict("records")
+    assert (row["state"], row["reason"], row["epochs_trained"]) == ("PRUNED", "seen enough", 2)
+    assert row["device"].startswith("2 x cpu ")
+    last = torch.load(tmp_path / "mnv2_quick-digits" / "points" / row["point"] / "last.pt", weights_only=True)
+    assert len(last["history"]) < 10
+
+
+def test_a_point_is_not_handed_out_while_the_trial_that_was_told_to_end_it_lives(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path, 1)
+    recorder = Recorder(ResultsLog(plan.folder), [], Queue(Fifo(), plan.points), {})
+    ending = {"first": plan.points[0].id}
+    points = runner._Points(recorder, ending, resources(num_trials=2, num_workers=2), 0)
+
+    assert points.suggest("second") is None
+    first = SimpleNamespace(trial_id="first", config={"point": plan.points[0].point})
+    runner._Report(recorder, ending).on_trial_complete(0, [], first)
+    assert points.suggest("second") == {"point": plan.points[0].point}
+
+
+def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.train import WorkerGroupError  # here, as the runner tells Ray things before it is imported
+
+    reported: list[dict[str, str]] = []
+    monkeypatch.setattr(runner.tune, "report", reported.append)
+
+    with runner._reporting_failure():
+        raise WorkerGroupError("2 workers failed", {1: RuntimeError("of it"), 0: TrainingDivergedError("at step 7")})
+
+    assert reported == [{"failure": "at step 7"}]
+
+
+@pytest.mark.parametrize(("batch_size", "num_fits"), [(64, 5), (16, 3)])
+def test_several_workers_start_again_with_smaller_parts_where_the_memory_of_one_does_not_suffice(
+    batch_size: int, num_fits: int, tmp_path: Path
+) -> None:
+    """A part keeps two images for each worker, and there is an end to it."""
+    from ray.train import WorkerGroupError
+
+    plan = quick_plan(tmp_path, 1, batch_size=batch_size)
+    tried: list[int] = []
+
+    def fit(point: Point, name: str) -> None:
+        tried.append(point.config.accumulate)
+        raise WorkerGroupError("", {0: RuntimeError("a peer is gone"), 1: torch.OutOfMemoryError("of it")})
+
+    with pytest.raises(WorkerGroupError) as failed:
+        runner._fit_in_memory(fit, plan.points[0].point, "trial", 2)
+
+    assert tried == [2**i for i in range(num_fits)]
+    assert str(runner._cause(failed.value)) == "of it"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_twice_stops_and_a_later_one_ends_the_process(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: stopped.append(1))  # as Ray Tune listens
+    try:
+        with runner._stop_on_signal() as received:
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            assert stopped == [1]
+            monkeypatch.setattr(runner.time, "monotonic", lambda: float("inf"))
+            with pytest.raises(SystemExit, match=str(128 + number)):
+                signal.raise_signal(number)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert received == [number]
+    assert capsys.readouterr().err.count("stopping; ") == 1

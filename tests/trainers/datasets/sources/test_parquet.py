@@ -1,0 +1,374 @@
+"""Parquet shards: every layout that Hugging Face writes, and errors that name the shard and the row."""
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from trainers.datasets.dataset import Dataset
+from trainers.datasets.pixels.cache import open_images
+from trainers.datasets.registry import check_dataset, load_dataset
+from trainers.errors import ConfigError
+
+REAL = Path(__file__).parents[5] / "shared/data"
+TRAIN, VAL, TEST = (f"{split}-00000-of-00001.parquet" for split in ("train", "validation", "test"))
+TWO_EACH = [0, 0, 1, 1]
+CLASS_LABEL = {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}
+
+
+def encoded(i: int, file_format: str = "PNG") -> bytes:
+    """An image of 12 x 10 px that is `i` everywhere."""
+    file = BytesIO()
+    Image.new("RGB", (12, 10), (i, i, i)).save(file, file_format)
+    return file.getvalue()
+
+
+def table(labels: Sequence[Any], /, **columns: Any) -> dict[str, Any]:
+    """Columns of a shard whose image `i` is grey `i`; `columns` replaces or adds some, None removes."""
+    images = [{"bytes": encoded(i), "path": f"{i}.png"} for i in range(len(labels))]
+    return {
+        name: values for name, values in {"image": images, "label": labels, **columns}.items() if values is not None
+    }
+
+
+def write(path: Path, columns: Mapping[str, Any], features: Mapping[str, Any] = CLASS_LABEL) -> None:
+    """One shard in row groups of three, with Hugging Face's metadata for those of its columns that have any."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    described = {name: feature for name, feature in features.items() if name in columns}
+    metadata = {"huggingface": json.dumps({"info": {"features": described}})} if described else None
+    pq.write_table(pa.table(dict(columns)).replace_schema_metadata(metadata), path, row_group_size=3)
+
+
+def write_all(folder: Path) -> Path:
+    """All three splits, `train` in two shards."""
+    write(folder / "train-00000-of-00002.parquet", table([0, 1, 0, 1, 0]))
+    write(folder / "train-00001-of-00002.parquet", table([1, 0]))
+    write(folder / VAL, table([1, 0]))
+    write(folder / TEST, table([0, 1, 1]))
+    return folder
+
+
+def greys(dataset: Dataset, split: str) -> list[int]:
+    images = dataset.splits[split]  # type: ignore[index]
+    return [int(images.decode(i, 8)[0, 0, 0]) for i in range(len(images))]
+
+
+def test_shards_are_read_in_order_with_their_class_names(tmp_path: Path) -> None:
+    dataset = load_dataset(str(write_all(tmp_path / "pets")))
+
+    assert dataset.name == "pets"
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.sizes == "7 train, 2 val, 3 test"
+    assert dataset.note == "validated on its own split"
+    assert dataset.splits["train"].labels.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert greys(dataset, "train") == [0, 1, 2, 3, 4, 0, 1]
+    assert greys(dataset, "test") == [0, 1, 2]
+    assert dataset.splits["val"].decode(1, 5).shape == (5, 6, 3)
+
+
+@pytest.mark.parametrize("data", ["{}", "data/{}"])
+@pytest.mark.parametrize("name", ["train-00000-of-00001", "train", "train_0", "train.v2"])
+@pytest.mark.parametrize("val", ["validation-00000-of-00001", "valid", "val-0"])
+def test_splits_are_named_in_every_usual_way(tmp_path: Path, data: str, name: str, val: str) -> None:
+    write(tmp_path / data.format(f"{name}.parquet"), table(TWO_EACH))
+    write(tmp_path / data.format(f"{val}.parquet"), table([1]))
+
+    assert load_dataset(str(tmp_path)).sizes == "4 train, 1 val"
+
+
+def test_a_folder_per_split_is_a_layout_too(tmp_path: Path) -> None:
+    for folder, labels in (("train", TWO_EACH), ("validation", [0]), ("test", [1, 1])):
+        write(tmp_path / folder / "0000.parquet", table(labels))
+
+    assert load_dataset(str(tmp_path)).sizes == "4 train, 1 val, 2 test"
+
+
+def test_without_validation_shards_a_stratified_tenth_of_train_validates(tmp_path: Path) -> None:
+    labels = [0] * 40 + [1] * 20
+    write(tmp_path / TRAIN, table(labels))
+
+    dataset = load_dataset(str(tmp_path))
+
+    assert np.bincount(dataset.splits["val"].labels).tolist() == [4, 2]
+    assert np.bincount(dataset.splits["train"].labels).tolist() == [36, 18]
+    assert sorted(greys(dataset, "train") + greys(dataset, "val")) == list(range(60))
+    for split in ("train", "val"):
+        assert [labels[i] for i in greys(dataset, split)] == dataset.splits[split].labels.tolist()  # type: ignore[index]
+    assert dataset.note == "validated on a stratified 10% of train"
+
+
+@pytest.mark.parametrize("unlabelled", [[-1, -1], pa.array([None, None], pa.int64())])
+def test_an_unlabelled_test_split_is_left_out_and_that_is_said(tmp_path: Path, unlabelled: Any) -> None:
+    write(tmp_path / TRAIN, table(TWO_EACH))
+    write(tmp_path / VAL, table([1]))
+    write(tmp_path / TEST, table([0, 0], label=unlabelled))
+
+    dataset = load_dataset(str(tmp_path))
+
+    assert dataset.sizes == "4 train, 1 val"
+    assert dataset.note == "validated on its own split; test has no labels and is left out"
+
+
+def test_splits_of_other_names_are_left_out_and_that_is_said(tmp_path: Path) -> None:
+    write(write_all(tmp_path) / "extra-00000-of-00001.parquet", table([0]))
+
+    assert load_dataset(str(tmp_path)).note == "validated on its own split; extra is left out"
+
+
+FINE, COARSE = ({"_type": "ClassLabel", "names": names} for names in (["oak", "elm", "cat"], ["tree", "animal"]))
+SIX = [0, 1, 2, 0, 1, 2]
+LABELS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...], str | None]] = {
+    "named": (table(TWO_EACH), CLASS_LABEL, ("cat", "dog"), None),
+    "another name": (table([], image=table(TWO_EACH)["image"], label=None, kind=TWO_EACH),
+                     {"kind": CLASS_LABEL["label"]}, ("cat", "dog"), None),
+    "numbers": (table(TWO_EACH), {}, ("0", "1"), None),
+    "plural": (table(TWO_EACH, label=None, labels=TWO_EACH), {}, ("0", "1"), None),
+    "small numbers": (table(TWO_EACH, label=pa.array(TWO_EACH, pa.uint8())), {}, ("0", "1"), None),
+    "texts": (table(["b", "a", "b", "a"]), {}, ("a", "b"), None),
+    "dictionary": (table(TWO_EACH, label=pa.array(["b", "a", "b", "a"]).dictionary_encode()), {}, ("a", "b"), None),
+    "two granularities": (table(SIX, label=None, coarse=[0, 0, 1] * 2, fine=SIX), {"coarse": COARSE, "fine": FINE},
+                          ("oak", "elm", "cat"), "labels are fine, not coarse"),
+    "label among others": (table(TWO_EACH, fine=TWO_EACH), {"fine": FINE} | CLASS_LABEL, ("cat", "dog"),
+                           "labels are label, not fine"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_come_in_every_usual_kind(tmp_path: Path, kind: str) -> None:
+    columns, features, classes, note = LABELS[kind]
+    write(tmp_path / TRAIN, columns, features)
+    write(tmp_path / VAL, columns, features)
+
+    dataset = load_dataset(str(tmp_path))
+
+    assert dataset.classes == classes
+    assert np.bincount(dataset.splits["train"].labels).tolist() == [2] * len(classes)
+    assert dataset.note == "; ".join(["validated on its own split", *([note] if note else [])])
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        table(TWO_EACH, image=[encoded(i) for i in range(4)]),
+        table(TWO_EACH, image=pa.array([encoded(i) for i in range(4)], pa.large_binary())),
+        table(TWO_EACH, image=None, img=[{"bytes": encoded(i)} for i in range(4)]),
+        table(TWO_EACH, mask=[b"mask"] * 4),
+        table(TWO_EACH, image=[{"path": None, "bytes": encoded(i, "BMP")} for i in range(4)]),
+    ],
+    ids=["binary", "large binary", "img", "image beside a mask", "path first"],
+)
+def test_images_come_in_every_usual_kind(tmp_path: Path, columns: dict[str, Any]) -> None:
+    write(tmp_path / TRAIN, columns)
+    write(tmp_path / VAL, columns)
+
+    assert greys(load_dataset(str(tmp_path)), "train") == [0, 1, 2, 3]
+
+
+def cut_short(folder: Path) -> None:
+    content = (folder / TEST).read_bytes()
+    (folder / TEST).write_bytes(content[: len(content) // 2])
+
+
+def replace(file: str, columns: dict[str, Any], features: Mapping[str, Any] = CLASS_LABEL) -> Callable[[Path], None]:
+    return lambda folder: write(folder / file, columns, features)
+
+
+TRAIN_0 = "train-00000-of-00002.parquet"
+OTHER_NAMES = {"label": {"_type": "ClassLabel", "names": ["dog", "cat"]}}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: [file.unlink() for file in folder.glob("train*")], "has no shards train-.*only val, test"),
+        (cut_short, f"cannot read .*{TEST} .*; copy or download it again"),
+        (lambda folder: (folder / VAL).write_text("no Parquet file"), f"cannot read .*{VAL} .*"),
+        (replace(TRAIN_0, table(TWO_EACH, label=None)), f"{TRAIN_0} has no label column among image; it needs `label`"),
+        (replace(TRAIN_0, table(TWO_EACH, label=[0.5] * 4), {}), "has no label column among image, label"),
+        (replace(TRAIN_0, table(TWO_EACH, image=None)), "has no image column among label; it needs `image`"),
+        (replace(TRAIN_0, table(TWO_EACH, image=None, a=[b""] * 4, b=[b""] * 4)), r"several image columns \(a, b\)"),
+        (replace(TEST, table(TWO_EACH, label=None)), f"{TEST} has no column 'label' of the type .* in {TRAIN_0}"),
+        (replace(TEST, table(TWO_EACH, image=["x"] * 4)), f"{TEST} has no column 'image' of the type"),
+        (replace(TEST, table(TWO_EACH), OTHER_NAMES), f"{TEST} names other classes than {TRAIN_0}"),
+        (replace(TEST, table([0, 1, 2])), f"{TEST} row 2 has the label 2; it must be 0 to 1"),
+        (replace("train-00001-of-00002.parquet", table([0, -1])), "train-00001.* row 1 has the label -1"),
+        (replace(VAL, {name: pa.array(rows)[:0] for name, rows in table([0]).items()}), f"{VAL} has no rows"),
+    ],
+)  # fmt: skip
+def test_unusable_shards_say_what_is_wrong(tmp_path: Path, spoil: Callable[[Path], None], message: str) -> None:
+    spoil(write_all(tmp_path / "pets"))
+
+    with pytest.raises(ConfigError, match=message):
+        load_dataset(str(tmp_path / "pets"))
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "features", "message"),
+    [
+        ([0, 0, 0], [0], CLASS_LABEL, "class 'dog' in .* has 0 images; it needs 2 or more"),
+        ([0, 0, 1], [0], CLASS_LABEL, "class 'dog' in .* has 1 images; it needs 2 or more"),
+        ([0, 0, 0], [0], {}, "has a single class, 0; a classifier needs 2 or more"),
+        (["a", "a", "b", "b"], ["c"], {}, f"{VAL} row 0 has the label 'c'; it must be one of a, b, ..."),
+        (["a", "a", "b", ""], ["b"], {}, f"{TRAIN} row 3 has the label ''; it must be one of a, b"),
+        ([0, 0, 10**12, 1], [0], {}, "has the label 1000000000000 among 4 images; number classes from 0 up"),
+    ],
+)
+def test_unusable_labels_say_what_is_wrong(
+    tmp_path: Path, train: list[Any], val: list[Any], features: dict[str, Any], message: str
+) -> None:
+    write(tmp_path / TRAIN, table(train), features)
+    write(tmp_path / VAL, table(val), features)
+
+    with pytest.raises(ConfigError, match=message):
+        load_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (b"no image", "cannot read the image '.*train-00001-of-00002.parquet row 1' .*; remove or replace it"),
+        (encoded(9)[:45], "cannot read the image '.*train-00001-of-00002.parquet row 1' .*; remove or replace it"),
+        (
+            None,
+            "cannot read the image '.*train-00001-of-00002.parquet row 1' .the row holds no image bytes: embed them",
+        ),
+    ],
+)
+def test_an_image_that_cannot_be_decoded_names_its_shard_and_row(
+    tmp_path: Path, image: bytes | None, message: str
+) -> None:
+    images = [{"bytes": encoded(0), "path": "a"}, {"bytes": image, "path": "b"}]
+    write(write_all(tmp_path) / "train-00001-of-00002.parquet", table([1, 0], image=images))
+
+    with pytest.raises(ConfigError, match=message):
+        open_images(load_dataset(str(tmp_path)), "train", 8)
+
+
+def test_damaged_rows_are_left_out_and_named(tmp_path: Path) -> None:
+    images = [{"bytes": image, "path": "x"} for image in (encoded(10), None, encoded(9)[:45], encoded(12), b"")]
+    write(write_all(tmp_path) / "train-00001-of-00002.parquet", table([1, 0, 1, 0, 1], image=images))
+
+    dataset = check_dataset(str(tmp_path))
+
+    shard = tmp_path / "train-00001-of-00002.parquet"
+    assert [image.image for image in dataset.splits["train"].damaged] == [f"{shard} row {i}" for i in (1, 2, 4)]
+    assert [bool("no image bytes" in image.reason) for image in dataset.splits["train"].damaged] == [True, False, True]
+    assert greys(dataset, "train") == [0, 1, 2, 3, 4, 10, 12]
+    assert dataset.splits["train"].labels.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    assert greys(dataset, "val") == [0, 1]
+
+
+def test_a_failing_layout_leaves_nothing_and_the_next_one_succeeds(tmp_path: Path, own_cache: Path) -> None:
+    folder = write_all(tmp_path / "pets")
+    dataset = load_dataset(str(folder))
+    shutil.move(folder / "train-00001-of-00002.parquet", tmp_path / "away.parquet")
+    with pytest.raises(FileNotFoundError):
+        dataset.splits["train"].decode(0, 8)
+    assert [path.name for path in own_cache.iterdir() if path.is_dir()] == []
+
+    shutil.move(tmp_path / "away.parquet", folder / "train-00001-of-00002.parquet")
+
+    assert greys(dataset, "train") == [0, 1, 2, 3, 4, 0, 1]
+
+
+def test_what_a_killed_process_left_is_written_anew(tmp_path: Path, own_cache: Path) -> None:
+    dataset = load_dataset(str(write_all(tmp_path / "pets")))
+    unfinished = own_cache / f"{dataset.fingerprint}-train-encoded.partial"
+    unfinished.mkdir(parents=True)
+    (unfinished / "images.bin").write_bytes(encoded(7)[:20])
+
+    assert greys(dataset, "train") == [0, 1, 2, 3, 4, 0, 1]
+    assert not unfinished.exists()
+
+
+def test_a_disk_too_small_says_where_to_point_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = load_dataset(str(write_all(tmp_path)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))  # type: ignore[attr-defined]
+
+    with pytest.raises(ConfigError, match=r"take 0.0 GB, but .* has 0.0 GB left; set MOBILENET_SWEEP_CACHE"):
+        dataset.splits["train"].decode(0, 8)
+
+
+def test_images_reach_a_loaders_worker_without_copying_them(tmp_path: Path) -> None:
+    write(tmp_path / TRAIN, table([0, 1] * 100))
+    decode = load_dataset(str(tmp_path)).splits["train"].decode
+    decode(0, 8)
+
+    message = pickle.dumps(decode)
+
+    assert len(message) < 3000
+    assert np.array_equal(pickle.loads(message)(7, 8), decode(7, 8))
+
+
+def test_images_are_laid_out_once(tmp_path: Path, own_cache: Path) -> None:
+    folder = write_all(tmp_path / "pets")
+    first, second = (load_dataset(str(path)) for path in (folder, shutil.copytree(folder, tmp_path / "copy")))
+    assert greys(first, "train") == [0, 1, 2, 3, 4, 0, 1]
+
+    shutil.rmtree(tmp_path / "copy")
+
+    assert greys(second, "train") == [0, 1, 2, 3, 4, 0, 1]
+    assert [path.name for path in own_cache.iterdir() if path.is_dir()] == [f"{first.fingerprint}-train-encoded"]
+
+
+def relabel(folder: Path) -> None:
+    write(folder / VAL, table([0, 0]))
+
+
+def rename_shard(folder: Path) -> None:
+    (folder / VAL).rename(folder / "validation-1.parquet")
+
+
+def replace_image(folder: Path) -> None:
+    write(folder / VAL, table([1, 0], image=[{"bytes": encoded(i, "BMP"), "path": f"{i}.png"} for i in range(2)]))
+
+
+def rename_class(folder: Path) -> None:
+    for file in folder.glob("*.parquet"):
+        content = pq.read_table(file)
+        described = {"label": {"_type": "ClassLabel", "names": ["cat", "puppy"]}}
+        write(file, dict(zip(content.column_names, content.columns, strict=True)), described)
+
+
+def swap_splits(folder: Path) -> None:
+    (folder / VAL).rename(folder / "x")
+    (folder / TEST).rename(folder / VAL)
+    (folder / "x").rename(folder / TEST)
+
+
+@pytest.mark.parametrize("change", [relabel, rename_shard, replace_image, rename_class, swap_splits])
+def test_fingerprint_changes_with_the_data(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    write_all(tmp_path / "before")
+    change(write_all(tmp_path / "after"))
+
+    assert load_dataset(str(tmp_path / "after")).fingerprint != load_dataset(str(tmp_path / "before")).fingerprint
+
+
+def test_fingerprint_ignores_where_the_shards_lie(tmp_path: Path) -> None:
+    here, there = write_all(tmp_path / "here"), write_all(tmp_path / "there/data").parent
+
+    assert load_dataset(str(here)).fingerprint == load_dataset(str(there)).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "classes"),
+    [("clothing", "3068 train, 341 val, 372 test", 10), ("cifar10", "45000 train, 5000 val, 10000 test", 10)],
+)
+def test_real_shards_are_read(name: str, sizes: str, classes: int) -> None:
+    folder = REAL / name
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}: real images are not part of the repository")
+
+    dataset = load_dataset(str(folder))
+
+    assert (dataset.sizes, len(dataset.classes)) == (sizes, classes)
+    assert dataset.splits["test"].decode(0, 16).shape[2] == 3

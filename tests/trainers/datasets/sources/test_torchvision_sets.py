@@ -1,0 +1,361 @@
+"""Datasets that torchvision reads: a few images in the layout of each, whose grey tells their class."""
+
+import json
+import pickle
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+from torchvision import datasets as torchvision
+
+from trainers.datasets.dataset import SplitName
+from trainers.datasets.pixels.cache import cache_folder
+from trainers.datasets.registry import canonical, fetch, load_dataset
+from trainers.datasets.sources import torchvision_sets
+from trainers.datasets.sources.torchvision_sets import TORCHVISION_SETS
+from trainers.errors import ConfigError
+
+Labels = Mapping[SplitName, list[int]]
+
+
+def grey(label: int) -> int:
+    return 2 * label + 10
+
+
+def stack(labels: list[int], *shape: int) -> np.ndarray:
+    """Images (N, *shape), each of the grey of its label."""
+    return np.stack([np.full(shape, grey(label), dtype=np.uint8) for label in labels])
+
+
+def picture(path: Path, label: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (9, 7), (grey(label),) * 3).save(path, **({"quality": 100} if path.suffix == ".jpg" else {}))
+
+
+def lines(path: Path, texts: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(texts) + "\n")
+
+
+def cifar(folder: str, key: str, names: str) -> Callable[[Path, Labels], None]:
+    def write(root: Path, labels: Labels) -> None:
+        (root / folder).mkdir()
+        count = max(labels["test"]) + 1
+        (root / folder / ("batches.meta" if key == "labels" else "meta")).write_bytes(
+            pickle.dumps({names: [f"class {i}" for i in range(count)]})
+        )
+        files = {"train": labels["train"], "test": labels["test"]}
+        if key == "labels":
+            files = {f"data_batch_{i + 1}": labels["train"][i::5] for i in range(5)} | {"test_batch": labels["test"]}
+        for name, of_file in files.items():
+            content = {"data": stack(of_file, 3 * 32 * 32), key: of_file}
+            (root / folder / name).write_bytes(pickle.dumps(content))
+
+    return write
+
+
+def mnist(folder: str) -> Callable[[Path, Labels], None]:
+    def write(root: Path, labels: Labels) -> None:
+        raw = root / folder / "raw"
+        raw.mkdir(parents=True)
+        for prefix, of_split in (("train", labels["train"]), ("t10k", labels["test"])):
+            header = struct.pack(">HBBIII", 0, 8, 3, len(of_split), 28, 28)
+            (raw / f"{prefix}-images-idx3-ubyte").write_bytes(header + stack(of_split, 28, 28).tobytes())
+            header = struct.pack(">HBBI", 0, 8, 1, len(of_split))
+            (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(header + bytes(of_split))
+
+    return write
+
+
+def svhn(root: Path, labels: Labels) -> None:
+    for name, of_split in labels.items():
+        images = np.moveaxis(stack(of_split, 32, 32, 3), 0, -1)
+        from_one = np.array([label or 10 for label in of_split])[:, None]
+        scipy.io.savemat(root / f"{name}_32x32.mat", {"X": images, "y": from_one})
+
+
+def stl10(root: Path, labels: Labels) -> None:
+    lines(root / "stl10_binary/class_names.txt", [f"class {i}" for i in range(10)])
+    (root / "stl10_binary/unlabeled_X.bin").touch()
+    for name, of_split in labels.items():
+        stack(of_split, 3, 96, 96).tofile(root / f"stl10_binary/{name}_X.bin")
+        np.array([label + 1 for label in of_split], dtype=np.uint8).tofile(root / f"stl10_binary/{name}_y.bin")
+
+
+def flowers102(root: Path, labels: Labels) -> None:
+    every = [(split, label) for split in labels for label in labels[split]]
+    for i, (_, label) in enumerate(every):
+        picture(root / f"flowers-102/jpg/image_{i + 1:05d}.jpg", label)
+    ids = {
+        name: [i + 1 for i, (of, _) in enumerate(every) if of == split]
+        for split, name in (("train", "trnid"), ("val", "valid"), ("test", "tstid"))
+    }
+    scipy.io.savemat(root / "flowers-102/setid.mat", ids)
+    scipy.io.savemat(root / "flowers-102/imagelabels.mat", {"labels": [label + 1 for _, label in every]})
+
+
+def oxford_iiit_pet(root: Path, labels: Labels) -> None:
+    for split, name in (("train", "trainval"), ("test", "test")):
+        entries = [(f"breed_{label:02}_{split}{i}", label) for i, label in enumerate(labels[split])]  # type: ignore[index]
+        lines(root / f"oxford-iiit-pet/annotations/{name}.txt", [f"{id_} {label + 1} 1 1" for id_, label in entries])
+        for id_, label in entries:
+            picture(root / f"oxford-iiit-pet/images/{id_}.jpg", label)
+
+
+def food101(root: Path, labels: Labels) -> None:
+    for split, of_split in labels.items():
+        listed: dict[str, list[str]] = {}
+        for i, label in enumerate(of_split):
+            listed.setdefault(f"dish_{label:03}", []).append(f"dish_{label:03}/{split}{i}")
+            picture(root / f"food-101/images/dish_{label:03}/{split}{i}.jpg", label)
+        lines(root / f"food-101/meta/{split}.json", [json.dumps(listed)])
+
+
+def dtd(root: Path, labels: Labels) -> None:
+    for split, of_split in labels.items():
+        names = [f"texture{label:02}/{split}{i}.jpg" for i, label in enumerate(of_split)]
+        lines(root / f"dtd/dtd/labels/{split}1.txt", names)
+        for name, label in zip(names, of_split, strict=True):
+            picture(root / "dtd/dtd/images" / name, label)
+
+
+def gtsrb(root: Path, labels: Labels) -> None:
+    for i, label in enumerate(labels["train"]):
+        picture(root / f"gtsrb/GTSRB/Training/{label:05}/{i:05}.ppm", label)
+    for i, label in enumerate(labels["test"]):
+        picture(root / f"gtsrb/GTSRB/Final_Test/Images/{i:05}.ppm", label)
+    lines(
+        root / "gtsrb/GT-final_test.csv",
+        ["Filename;ClassId", *(f"{i:05}.ppm;{label}" for i, label in enumerate(labels["test"]))],
+    )
+
+
+def fgvc_aircraft(root: Path, labels: Labels) -> None:
+    data = root / "fgvc-aircraft-2013b/data"
+    lines(data / "variants.txt", [f"Boeing {i}" for i in range(max(labels["train"]) + 1)])
+    for split, of_split in labels.items():
+        lines(
+            data / f"images_variant_{split}.txt",
+            [f"{split}{i} Boeing {label}" for i, label in enumerate(of_split)],
+        )
+        for i, label in enumerate(of_split):
+            picture(data / f"images/{split}{i}.jpg", label)
+
+
+WRITERS: dict[str, tuple[Callable[[Path, Labels], None], int]] = {
+    "cifar10": (cifar("cifar-10-batches-py", "labels", "label_names"), 10),
+    "cifar100": (cifar("cifar-100-python", "fine_labels", "fine_label_names"), 100),
+    "mnist": (mnist("MNIST"), 10),
+    "fashion_mnist": (mnist("FashionMNIST"), 10),
+    "svhn": (svhn, 10),
+    "stl10": (stl10, 10),
+    "flowers102": (flowers102, 102),
+    "oxford_iiit_pet": (oxford_iiit_pet, 37),
+    "food101": (food101, 5),
+    "dtd": (dtd, 5),
+    "gtsrb": (gtsrb, 5),
+    "fgvc_aircraft": (fgvc_aircraft, 5),
+}
+"""How each dataset is written, and with how many classes: as many as torchvision insists on."""
+
+
+@pytest.fixture(autouse=True)
+def without_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets torchvision read files that are not the real ones."""
+    for cls in (torchvision.CIFAR10, torchvision.CIFAR100, torchvision.STL10):
+        for files in ("train_list", "test_list"):
+            monkeypatch.setattr(cls, files, [[name, None] for name, _ in getattr(cls, files)])
+        if hasattr(cls, "meta"):
+            monkeypatch.setattr(cls, "meta", cls.meta | {"md5": None})
+    monkeypatch.setattr(
+        torchvision.SVHN, "split_list", {k: [*v[:2], None] for k, v in torchvision.SVHN.split_list.items()}
+    )
+    monkeypatch.setattr(
+        torchvision.Flowers102, "_file_dict", {k: (v[0], None) for k, v in torchvision.Flowers102._file_dict.items()}
+    )
+
+
+def write(name: str, root: Path) -> Labels:
+    """Two or three images a class to train on and one or two for every other split, in a random order."""
+    writer, count = WRITERS[name]
+    generator = np.random.default_rng(0)
+    repeats: dict[SplitName, int] = {"train": 3, "val": 1, "test": 2}
+    labels: Labels = {
+        split: generator.permutation(np.repeat(np.arange(count), repeats[split])).tolist()
+        for split in TORCHVISION_SETS[name].splits
+    }
+    root.mkdir(parents=True)
+    writer(root, labels)
+    return labels
+
+
+@pytest.mark.parametrize("name", TORCHVISION_SETS)
+def test_every_dataset_keeps_its_contract(tmp_path: Path, name: str) -> None:
+    written, count = write(name, tmp_path / "root"), WRITERS[name][1]
+
+    dataset = load_dataset(f"{name}:{tmp_path / 'root'}")
+
+    assert dataset.name == name
+    assert len(set(dataset.classes)) == len(dataset.classes) == count
+    assert list(dataset.splits) == ["train", "val", "test"]
+    if "val" in written:
+        assert dataset.sizes == f"{3 * count} train, {count} val, {2 * count} test"
+        assert dataset.note == "validated on its own split"
+    else:
+        assert dataset.sizes == f"{2 * count} train, {count} val, {2 * count} test"
+        assert dataset.note == "validated on a stratified 10% of train"
+    for split in dataset.splits.values():
+        assert split.labels.dtype == np.int64
+        assert set(split.labels.tolist()) == set(range(count))
+        for i in range(0, len(split), 7):
+            image = split.decode(i, 6)
+            assert (image.dtype, image.ndim, image.shape[2]) == (np.uint8, 3, 3)
+            assert np.unique(image).tolist() == [grey(int(split.labels[i]))]
+
+
+def test_pictures_are_neither_flipped_nor_turned(tmp_path: Path) -> None:
+    """STL-10 keeps columns before rows, SVHN the images last."""
+    left_dark_right_bright = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, :, None], (32, 32, 3))
+    images = np.repeat(left_dark_right_bright[..., None], 30, axis=3)
+    for split in ("train", "test"):
+        scipy.io.savemat(tmp_path / f"{split}_32x32.mat", {"X": images, "y": np.repeat(np.arange(1, 11), 3)[:, None]})
+    (tmp_path / "stl10_binary").mkdir()
+    (tmp_path / "stl10_binary/unlabeled_X.bin").touch()
+    columns_first = np.broadcast_to(np.arange(96, dtype=np.uint8)[:, None], (30, 3, 96, 96))
+    for split in ("train", "test"):
+        columns_first.tofile(tmp_path / f"stl10_binary/{split}_X.bin")
+        np.repeat(np.arange(1, 11, dtype=np.uint8), 3).tofile(tmp_path / f"stl10_binary/{split}_y.bin")
+
+    for name, side in (("svhn", 32), ("stl10", 96)):
+        image = load_dataset(f"{name}:{tmp_path}").splits["train"].decode(0, 256)
+        assert np.array_equal(image[..., 0], np.broadcast_to(np.arange(side), (side, side)))
+
+
+@pytest.mark.parametrize("name", TORCHVISION_SETS)
+def test_missing_files_say_where_they_belong_and_how_to_get_them(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_dataset(f"{name}:{tmp_path}")
+
+    assert str(caught.value).startswith(f"no {name} in {tmp_path} (Dataset not found")
+    assert str(tmp_path / TORCHVISION_SETS[name].folder) in str(caught.value)
+    assert "--download" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("mnist", "MNIST/raw/t10k-images-idx3-ubyte"),
+        ("oxford_iiit_pet", "oxford-iiit-pet/images"),
+        ("fgvc_aircraft", "fgvc-aircraft-2013b/data/variants.txt"),
+        ("gtsrb", "gtsrb/GT-final_test.csv"),
+    ],
+)
+@pytest.mark.parametrize("spoil", [lambda path: path.rename(path.with_name("away")), lambda path: truncate(path)])
+def test_incomplete_files_are_one_message(tmp_path: Path, name: str, file: str, spoil: Callable[[Path], Any]) -> None:
+    write(name, tmp_path / "root")
+    spoil(tmp_path / "root" / file)
+
+    with pytest.raises(ConfigError, match=f"{name} in {tmp_path / 'root'}"):
+        load_dataset(f"{name}:{tmp_path / 'root'}")
+
+
+def truncate(path: Path) -> None:
+    for file in [path] if path.is_file() else [*path.iterdir()]:
+        if path.is_file():
+            file.write_bytes(file.read_bytes()[:11])
+        else:
+            file.unlink()
+
+
+def test_fingerprint_tells_datasets_and_labels_apart_and_not_places(tmp_path: Path) -> None:
+    for name, root in (
+        ("mnist", "a"),
+        ("mnist", "b"),
+        ("mnist", "c"),
+        ("fashion_mnist", "a2"),
+        ("dtd", "d"),
+        ("dtd", "e"),
+    ):
+        write(name, tmp_path / root)
+    labels = tmp_path / "c/MNIST/raw/train-labels-idx1-ubyte"
+    content = labels.read_bytes()
+    labels.write_bytes(content[:8] + bytes(reversed(content[8:])))
+    picture(tmp_path / "e/dtd/dtd/images/texture00/other.jpg", 3)
+    (tmp_path / "e/dtd/dtd/labels/val1.txt").write_text(
+        (tmp_path / "e/dtd/dtd/labels/val1.txt").read_text() + "texture00/other.jpg\n"
+    )
+
+    prints = {
+        key: load_dataset(f"{name}:{tmp_path / key}").fingerprint
+        for name, key in (
+            ("mnist", "a"),
+            ("mnist", "b"),
+            ("mnist", "c"),
+            ("fashion_mnist", "a2"),
+            ("dtd", "d"),
+            ("dtd", "e"),
+        )
+    }
+
+    assert prints["a"] == prints["b"]
+    assert len(set(prints.values())) == 5
+
+
+def test_a_name_alone_lies_in_the_cache_folder(own_cache: Path) -> None:
+    write("mnist", own_cache / "datasets")
+
+    assert load_dataset("mnist").name == "mnist"
+    assert canonical("mnist") == f"mnist:{cache_folder() / 'datasets'}"
+    assert load_dataset("mnist") is load_dataset(canonical("mnist"))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("digits", "digits"),
+        ("mnist:/data", "mnist:/data"),
+        ("mnist:data", "mnist:{cwd}/data"),
+        ("mnist:~/data", "mnist:{home}/data"),
+        ("images", "{cwd}/images"),
+        ("./mnist", "{cwd}/mnist"),
+        ("~/images", "{home}/images"),
+    ],
+)
+def test_data_is_the_same_from_everywhere(data: str, expected: str) -> None:
+    assert canonical(data) == expected.format(cwd=Path.cwd(), home=Path.home())
+    assert canonical(canonical(data)) == canonical(data)
+
+
+def test_only_fetching_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(self: torchvision.MNIST) -> None:
+        asked.append(str(self.root))
+        if not Path(self.raw_folder).exists():
+            WRITERS["mnist"][0](Path(self.root), {"train": [0, 1] * 10, "test": [0, 1]})
+
+    monkeypatch.setattr(torchvision.MNIST, "download", answer)
+    with pytest.raises(ConfigError):
+        load_dataset(f"mnist:{tmp_path}")
+    assert asked == []
+
+    fetch("digits")
+    fetch("/no/such/folder")
+    fetch(f"mnist:{tmp_path / 'new'}")
+
+    assert set(asked) == {str(tmp_path / "new")}
+
+
+@pytest.mark.parametrize("error", [OSError("no network"), RuntimeError("File not found or corrupted.")])
+def test_a_failing_download_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torchvision.SVHN, "download", fail)
+    with pytest.raises(ConfigError, match=f"cannot download svhn to {tmp_path} .{error}"):
+        torchvision_sets.download("svhn", tmp_path)

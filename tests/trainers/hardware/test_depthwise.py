@@ -1,0 +1,60 @@
+"""Depthwise convolutions in bf16 on a CPU: in fp32 where bf16 would be slow, and the same network either way."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from trainers.config import TrainConfig
+from trainers.hardware.depthwise import is_depthwise, use_fast_bf16_gradients
+from trainers.hardware.device import Device
+from trainers.models.registry import build_model
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "size", "dtype"),
+    [
+        (3, 1, 8, torch.bfloat16),
+        (3, 1, 3, torch.bfloat16),
+        (3, 1, 2, torch.float32),
+        (5, 1, 4, torch.float32),
+        (3, 2, 8, torch.float32),
+    ],
+)
+def test_only_gradients_without_a_kernel_are_computed_in_fp32(
+    kernel: int, stride: int, size: int, dtype: torch.dtype
+) -> None:
+    conv = nn.Conv2d(4, 4, kernel, stride, kernel // 2, groups=4, bias=False)
+    reference = copy.deepcopy(conv)
+    use_fast_bf16_gradients(conv)
+    images = torch.randn(2, 4, size, size)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        output = conv(images.bfloat16())
+        with torch.inference_mode():
+            scored = conv(images.bfloat16())
+    output.float().sum().backward()
+    expected = reference(images)
+    expected.sum().backward()
+
+    assert output.dtype == dtype
+    assert scored.dtype == torch.bfloat16
+    torch.testing.assert_close(output.float(), expected, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(conv.weight.grad, reference.weight.grad, rtol=0.02, atol=0.2)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_prepared_network_is_the_same_network(precision: str) -> None:
+    config = TrainConfig(
+        model="mobilenet_v3_small", width_mult=0.35, resolution=32, num_classes=10, precision=precision
+    )  # type: ignore[arg-type]
+    model = build_model(config)
+    prepared = Device(torch.device("cpu"), precision).prepare(copy.deepcopy(model))
+
+    assert [name for name, m in prepared.named_modules() if is_depthwise(m)] == [
+        name for name, m in model.named_modules() if is_depthwise(m)
+    ]
+    assert {k: v.shape for k, v in prepared.state_dict().items()} == {k: v.shape for k, v in model.state_dict().items()}
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.allclose(prepared.eval()(images), model.eval()(images), atol=1e-5)

@@ -1,0 +1,154 @@
+"""Text becomes the value that the field's type says, or an error that names the field."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.values import accepts, as_row, field_names, parse_amount, parse_duration, parse_field
+
+
+@dataclass
+class Every:
+    """One field of every type that a configuration may have."""
+
+    whole: int = 1
+    real: float = 1.0
+    word: str = ""
+    flag: bool = False
+    place: Path = Path()
+    unset: int | None = None
+    rate: float | None = None
+    kind: Literal["a", "b"] = "a"
+    size: Literal[4, 8] = 4
+    maybe: Literal["x"] | None = None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("whole", "12", 12),
+        ("whole", "-3", -3),
+        ("real", "0.5", 0.5),
+        ("real", "5e-3", 0.005),
+        ("real", "2", 2.0),
+        ("word", "a b", "a b"),
+        ("word", "12", "12"),
+        ("flag", "True", True),
+        ("flag", "False", False),
+        ("place", "/data/x", Path("/data/x")),
+        ("unset", "7", 7),
+        ("rate", "0.1", 0.1),
+        ("kind", "b", "b"),
+        ("size", "8", 8),
+        ("maybe", "x", "x"),
+    ],
+)
+def test_text_becomes_the_fields_type(name: str, text: str, value: Any) -> None:
+    parsed = parse_field(Every, name, text)
+
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("whole", "1.5", "whole: '1.5' is not a whole number"),
+        ("whole", "", "whole: '' is not a whole number"),
+        ("real", "fast", "real: 'fast' is not a number"),
+        ("unset", "None", "unset: 'None' is not a whole number"),
+        ("rate", "x", "rate: 'x' is not a number"),
+        ("flag", "yes", "flag: 'yes' is not True or False"),
+        ("flag", "1", "flag: '1' is not True or False"),
+        ("kind", "c", "kind: 'c' is not allowed; choose from a, b"),
+        ("kind", "A", "kind: 'A' is not allowed; choose from a, b"),
+        ("size", "5", "size: '5' is not allowed; choose from 4, 8"),
+        ("size", "8.0", "size: '8.0' is not allowed; choose from 4, 8"),
+    ],
+)
+def test_text_of_another_type_is_refused(name: str, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_field(Every, name, text)
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in field_names(TrainConfig) if not accepts(TrainConfig, name, type(None))]
+)
+def test_default_of_every_training_field_survives_its_text(name: str) -> None:
+    default = getattr(TrainConfig(), name)
+
+    assert parse_field(TrainConfig, name, str(default)) == default
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        ("real", float, True),
+        ("rate", float, True),
+        ("whole", float, False),
+        ("unset", int, True),
+        ("word", float, False),
+        ("kind", str, False),
+    ],
+)
+def test_accepts_looks_at_the_fields_type(name: str, kind: type, expected: bool) -> None:
+    assert accepts(Every, name, kind) is expected
+
+
+def test_field_names_keep_their_order() -> None:
+    assert field_names(Every)[:3] == ["whole", "real", "word"]
+
+
+@pytest.mark.parametrize("text", ["105+125", "(105, 125)", "[105, 125]", "105,125"])
+def test_whole_numbers_are_read_from_flags_axes_and_files(text: str) -> None:
+    assert parse_field(TrainConfig, "lr_milestones", text) == (105, 125)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("()", ()), ("[]", ()), ("(105,)", (105,))])
+def test_short_tuples_are_read(text: str, expected: tuple[int, ...]) -> None:
+    assert parse_field(TrainConfig, "lr_milestones", text) == expected
+
+
+def test_what_is_no_whole_number_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"lr_milestones: 'a\+b' is not whole numbers"):
+        parse_field(TrainConfig, "lr_milestones", "a+b")
+
+
+@pytest.mark.parametrize(("milestones", "text"), [((105, 125), "105+125"), ((), "")])
+def test_a_row_holds_plain_values_that_are_read_back(milestones: tuple[int, ...], text: str) -> None:
+    row = as_row(TrainConfig(lr_milestones=milestones))
+
+    assert list(row) == field_names(TrainConfig)
+    assert (row["lr_milestones"], row["lr"], row["ema_decay"]) == (text, 0.05, None)
+    assert parse_field(TrainConfig, "lr_milestones", text) == milestones
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("100M", 1e8), ("1.5G", 1.5e9), ("250k", 2.5e5), ("30", 30.0), ("1e6", 1e6), (" 3m ", 3e6)]
+)
+def test_an_amount_may_have_a_unit(text: str, expected: float) -> None:
+    assert parse_amount(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "M", "100 MB", "-1M", "0", "nan", "inf", "1e400", "1M2"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(repr(text))):
+        parse_amount(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("1.5h", 5400), (" 2m ", 120)])
+def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "30", "h", "-1m", "0s", "nanh", "infs", "1d", "1h30m"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(repr(text))):
+        parse_duration(text)

@@ -1,0 +1,127 @@
+"""Trainings that start from published weights, downloaded from a real server."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.trainers.weights.layouts import like_dli14, randomised
+from tests.trainers.weights.weights_server import Served, serving
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.models.registry import build_model
+from trainers.training.classifier import train
+from trainers.training.start import STARTS, published_start
+from trainers.trial import Point
+from trainers.weights import checkpoint
+from trainers.weights.published import PUBLISHED
+
+MakePoint = Callable[..., Point]
+START = "dli14:0.25_224"
+FROZEN = {"width_mult": 0.25, "init": "published", "epochs": 1, "lr": 1e-12, "weight_decay": 0.0}
+"""Settings that leave the weights as they were."""
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """Serves weights of 1000 classes in d-li14's layout."""
+    torch.manual_seed(0)
+    state = like_dli14(randomised(build_model(PUBLISHED[START].config)))
+    with serving(tmp_path / "served") as served:
+        monkeypatch.setitem(PUBLISHED, START, replace(PUBLISHED[START], url=served.add(state)))
+        yield served
+
+
+def weights(point: Point) -> dict[str, torch.Tensor]:
+    state = checkpoint.load(point.folder / checkpoint.LAST)
+    assert state is not None
+    return state["model"]
+
+
+@pytest.mark.filterwarnings("ignore:.*keep their fresh weights")
+@pytest.mark.parametrize("ema_decay", [None, 0.5])
+def test_a_training_starts_from_the_published_weights(
+    make_point: MakePoint, server: Served, ema_decay: float | None
+) -> None:
+    torch.manual_seed(0)
+    published = randomised(build_model(PUBLISHED[START].config)).state_dict()
+    point = make_point(**FROZEN, ema_decay=ema_decay)
+    list(train([point]))
+
+    state = checkpoint.load(point.folder / checkpoint.LAST)
+    assert state is not None
+    for trained in [state["model"], *([state["ema"]["model"]] if ema_decay else [])]:
+        convs = [key for key in trained if trained[key].dim() == 4]
+        assert len(convs) == 52
+        for key in convs:
+            torch.testing.assert_close(trained[key], published[key], rtol=0, atol=1e-6)
+        assert trained["classifier.1.weight"].shape == (10, 1280)
+
+
+def test_the_head_of_other_classes_is_fresh_and_named(make_point: MakePoint, server: Served) -> None:
+    with pytest.warns(UserWarning, match="0.25_224 has other classes: classifier.1.weight, classifier.1.bias keep"):
+        list(train([make_point("published", **FROZEN)]))
+
+
+@pytest.mark.filterwarnings("error:.*keep their fresh weights")
+def test_imagenets_own_head_is_kept(make_point: MakePoint, server: Served) -> None:
+    point = make_point(**FROZEN, num_classes=1000)
+    list(train([point]))
+
+    torch.manual_seed(0)
+    published = randomised(build_model(PUBLISHED[START].config)).state_dict()
+    head = weights(point)["classifier.1.weight"]
+    torch.testing.assert_close(head, published["classifier.1.weight"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*keep their fresh weights")
+def test_a_resumed_training_needs_the_published_weights_no_more(
+    make_point: MakePoint, server: Served, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"width_mult": 0.25, "init": "published", "epochs": 2}
+    whole, parted = make_point("whole", **settings), make_point("parted", **settings)
+    expected = list(train([whole]))
+    interrupted = train([parted])
+    next(interrupted)
+    interrupted.close()  # type: ignore[attr-defined] # a generator
+    monkeypatch.setitem(PUBLISHED, START, replace(PUBLISHED[START], url="http://127.0.0.1:1/gone-01234567.pth"))
+
+    resumed = list(train([parted]))
+
+    assert [m.train_loss for m in resumed] == [m.train_loss for m in expected]
+    assert all(torch.equal(weights(whole)[key], tensor) for key, tensor in weights(parted).items())
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"width_mult": 1.0, "resolution": 160}, "dli14:1.0_160"),
+        ({"width_mult": 1.0, "resolution": 176}, "dli14:1.0_192"),
+        ({"width_mult": 1.0, "resolution": 32, "total_stride": 8}, "dli14:1.0_96"),
+        ({"width_mult": 1.0, "resolution": 300}, "dli14:1.0_224"),
+        ({"width_mult": 0.35, "resolution": 96}, "dli14:0.35_224"),
+        ({"width_mult": 0.1, "round_nearest": 4}, "dli14:0.1_224"),
+        ({"model": "mobilenet_v3_large"}, "torchvision:mobilenet_v3_large"),
+    ],
+)
+def test_the_start_has_the_same_channels_and_the_nearest_resolution(settings: dict[str, float], name: str) -> None:
+    assert published_start(TrainConfig(**settings)) == name  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"width_mult": 0.1}, {"width_mult": 0.6}, {"model": "mobilenet_v3_large", "width_mult": 0.75}]
+)
+def test_channels_that_nobody_published_are_refused_with_those_that_were(settings: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"there are some of mobilenet_v2 1, mobilenet_v2 0.75, .*; choose from"):
+        published_start(TrainConfig(**settings))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_every_start_is_the_network_that_a_training_builds(name: str) -> None:
+    """Settings that a network's own weights need, such as d-li14's epsilon of MobileNetV3, a training does not have."""
+    config = PUBLISHED[name].config
+
+    assert (config.bn_eps, config.total_stride) == (None, 32)
+    assert published_start(config) == name

@@ -1,0 +1,66 @@
+"""Latencies: of the runtimes that are installed, with the settings that were asked for, and true to a known delay."""
+
+import os
+import sys
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.hardware.cpu import cpu_name
+from trainers.use.latency import NUM_WARMUP, measure_latency
+from trainers.weights.network import Network, untrained
+
+TINY = TrainConfig(num_classes=7, width_mult=0.1, resolution=16, total_stride=8)
+
+
+class Sleeper(nn.Module):
+    """Takes 2 ms, and every fifth time 12; notes how it is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.calls: list[tuple[torch.Size, int]] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.calls.append((images.shape, torch.get_num_threads()))
+        time.sleep(0.012 if len(self.calls) % 5 == 0 else 0.002)
+        return images
+
+
+def test_median_and_p90_are_of_the_runs_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    sleeper, before = Sleeper(), torch.get_num_threads()
+
+    [found] = measure_latency(Network(sleeper, TINY, tuple("abcdefg")), num_threads=2, batch_size=3, num_repeats=20)
+
+    assert sleeper.calls == [((3, 3, 16, 16), 2)] * (NUM_WARMUP + 20)
+    assert 2 <= found.median_ms < 8 < 12 <= found.p90_ms < 40
+    assert (found.num_threads, found.batch_size, found.num_repeats) == (2, 3, 20)
+    assert torch.get_num_threads() == before
+
+
+def test_each_runtime_names_itself_and_the_processor() -> None:
+    pytorch, onnx = measure_latency(untrained(TINY), num_threads=1, num_repeats=3)
+
+    assert pytorch.runtime.startswith("PyTorch 2.")
+    assert onnx.runtime.startswith("ONNX Runtime 1.")
+    assert onnx.device == f"{cpu_name()} fp32"
+    if not torch.cuda.is_available():
+        assert pytorch.device == f"{cpu_name()} fp32"
+    assert 0 < onnx.median_ms <= onnx.p90_ms
+
+
+@pytest.mark.parametrize("setting", ["num_threads", "batch_size", "num_repeats"])
+def test_numbers_that_are_not_positive_are_refused(setting: str) -> None:
+    with pytest.raises(ConfigError, match=r"is 0; it must be 1 or more"):
+        measure_latency(untrained(TINY), **{setting: 0})  # type: ignore[arg-type]
+
+
+def test_more_threads_than_cores_are_refused() -> None:
+    num_cores = os.cpu_count() or 1
+    with pytest.raises(ConfigError, match=rf"threads is {num_cores + 1}; this machine has {num_cores} core"):
+        measure_latency(untrained(TINY), num_threads=num_cores + 1)

@@ -1,0 +1,130 @@
+"""Guesses and features of image files of every kind, against a loop over single images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torchvision.transforms.v2 import functional as transforms
+
+from tests.trainers.weights.layouts import randomised
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.models.registry import MODELS
+from trainers.use.predict import IMAGES_AT_ONCE, features, predict, write_features
+from trainers.weights.network import Network
+
+CONFIG = TrainConfig(num_classes=7, width_mult=0.25, resolution=32, precision="fp32")
+
+
+def network(model: str = "mobilenet_v2") -> Network:
+    torch.manual_seed(0)
+    return Network(randomised(MODELS[model](CONFIG)), CONFIG, tuple("abcdefg"))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[Path]:
+    """One image in each mode and format that people have."""
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 50, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    kinds = [("L", "png"), ("RGBA", "png"), ("P", "gif"), ("CMYK", "jpg"), ("RGB", "bmp"), ("1", "png")]
+    paths = [tmp_path / f"{mode}.{suffix}" for mode, suffix in kinds]
+    for (mode, _), path in zip(kinds, paths, strict=True):
+        image.convert(mode).save(path)
+    return paths
+
+
+def logits(network: Network, path: Path) -> torch.Tensor:
+    """What the network says of one image by a loop of its own."""
+    pixels = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
+    resized = transforms.resize(pixels, [int(32 / 0.875)], antialias=True)
+    crop = transforms.center_crop(resized, [32, 32]).float() / 255
+    with torch.no_grad():
+        return network.model(transforms.normalize(crop, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])[None])[0]
+
+
+def test_guesses_are_the_likeliest_classes_of_each_image_in_order(images: list[Path]) -> None:
+    ours = network()
+
+    found = predict(ours, images)
+
+    assert [prediction.image for prediction in found] == images
+    for prediction in found:
+        chances = logits(ours, prediction.image).softmax(0)
+        order = chances.argsort(descending=True)[:5].tolist()
+        assert [name for name, _ in prediction.guesses] == ["abcdefg"[i] for i in order]
+        assert [chance for _, chance in prediction.guesses] == pytest.approx(chances[order].tolist(), abs=1e-4)
+
+
+def test_there_are_no_more_guesses_than_classes(images: list[Path]) -> None:
+    guesses = predict(network(), images[:1], top=9)[0].guesses
+
+    assert sorted(name for name, _ in guesses) == list("abcdefg")
+    assert sum(chance for _, chance in guesses) == pytest.approx(1)
+
+
+def test_more_images_than_fit_at_once_keep_their_order(images: list[Path]) -> None:
+    ours = network()
+    many = (images * IMAGES_AT_ONCE)[: 2 * IMAGES_AT_ONCE + 3]
+
+    found = predict(ours, many)
+
+    assert [prediction.image for prediction in found] == many
+    alone = {image: predict(ours, [image])[0].guesses[0][0] for image in images}
+    assert [prediction.guesses[0][0] for prediction in found] == [alone[image] for image in many]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_features_are_what_the_classifier_turns_into_logits(images: list[Path], model: str) -> None:
+    ours = network(model)
+
+    found = features(ours, images)
+
+    assert (found.shape[0], found.dtype) == (len(images), np.float32)
+    with torch.no_grad():
+        expected = torch.stack([logits(ours, image) for image in images])
+        torch.testing.assert_close(ours.model.classifier(torch.from_numpy(found)), expected, rtol=1e-3, atol=1e-4)  # type: ignore[operator]
+
+
+def test_features_leave_no_hook_behind(images: list[Path]) -> None:
+    ours = network()
+    features(ours, images)
+
+    assert not any(module._forward_pre_hooks for module in ours.model.modules())
+
+
+def test_features_are_written_with_the_names_of_their_images(tmp_path: Path, images: list[Path]) -> None:
+    found = features(network(), images)
+    write_features(tmp_path / "f.npz", found, images)
+
+    with np.load(tmp_path / "f.npz") as saved:
+        assert saved["files"].tolist() == [str(image) for image in images]
+        assert np.array_equal(saved["features"], found)
+
+
+def damaged(path: Path) -> Path:
+    Image.fromarray(np.zeros((99, 99, 3), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:60])
+    return path
+
+
+@pytest.mark.parametrize("task", [predict, features])
+def test_a_damaged_or_missing_image_is_named(tmp_path: Path, images: list[Path], task: object) -> None:
+    (tmp_path / "notes.png").write_text("no image")
+    for path in (damaged(tmp_path / "cut.png"), tmp_path / "missing.png", tmp_path / "notes.png"):
+        with pytest.raises(ConfigError, match=rf"cannot read the image '.*{path.name}' \("):
+            task(network(), [*images, path])  # type: ignore[operator]
+
+
+def test_no_images_are_a_mistake() -> None:
+    with pytest.raises(ConfigError, match="no images were given"):
+        predict(network(), [])
+
+
+def test_a_network_without_a_classifier_has_no_features(images: list[Path]) -> None:
+    odd = Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 7)), CONFIG, tuple("abcdefg"))
+
+    with pytest.raises(ConfigError, match="has no module `classifier`"):
+        features(odd, images)

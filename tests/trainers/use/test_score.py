@@ -1,0 +1,160 @@
+"""A network's scores and confusions against an evaluation written with torchvision's own transforms and loader."""
+
+import csv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from trainers.config import TrainConfig
+from trainers.datasets.registry import load_dataset
+from trainers.errors import ConfigError
+from trainers.training.classifier import train
+from trainers.trial import Point
+from trainers.use.score import evaluate_network, write_confusion
+from trainers.weights.checkpoint import BEST
+from trainers.weights.network import Network, class_names, load_network, untrained
+
+MakeFolder = Callable[[Mapping[str, int]], Path]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    """A network that has learnt some of the digits."""
+    config = TrainConfig(num_classes=10, width_mult=0.25, resolution=20, total_stride=8, epochs=2, batch_size=32,
+                         optimizer="adamw", lr=0.005, crop_scale=1.0, hflip=0.0, precision="fp32")  # fmt: skip
+    point = Point(id="p", config=config, folder=tmp_path_factory.mktemp("point"))
+    list(train([point]))
+    return load_network(point.folder / BEST)
+
+
+@pytest.fixture(scope="module")
+def digit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 500 real digits as PNGs and JPEGs of 8 to 200 px, in an image folder."""
+    folder = tmp_path_factory.mktemp("digits")
+    pixels, labels = load_digits(return_X_y=True)
+    sizes = np.random.default_rng(0).integers(8, 201, (500, 2))
+    for i, (image, label, size) in enumerate(zip(pixels[:500], labels[:500], sizes, strict=True)):
+        place = folder / ("val" if i % 3 else "train") / str(label)
+        place.mkdir(parents=True, exist_ok=True)
+        grey = Image.fromarray((image.reshape(8, 8) * (255 / 16)).round().astype(np.uint8))
+        resized = grey.resize((int(size[0]), int(size[1])), Image.Resampling.BICUBIC)
+        resized.save(place / (f"{i:03}.jpg" if i % 2 else f"{i:03}.png"))
+    return folder
+
+
+def plain_evaluation(network: Network, folder: Path) -> tuple[np.ndarray, float]:
+    """The confusion matrix and the mean loss, as torchvision's reference evaluation computes them."""
+    config = network.config
+    prepare = transforms.Compose(
+        [
+            transforms.Resize(int(config.resolution / config.crop_share)),
+            transforms.CenterCrop(config.resolution),
+            transforms.ToTensor(),
+            transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ]
+    )
+    confusion, losses = np.zeros((10, 10), dtype=int), []
+    with torch.no_grad():
+        for images, labels in DataLoader(ImageFolder(str(folder), prepare), batch_size=17):
+            logits = network.model(images)
+            losses.append(torch.nn.functional.cross_entropy(logits, labels, reduction="none"))
+            for label, guess in zip(labels.tolist(), logits.argmax(1).tolist(), strict=True):
+                confusion[label, guess] += 1
+    return confusion, torch.cat(losses).mean().item()
+
+
+@pytest.mark.parametrize("batch_size", [None, 7, 64, 1000])
+def test_an_evaluation_equals_torchvisions_to_the_last_image(
+    network: Network, digit_folder: Path, batch_size: int | None
+) -> None:
+    expected, loss = plain_evaluation(network, digit_folder / "val")
+
+    found = evaluate_network(network, str(digit_folder), batch_size=batch_size)
+
+    assert found.num_images == expected.sum() == 333
+    assert found.confusion.numpy().tolist() == expected.tolist()
+    assert found.scores.top1 == pytest.approx(100 * expected.trace() / 333)
+    assert found.scores.loss == pytest.approx(loss, rel=0.01)  # the pixels differ by a rounding
+    assert 30 < found.scores.top1 < 100
+
+
+def test_every_image_of_any_split_is_counted_once(network: Network) -> None:
+    dataset = load_dataset("digits")
+    for split in ("val", "test", "train"):
+        found = evaluate_network(network, split=split)
+        assert found.num_images == found.confusion.sum() == len(dataset.splits[split])
+        counts = np.bincount(dataset.splits[split].labels)
+        assert found.confusion.sum(dim=1).tolist() == counts.tolist()
+
+
+def test_the_training_split_is_evaluated_without_augmentation(network: Network) -> None:
+    assert evaluate_network(network, split="train").scores == evaluate_network(network, split="train").scores
+
+
+def of_classes(*classes: str) -> Network:
+    config = TrainConfig(num_classes=len(classes), width_mult=0.1, resolution=32)
+    network = untrained(config)
+    with torch.no_grad():
+        network.model.classifier[1].bias.copy_(torch.arange(len(classes)))  # type: ignore[index, union-attr]
+        network.model.classifier[1].weight.zero_()  # type: ignore[index, union-attr]
+    return Network(network.model, config, classes)
+
+
+def test_classes_are_matched_by_name_whatever_their_order(make_folder: MakeFolder) -> None:
+    """The network always says its last class."""
+    folder = make_folder({"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 3})
+
+    found = evaluate_network(of_classes("dog", "cow", "cat"), str(folder))
+
+    assert found.confusion.tolist() == [[0, 0, 3], [0, 0, 0], [0, 0, 1]]
+    assert found.scores.top1 == 25
+
+
+def test_outputs_without_names_are_matched_by_their_number(make_folder: MakeFolder) -> None:
+    folder = make_folder({"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 3})
+
+    found = evaluate_network(of_classes(*class_names(TrainConfig(num_classes=2))), str(folder))
+
+    assert found.confusion.tolist() == [[0, 1], [0, 3]]
+
+
+def test_a_network_of_others_needs_a_dataset(tmp_path: Path) -> None:
+    torch.save(untrained(TrainConfig(num_classes=10, width_mult=0.25)).model.state_dict(), tmp_path / "net.pth")
+
+    with pytest.raises(ConfigError, match="does not say what images it was trained on; name a dataset with --data"):
+        evaluate_network(load_network(tmp_path / "net.pth"))
+
+
+def test_classes_that_the_network_does_not_know_are_named(make_folder: MakeFolder) -> None:
+    folder = make_folder({"train/cat": 2, "train/dog": 2})
+
+    with pytest.raises(ConfigError, match="does not know: dog; it knows cat, cow"):
+        evaluate_network(of_classes("cat", "cow"), str(folder))
+    with pytest.raises(ConfigError, match="images has no test split; it has train, val"):
+        evaluate_network(of_classes("cat", "dog"), str(folder), "test")
+
+
+def test_the_confusion_matrix_is_written_with_its_classes(tmp_path: Path, network: Network) -> None:
+    found = evaluate_network(network)
+    write_confusion(tmp_path / "confusion.csv", found, network.classes)
+
+    header, *rows = list(csv.reader((tmp_path / "confusion.csv").open()))
+    assert header == ["true class", *"0123456789"]
+    assert [[row[0], *map(int, row[1:])] for row in rows] == [
+        [str(i), *counts] for i, counts in enumerate(found.confusion.tolist())
+    ]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["confusion.csv"]
+
+
+@pytest.mark.parametrize("place", ["missing/confusion.csv", "."])
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, network: Network, place: str) -> None:
+    with pytest.raises(ConfigError, match="cannot write "):
+        write_confusion(tmp_path / place, evaluate_network(network), network.classes)

@@ -1,0 +1,98 @@
+"""Checkpoints are whole or absent, and run no code."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from trainers.errors import ConfigError
+from trainers.weights import checkpoint
+
+
+class Unsavable:
+    """Stops being written halfway, as a full disk would stop it."""
+
+    def __reduce__(self) -> Any:
+        raise OSError("no space left on device")
+
+
+class Payload:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"tensor": torch.arange(6).view(2, 3), "name": "a", "none": None, "list": [1, 2.5], "nested": {"x": (1, True)}},
+        {"half": torch.ones(2, dtype=torch.bfloat16), "bytes": torch.zeros(3, dtype=torch.uint8)},
+        {},
+    ],
+)
+def test_state_survives_the_disk(tmp_path: Path, state: dict[str, Any]) -> None:
+    checkpoint.save(state, tmp_path / "deep" / "last.pt")
+
+    loaded = checkpoint.load(tmp_path / "deep" / "last.pt")
+
+    assert loaded is not None
+    assert loaded.keys() == state.keys()
+    for key, value in state.items():
+        same = torch.equal(loaded[key], value) if isinstance(value, torch.Tensor) else loaded[key] == value
+        assert same, key
+
+
+def test_saving_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
+    checkpoint.save({"epoch": 1}, tmp_path / "last.pt")
+    checkpoint.save({"epoch": 2}, tmp_path / "last.pt")
+
+    assert checkpoint.load(tmp_path / "last.pt") == {"epoch": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_failing_save_leaves_the_old_file_and_no_partial_one(tmp_path: Path, exists: bool) -> None:
+    if exists:
+        checkpoint.save({"epoch": 1}, tmp_path / "last.pt")
+
+    with pytest.raises(OSError, match="no space"):
+        checkpoint.save({"weights": torch.ones(1000), "bad": Unsavable()}, tmp_path / "last.pt")
+
+    assert checkpoint.load(tmp_path / "last.pt") == ({"epoch": 1} if exists else None)
+    assert [path.name for path in tmp_path.iterdir()] == (["last.pt"] if exists else [])
+
+
+def test_loading_refuses_to_run_code(tmp_path: Path) -> None:
+    torch.save({"model": Payload(tmp_path / "touched")}, tmp_path / "last.pt")
+
+    with pytest.raises(ConfigError, match=r"last.pt holds more than tensors and plain values"):
+        checkpoint.load(tmp_path / "last.pt")
+
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_named_with_the_remedy(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "last.pt"
+    checkpoint.save({"weights": torch.ones(1000)}, path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+    with pytest.raises(ConfigError, match=r"last.pt is damaged or no checkpoint .*; remove it, and its point trains"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("content", [b"h", b"0", b"no checkpoint", b"\x80", b"K\x01.", bytes(range(256))])
+def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "last.pt").write_bytes(content)
+
+    with pytest.raises(ConfigError, match=r"last.pt is damaged or no checkpoint"):
+        checkpoint.load(tmp_path / "last.pt")
+
+
+def test_missing_checkpoint_is_none(tmp_path: Path) -> None:
+    assert checkpoint.load(tmp_path / "last.pt") is None

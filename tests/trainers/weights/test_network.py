@@ -1,0 +1,203 @@
+"""Networks from files: those of a training, bare state dicts of several authors, and what is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import mobilenet_v2
+
+from tests.trainers.weights.layouts import like_dli14, randomised
+from trainers.config import TrainConfig
+from trainers.errors import ConfigError
+from trainers.models.registry import build_model
+from trainers.training.classifier import train
+from trainers.trial import Point
+from trainers.weights import checkpoint
+from trainers.weights.network import imagenet_classes, load_network
+
+MakePoint = Callable[..., Point]
+
+
+def built(model: str = "mobilenet_v2", width_mult: float = 0.25, **settings: Any) -> nn.Module:
+    torch.manual_seed(0)
+    return randomised(build_model(TrainConfig(model=model, width_mult=width_mult, **({"num_classes": 7} | settings))))
+
+
+def assert_same_function(loaded: nn.Module, expected: nn.Module) -> None:
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(images), expected(images), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [checkpoint.BEST, checkpoint.LAST])
+@pytest.mark.parametrize("ema_decay", [None, 0.5])
+def test_a_checkpoint_of_a_training_is_the_network_that_was_scored(
+    make_point: MakePoint, name: str, ema_decay: float | None
+) -> None:
+    point = make_point(epochs=1, ema_decay=ema_decay)
+    list(train([point]))
+
+    network = load_network(point.folder / name)
+
+    assert (network.config, network.classes) == (point.config, tuple("0123456789"))
+    assert not network.model.training
+    best = checkpoint.load(point.folder / checkpoint.BEST)
+    assert best is not None
+    assert all(torch.equal(tensor, best["model"][key]) for key, tensor in network.model.state_dict().items())
+
+
+def test_outputs_without_a_class_have_names_of_their_own(make_point: MakePoint) -> None:
+    point = make_point(epochs=1, num_classes=12)
+    list(train([point]))
+
+    assert load_network(point.folder / checkpoint.BEST).classes[8:] == ("8", "9", "output 10", "output 11")
+
+
+@pytest.mark.parametrize(
+    ("model", "width_mult", "settings"),
+    [
+        ("mobilenet_v1", 0.5, {}),
+        ("mobilenet_v2", 1.0, {"num_classes": 1000}),
+        ("mobilenet_v2", 0.1, {"round_nearest": 4}),
+        ("mobilenet_v2", 0.1, {}),
+        ("mobilenet_v3_large", 0.75, {}),
+        ("mobilenet_v3_small", 1.0, {}),
+    ],
+)
+@pytest.mark.parametrize("wrap", [dict, lambda s: {"epoch": 3, "state_dict": {f"module.{k}": t for k, t in s.items()}}])
+def test_family_width_and_classes_of_a_state_dict_are_told_by_its_shapes(
+    tmp_path: Path, model: str, width_mult: float, settings: dict[str, int], wrap: Callable[[Any], Any]
+) -> None:
+    expected = built(model, width_mult, **settings)
+    torch.save(wrap(expected.state_dict()), tmp_path / "weights.pth")
+
+    network = load_network(tmp_path / "weights.pth")
+
+    found = network.config
+    assert (found.model, found.width_mult, found.num_classes) == (model, width_mult, settings.get("num_classes", 7))
+    assert found.round_nearest == settings.get("round_nearest", 8)
+    assert_same_function(network.model, expected)
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize(("width_mult", "round_nearest"), [(1.0, 8), (0.35, 8), (0.1, 4)])
+def test_dli14s_mobilenetv2_computes_what_torchvisions_does(
+    tmp_path: Path, width_mult: float, round_nearest: int, old: bool
+) -> None:
+    expected = built(width_mult=width_mult, round_nearest=round_nearest)
+    state = like_dli14(expected)
+    torch.save({k: t for k, t in state.items() if not (old and "tracked" in k)}, tmp_path / "weights.pth")
+
+    network = load_network(tmp_path / "weights.pth")
+
+    assert (network.config.width_mult, network.config.round_nearest) == (width_mult, round_nearest)
+    assert_same_function(network.model, expected)
+
+
+class Dli14Block(nn.Module):
+    """d-li14's order of layers: depthwise, normalisation, squeeze, activation."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        expand, depthwise, squeeze, project = block.block
+        self.layers = nn.Sequential(expand, depthwise[0], depthwise[1], squeeze, depthwise[2], project)
+        self.shortcut = block.use_res_connect
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.layers(images) + images if self.shortcut else self.layers(images)
+
+
+@pytest.mark.parametrize("width_mult", [1.0, 0.75])
+@pytest.mark.parametrize("model", ["mobilenet_v3_small", "mobilenet_v3_large"])
+def test_dli14s_mobilenetv3_squeezes_before_the_activation(tmp_path: Path, model: str, width_mult: float) -> None:
+    expected = built(model, width_mult, bn_eps=1e-5)
+    torch.save(like_dli14(expected), tmp_path / "weights.pth")
+    with torch.no_grad():
+        paper = expected(torch.ones(1, 3, 64, 64))
+    for i, block in enumerate(expected.features):  # type: ignore[arg-type]
+        if len(getattr(block, "block", ())) == 4:
+            expected.features[i] = Dli14Block(block)  # type: ignore[index, operator]
+
+    network = load_network(tmp_path / "weights.pth")
+
+    assert network.config.width_mult == width_mult
+    assert_same_function(network.model, expected)
+    with torch.no_grad():
+        assert not torch.allclose(network.model(torch.ones(1, 3, 64, 64)), paper, rtol=1e-2)
+
+
+def test_a_thousand_outputs_have_imagenets_names(tmp_path: Path) -> None:
+    torch.save(mobilenet_v2().state_dict(), tmp_path / "weights.pth")
+
+    assert load_network(tmp_path / "weights.pth").classes[:2] == ("tench", "goldfish")
+    assert len(imagenet_classes()) == 1000
+
+
+def test_what_a_state_dict_is_of_can_be_told(tmp_path: Path) -> None:
+    config = TrainConfig(width_mult=0.26, resolution=96, num_classes=2, total_stride=16)
+    torch.save(build_model(config).state_dict(), tmp_path / "weights.pth")
+
+    network = load_network(tmp_path / "weights.pth", config=config, classes=("cat", "dog"))
+
+    assert (network.config, network.classes) == (config, ("cat", "dog"))
+    with pytest.raises(ConfigError, match="3 class names were given for 2 outputs"):
+        load_network(tmp_path / "weights.pth", config=config, classes=("cat", "dog", "cow"))
+
+
+def test_a_head_of_other_classes_stays_fresh_and_is_named(tmp_path: Path) -> None:
+    expected = built()
+    torch.save(expected.state_dict(), tmp_path / "weights.pth")
+    with pytest.warns(UserWarning, match=r"has other classes: classifier.1.weight, classifier.1.bias keep their fresh"):
+        network = load_network(tmp_path / "weights.pth", config=TrainConfig(width_mult=0.25, num_classes=3))
+
+    assert network.model(torch.zeros(1, 3, 32, 32)).shape == (1, 3)
+    loaded = network.model.state_dict()
+    assert all(torch.equal(loaded[k], t) for k, t in expected.state_dict().items() if "classifier" not in k)
+
+
+def changed(drop: str = "-", **tensors: torch.Tensor) -> dict[str, Any]:
+    """A state dict without the names that contain `drop`, and with other tensors."""
+    state = {key: tensor for key, tensor in built().state_dict().items() if drop not in key}
+    return state | {name.replace("__", "."): tensor for name, tensor in tensors.items()}
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (changed("features.3.conv.0.0.weight"), "it lacks features.3.conv.0.0.weight$"),
+        (changed(extra=torch.ones(1)), "it has unknown extra$"),
+        (changed(classifier__1__weight=torch.ones(7, 9)), r"classifier.1.weight is \(7, 9\), not \(7, 1280\)"),
+        (changed(features__9__conv__2__weight=torch.ones(3)), "is a mobilenet_v2 of no width"),
+        (changed("classifier"), "it lacks classifier.1.weight, classifier.1.bias$"),
+        ({"fc.weight": torch.ones(3, 4)}, r"holds none of mobilenet_v1, .*: it begins with fc.weight \(3, 4\)"),
+        ({"epoch": 3}, "holds no weights"),
+        (torch.ones(3), "holds no weights"),
+        ({"model": {}, "config": {"depth": 3}, "classes": []}, "is of another version: it has the settings depth"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, state: Any, said: str) -> None:
+    torch.save(state, tmp_path / "weights.pth")
+
+    with pytest.raises(ConfigError, match=said):
+        load_network(tmp_path / "weights.pth")
+
+
+def test_a_missing_tensor_of_another_authors_file_is_named_as_ours(tmp_path: Path) -> None:
+    state = like_dli14(built())
+    del state["features.3.conv.6.weight"]
+    torch.save(state, tmp_path / "weights.pth")
+
+    with pytest.raises(ConfigError, match=r"it lacks features.3.conv.2.weight$"):
+        load_network(tmp_path / "weights.pth")
+
+
+def test_a_file_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.pth").write_bytes(b"<html>not found</html>")
+
+    with pytest.raises(ConfigError, match=r"no checkpoint at .*missing.pth"):
+        load_network(tmp_path / "missing.pth")
+    with pytest.raises(ConfigError, match=r"bad.pth is damaged or no checkpoint .*; copy or download it again"):
+        load_network(tmp_path / "bad.pth")

@@ -1,0 +1,173 @@
+"""Published weights: what is known of each, and downloads from a server that is real, in their authors' layouts."""
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests.trainers.weights.layouts import like_dli14, randomised
+from tests.trainers.weights.weights_server import Served, serving
+from trainers.datasets.batches.crops import eval_resize
+from trainers.errors import ConfigError
+from trainers.models.cost import cost
+from trainers.models.registry import build_model
+from trainers.weights.network import imagenet_classes
+from trainers.weights.published import PUBLISHED, TIMM, fetch_weights, published_network
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Served]:
+    with serving(tmp_path / "served") as served:
+        yield served
+
+
+def serve(server: Served, monkeypatch: pytest.MonkeyPatch, name: str, state: Any, *, spoil: bool = False) -> None:
+    """Let the entry `name` lie on `server`."""
+    monkeypatch.setitem(PUBLISHED, name, replace(PUBLISHED[name], url=server.add(state, spoil=spoil)))
+
+
+def left(own_cache: Path) -> list[str]:
+    """What is in the cache of weights, without locks."""
+    return [path.name for path in (own_cache / "weights").iterdir() if path.suffix != ".lock"]
+
+
+MILLIONS = {
+    "dli14:1.0_224": 3.504, "dli14:0.75_224": 2.636, "dli14:0.5_224": 1.968, "dli14:0.35_224": 1.677,
+    "dli14:0.25_224": 1.519, "dli14:0.1_224": 1.356, "dli14:v3_large_1.0": 5.483, "dli14:v3_large_0.75": 3.994,
+    "dli14:v3_small_1.0": 2.543, "dli14:v3_small_0.75": 2.042, "torchvision:mobilenet_v3_large": 5.483,
+}  # fmt: skip
+"""Parameters that the sources print, some rounded and some truncated."""
+
+
+@pytest.mark.parametrize("name", MILLIONS)
+def test_the_network_has_the_published_number_of_parameters(name: str) -> None:
+    assert cost(PUBLISHED[name].config).num_params / 1e6 == pytest.approx(MILLIONS[name], abs=0.001)
+
+
+@pytest.mark.parametrize(("name", "resize"), [("torchvision:mobilenet_v2", 232), ("torchvision:mobilenet_v2_v1", 256),
+                                              ("dli14:1.0_192", 219)])  # fmt: skip
+def test_images_are_prepared_as_the_source_does(name: str, resize: int) -> None:
+    assert eval_resize(PUBLISHED[name].config) == resize
+
+
+@pytest.mark.parametrize(
+    "name", ["dli14:1.0_96", "dli14:0.1_224", "dli14:v3_small_0.75", "torchvision:mobilenet_v3_large"]
+)
+def test_a_published_network_is_downloaded_once_and_computes_what_its_author_trained(
+    server: Served, monkeypatch: pytest.MonkeyPatch, own_cache: Path, name: str
+) -> None:
+    torch.manual_seed(0)
+    theirs = randomised(build_model(PUBLISHED[name].config))
+    serve(server, monkeypatch, name, like_dli14(theirs) if name.startswith("dli14") else theirs.state_dict())
+
+    networks = [published_network(name) for _ in range(2)]
+
+    assert len(server.requested) == len(left(own_cache)) == 1
+    for network in networks:
+        assert (network.config, network.classes) == (PUBLISHED[name].config, imagenet_classes())
+        loaded = network.model.state_dict()
+        assert all(torch.equal(loaded[key], tensor) for key, tensor in theirs.state_dict().items())
+        norms = [module for module in network.model.modules() if isinstance(module, nn.BatchNorm2d)]
+        assert {norm.eps for norm in norms} == {1e-3 if name == "torchvision:mobilenet_v3_large" else 1e-5}
+
+
+def test_a_file_of_another_hash_is_refused_and_not_kept(
+    server: Served, monkeypatch: pytest.MonkeyPatch, own_cache: Path
+) -> None:
+    model = build_model(PUBLISHED["dli14:0.1_224"].config)
+    serve(server, monkeypatch, "dli14:0.1_224", like_dli14(model), spoil=True)
+
+    with pytest.raises(ConfigError, match=r"cannot download http://.* \(invalid hash value .*; nothing was kept"):
+        published_network("dli14:0.1_224")
+
+    assert left(own_cache) == []
+    serve(server, monkeypatch, "dli14:0.1_224", like_dli14(model))  # the server was mended
+    assert published_network("dli14:0.1_224").config.width_mult == 0.1
+
+
+def test_a_file_that_is_not_there_is_one_clear_error(server: Served, own_cache: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot download .*/gone-01234567.pth \(HTTP Error 404: File not found\)"):
+        fetch_weights(f"{server.url}/gone-01234567.pth")
+    with pytest.raises(ConfigError, match=r"cannot download .* \(.*refused.*\)"):
+        fetch_weights("http://127.0.0.1:1/gone-01234567.pth")
+    assert left(own_cache) == []
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_error(server: Served, own_cache: Path) -> None:
+    own_cache.write_text("a file")
+
+    with pytest.raises(ConfigError, match="cannot download "):
+        fetch_weights(server.add({}))
+
+
+def test_many_who_ask_at_once_download_once(server: Served) -> None:
+    url = server.add({"weight": torch.ones(1000)})
+    with ThreadPoolExecutor(8) as pool:
+        paths = set(pool.map(fetch_weights, [url] * 8))
+
+    assert len(paths) == len(server.requested) == 1
+
+
+def test_unknown_names_are_refused_with_those_they_resemble() -> None:
+    with pytest.raises(ConfigError, match=r"unknown published network 'dli14:0.36_224'; did you mean dli14:0.35_224"):
+        published_network("dli14:0.36_224")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_file_names_its_hash(name: str) -> None:
+    """`fetch_weights` asserts so before it asks for the file."""
+    with pytest.raises(ConfigError, match="cannot download"):
+        fetch_weights(f"http://127.0.0.1:1/{PUBLISHED[name].url.rpartition('/')[2]}")
+
+
+def test_without_timm_its_networks_say_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+
+    with pytest.raises(ConfigError, match=r"needs timm; run it as `uv run --with timm run_sweep"):
+        published_network("timm:mobilenetv2_100")
+
+
+TIMM_LAYERS = {"features.0.0": "conv_stem", "features.0.1": "bn1", "features.18.0": "conv_head", "features.18.1": "bn2"}
+
+
+def like_timm(model: nn.Module) -> dict[str, torch.Tensor]:
+    """timm's names, as far as the loading looks at them: in the same order, with other layers."""
+    layers = TIMM_LAYERS | {"classifier.1": "classifier"}
+    state: dict[str, torch.Tensor] = {}
+    for key, tensor in model.state_dict().items():
+        layer, _, leaf = key.rpartition(".")
+        state[f"{layers.get(layer, layer.replace('features', 'blocks'))}.{leaf}"] = tensor
+    return state
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_timms_tensors_are_taken_in_their_order(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    theirs = randomised(build_model(replace(PUBLISHED["dli14:1.0_224"].config, width_mult=TIMM[name])))
+    model = SimpleNamespace(state_dict=lambda: like_timm(theirs))
+    created = {name.removeprefix("timm:"): model}
+    monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(create_model=lambda name, pretrained: created[name]))
+
+    loaded = published_network(name).model.state_dict()
+
+    assert all(torch.equal(loaded[key], tensor) for key, tensor in theirs.state_dict().items())
+
+
+@pytest.mark.parametrize("spoil", ["swap", "drop"])
+def test_tensors_out_of_order_are_refused(monkeypatch: pytest.MonkeyPatch, spoil: str) -> None:
+    state = like_timm(build_model(PUBLISHED["dli14:1.0_224"].config))
+    if spoil == "swap":
+        state = dict(sorted(state.items()))
+    else:
+        state.popitem()
+    model = SimpleNamespace(state_dict=lambda: state)
+    monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(create_model=lambda name, pretrained: model))
+
+    with pytest.raises(ConfigError, match=r"timm:mobilenetv2_100 does not fit its network: "):
+        published_network("timm:mobilenetv2_100")

@@ -1,0 +1,1 @@
+"""Decoded pixels: decoding, caching, damaged images."""

@@ -1,0 +1,136 @@
+"""Damaged images: every image is decoded once per node, and those that cannot be are left out of their split."""
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from trainers.datasets.dataset import DamagedImage, Dataset, Split, SplitName
+from trainers.datasets.pixels.cache import VERSION, cache_folder
+from trainers.datasets.splits import part
+from trainers.errors import ConfigError, UnreadableImageError, counted, one_line
+from trainers.files import write_whole
+
+CHECKED_PX = 8
+"""Shorter side that images are reduced to once they are decoded; for their pixels nobody asks."""
+BLOCK = 64
+"""Images that a thread checks at a time."""
+
+
+def check_images(
+    dataset: Dataset,
+    names: Collection[SplitName],
+    announce: Callable[[str], None] | None = None,
+    *,
+    again: bool,
+) -> None:
+    """Find the damaged images of those splits that have such a name and are not in memory, and keep what was found.
+
+    Where that is known on this node, nothing is done; or, `again`, the damaged ones are tried once more.
+
+    Raises:
+        ConfigError: the cache folder cannot be written, or shards cannot be read.
+    """
+    wanted = [(split, _path(dataset, name)) for name, split in dataset.splits.items() if name in names]
+    wanted = [(split, path) for split, path in wanted if not split.in_memory]
+    unknown = [(split, path) for split, path in wanted if _read(path) is None]
+    if unknown and announce:
+        count = sum(len(split) for split, _ in unknown)
+        announce(f"checking that the {count} images of {dataset.name} can be read, once on each machine ...")
+    try:
+        for split, path in wanted if again else unknown:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{path}.lock"):
+                _check(split, path, again=again)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot check the images of {dataset.name} ({one_line(error)}); what is found is kept in "
+            f"{cache_folder()}, or where MOBILENET_SWEEP_CACHE says"
+        ) from error
+
+
+def without_damaged(dataset: Dataset) -> Dataset:
+    """`dataset` without the images that are known to be damaged on this node; the note says how many.
+
+    Raises:
+        ConfigError: that leaves a split, or a class of `train`, without images.
+    """
+    known = {name: _read(_path(dataset, name)) or () for name in dataset.splits}
+    count = sum(map(len, known.values()))
+    if not count:
+        return dataset
+    splits = {name: _left(dataset, name, known[name]) for name in dataset.splits}
+    note = f"{dataset.note}; {counted(count, 'damaged image')} left out"
+    return replace(dataset, splits=splits, note=note)
+
+
+def _path(dataset: Dataset, name: SplitName) -> Path:
+    """The file that keeps the damaged images of a split."""
+    return cache_folder() / f"{dataset.fingerprint}-{name}-damaged-v{VERSION}.json"
+
+
+def _read(path: Path) -> tuple[DamagedImage, ...] | None:
+    """The damaged images; None where they are not known."""
+    try:
+        return tuple(DamagedImage(*found) for found in json.loads(path.read_text()))
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):  # none, or emptied by a power failure
+        return None
+
+
+def _check(split: Split, path: Path, *, again: bool) -> None:
+    """Keep at `path` what is damaged: of all images, or of those that are known to be, and these only `again`."""
+    known = _read(path)
+    if known is not None and not again:
+        return  # another process was faster
+    found = _damaged(split, range(len(split)) if known is None else [image.index for image in known])
+    if found != known:
+        write_whole(path, json.dumps([astuple(image) for image in found]))
+
+
+def _damaged(split: Split, indices: Sequence[int]) -> tuple[DamagedImage, ...]:
+    """Those of the images that cannot be decoded, in order."""
+    blocks = [indices[start : start + BLOCK] for start in range(0, len(indices), BLOCK)]
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")  # Pillow warns of much that it then raises, or reads all the same
+        return tuple(image for found in pool.map(partial(_damaged_of_block, split), blocks) for image in found)
+
+
+def _damaged_of_block(split: Split, indices: Iterable[int]) -> list[DamagedImage]:
+    found: list[DamagedImage] = []
+    for i in indices:
+        try:
+            split.decode(i, CHECKED_PX)
+        except UnreadableImageError as error:
+            found.append(DamagedImage(index=i, image=error.image, reason=error.reason))
+    return found
+
+
+def _left(dataset: Dataset, name: SplitName, damaged: Sequence[DamagedImage]) -> Split:
+    """A split without its damaged images.
+
+    Raises:
+        ConfigError: nothing is left of it, or of one of its classes where it is trained on.
+    """
+    if not damaged:
+        return dataset.splits[name]
+    split, mask = dataset.splits[name], np.ones(len(dataset.splits[name]), dtype=bool)
+    mask[[image.index for image in damaged]] = False
+    counts = np.bincount(split.labels[mask], minlength=len(dataset.classes))
+    if name == "train" and not counts.all():
+        label = int(counts.argmin())
+        first = next(image for image in damaged if split.labels[image.index] == label)
+        raise _all_damaged(f"class {dataset.classes[label]!r} in the train split of {dataset.name}", first)
+    if not mask.any():
+        raise _all_damaged(f"the {name} split of {dataset.name}", damaged[0])
+    return replace(part(split, mask), damaged=tuple(damaged))
+
+
+def _all_damaged(images: str, first: DamagedImage) -> ConfigError:
+    return ConfigError(f"no image of {images} can be read; replace them, from {first.image} on ({first.reason})")

@@ -1,0 +1,99 @@
+"""The encoded images of Parquet shards, laid out once per node so that each can be mapped by itself.
+
+A row group must be read whole to get at one of its images: far too slow where images are read in random order.
+"""
+
+import bisect
+import shutil
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainers.datasets.dataset import Pixels
+from trainers.datasets.pixels.cache import build_once, cache_folder
+from trainers.datasets.pixels.decode import decode
+from trainers.errors import ConfigError, UnreadableImageError, one_line, printable
+
+ROWS_AT_ONCE = 256
+"""Encoded images in memory while they are laid out."""
+
+
+@contextmanager
+def opened(shard: Path) -> Generator[Any]:
+    """The Parquet file at `shard`, a pyarrow `ParquetFile`.
+
+    Raises:
+        ConfigError: it cannot be opened, or read in the block.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(shard) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigError(f"cannot read {shard} ({one_line(error)}); copy or download it again") from error
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImages:
+    """Decodes row i of the shards, which the first process that asks copies to the node's cache folder."""
+
+    shards: Sequence[Path]
+    num_rows: Sequence[int]
+    """Of each shard."""
+    column: str
+    """Encoded images: binary, or a struct with a binary field `bytes`."""
+    name: str
+    """Of the folder below the cache folder."""
+
+    def __call__(self, i: int, short_side: int) -> Pixels:
+        encoded, offsets = self._mapped
+        name = row_name(self.shards, self.num_rows, i)
+        if offsets[i] == offsets[i + 1]:
+            raise UnreadableImageError(name, "the row holds no image bytes: embed them")
+        return decode(BytesIO(encoded[offsets[i] : offsets[i + 1]].data), short_side, name=name)
+
+    def __reduce__(self) -> tuple[type["EncodedImages"], tuple[object, ...]]:  # a loader's worker maps the same pages
+        return EncodedImages, (self.shards, self.num_rows, self.column, self.name)
+
+    @cached_property
+    def _mapped(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """The images one after another, and where each begins (N + 1,)."""
+        folder = cache_folder() / self.name
+        build_once(folder, self._lay_out)
+        return np.memmap(folder / "images.bin", dtype=np.uint8, mode="r"), np.load(folder / "offsets.npy")
+
+    def _lay_out(self, folder: Path) -> None:
+        needed, free = sum(shard.stat().st_size for shard in self.shards), shutil.disk_usage(folder).free
+        if needed > free:
+            raise ConfigError(
+                f"the images of {self.shards[0].parent} take {needed / 1e9:.1f} GB, but {cache_folder()} has "
+                f"{free / 1e9:.1f} GB left; set MOBILENET_SWEEP_CACHE to a folder on a larger disk"
+            )
+        with open(folder / "images.bin", "wb") as images:
+            sizes = [images.write(image or b"") for image in self._read()]
+        np.save(folder / "offsets.npy", np.cumsum([0, *sizes]))
+
+    def _read(self) -> Iterator[bytes | None]:
+        """The encoded images in order."""
+        for shard in self.shards:
+            with opened(shard) as file:
+                for batch in file.iter_batches(ROWS_AT_ONCE, columns=[self.column]):
+                    rows = batch.column(0).to_pylist()
+                    yield from (row["bytes"] if isinstance(row, dict) else row for row in rows)
+
+
+def row_name(shards: Sequence[Path], num_rows: Sequence[int], i: int) -> str:
+    """Where image `i` of all `shards` lies, such as `PATH/train-00001-of-00004.parquet row 17`."""
+    ends = list(accumulate(num_rows))
+    shard = bisect.bisect_right(ends, i)
+    return f"{printable(str(shards[shard]))} row {i - ends[shard] + num_rows[shard]}"

@@ -1,0 +1,1 @@
+"""The hardware a training runs on."""

@@ -1,0 +1,51 @@
+"""The optimiser of a training: which algorithm, and which parameters decay."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainers.config import TrainConfig
+from trainers.hardware.depthwise import is_depthwise
+from trainers.training.rmsprop_tf import RMSpropTF
+
+NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+
+SPARED: Mapping[str, Callable[[nn.Module, nn.Parameter], bool]] = MappingProxyType(
+    {
+        "all": lambda module, parameter: False,
+        "not_norm": lambda module, parameter: isinstance(module, NORMS),
+        "weights": lambda module, parameter: parameter.ndim <= 1,
+        "not_depthwise": lambda module, parameter: parameter.ndim <= 1 or is_depthwise(module),
+    }
+)
+"""Which parameters of a module do not decay, by `TrainConfig.decay`. Vectors are biases and normalisation."""
+
+
+def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimiser that `config` names over all parameters of `model`; its rate is set anew at every step."""
+    groups = _decay_groups(model, config)
+    match config.optimizer:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, fused=True)
+        case "rmsprop":
+            return torch.optim.RMSprop(
+                groups, lr=config.lr, alpha=0.9, eps=config.rmsprop_eps, momentum=config.momentum
+            )
+        case "rmsprop_tf":
+            return RMSpropTF(groups, lr=config.lr, alpha=0.9, eps=config.rmsprop_eps, momentum=config.momentum)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=config.lr, betas=(config.momentum, 0.999), fused=True)
+
+
+def _decay_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+    """Parameter groups by weight decay, in the order of the network's parameters."""
+    decayed: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            (spared if SPARED[config.decay](module, parameter) else decayed).append(parameter)
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]

@@ -1,0 +1,107 @@
+"""What a trained network does on a dataset: its scores, and which classes it confuses."""
+
+import csv
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from trainers.config import UNKNOWN_DATA
+from trainers.datasets.batches.batches import batches
+from trainers.datasets.dataset import Dataset, SplitName, is_imagenet
+from trainers.datasets.registry import check_dataset
+from trainers.errors import ConfigError
+from trainers.files import whole_file
+from trainers.hardware.device import Device
+from trainers.training.evaluate import Scores, evaluate
+from trainers.weights.network import Network, imagenet_classes, unnamed
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """What a network does on a split."""
+
+    scores: Scores
+    dataset: str
+    num_images: int
+    num_damaged: int
+    """Images of the split that cannot be decoded, which are left out."""
+    confusion: torch.Tensor
+    """Images (K, K) by their class (row) and by the first guess (column); K outputs."""
+
+
+def evaluate_network(
+    network: Network,
+    data: str | None = None,
+    split: SplitName = "val",
+    *,
+    batch_size: int | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Score `network` on every image of a split that can be decoded, prepared as in its training's evaluation.
+
+    Args:
+        network: on an NVIDIA GPU it is moved there, and computes in its config's precision.
+        data: a dataset as in `TrainConfig.data`; unset: the one that it was trained on.
+        split: `train` is evaluated like the others, without augmentation.
+        batch_size: images at once, 2 or more; unset: as in training. It does not change the result.
+        announce: told when all images of the split are decoded to know which can be; once on each machine.
+
+    Raises:
+        ConfigError: no such data or split, or classes that the network does not know.
+    """
+    config = network.config
+    if data is None and config.data == UNKNOWN_DATA:
+        raise ConfigError(f"{network.name} does not say what images it was trained on; name a dataset with --data")
+    if batch_size is not None:
+        config = replace(config, batch_size=batch_size, accumulate=1)
+    dataset = _relabelled(
+        check_dataset(data or config.data, announce, splits=[split], again=True), split, network.classes
+    )
+    device = Device.of(config)
+    num_workers = (os.cpu_count() or 1) if device.place.type == "cuda" else 0
+    images = batches(dataset, split, config, num_workers=num_workers, centred=True)
+    num_classes = len(network.classes)
+    confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64, device=device.place)
+    scores = evaluate(network.model.to(device.place), images, device.autocast, confusion=confusion)
+    return Evaluation(
+        scores=scores,
+        dataset=dataset.name,
+        num_images=images.num_images,
+        num_damaged=len(dataset.splits[split].damaged),
+        confusion=confusion.cpu(),
+    )
+
+
+def write_confusion(path: Path, evaluation: Evaluation, classes: Sequence[str]) -> None:
+    """Write the confusion matrix as CSV: a row for each true class, a column for each first guess."""
+    with whole_file(path) as partial, open(partial, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["true class", *classes])
+        writer.writerows([name, *row] for name, row in zip(classes, evaluation.confusion.tolist(), strict=True))
+
+
+def _relabelled(dataset: Dataset, split: SplitName, classes: Sequence[str]) -> Dataset:
+    """`dataset` whose labels in `split` number the outputs that `classes` names.
+
+    Raises:
+        ConfigError: it has no such split, or a class that is no output.
+    """
+    if split not in dataset.splits:
+        raise ConfigError(f"{dataset.name} has no {split} split; it has {', '.join(dataset.splits)}")
+    if tuple(classes) == unnamed(0, len(dataset.classes)) or (
+        is_imagenet(dataset.classes) and tuple(classes) == imagenet_classes()
+    ):
+        return dataset
+    places = {name: place for place, name in enumerate(classes)}
+    unknown = [name for name in dataset.classes if name not in places]
+    if unknown:
+        raise ConfigError(
+            f"{dataset.name} has classes that the network does not know: {', '.join(unknown[:3])}; "
+            f"it knows {', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''}"
+        )
+    part = dataset.splits[split]
+    labels = torch.tensor([places[name] for name in dataset.classes])[torch.from_numpy(part.labels)].numpy()
+    return replace(dataset, splits={**dataset.splits, split: replace(part, labels=labels)})

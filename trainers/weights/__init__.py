@@ -1,0 +1,1 @@
+"""Weights: what a training leaves, what others published, and how files name tensors."""

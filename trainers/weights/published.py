@@ -1,0 +1,170 @@
+"""PUBLISHED: ImageNet weights that others trained, by name; where they lie, what they are of, and how they get here."""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import nn
+from torchvision.models import MobileNet_V2_Weights, MobileNet_V3_Large_Weights, MobileNet_V3_Small_Weights
+
+from trainers.config import UNKNOWN_DATA, TrainConfig
+from trainers.datasets.pixels.cache import cache_folder
+from trainers.errors import ConfigError, one_line, unknown_choice
+from trainers.models.registry import build_model
+from trainers.weights import checkpoint
+from trainers.weights.network import Network, network_of
+from trainers.weights.state_dicts import Tensors, tensors_of
+
+SOURCES = ("dli14", "torchvision", "timm")
+"""What the names begin with."""
+IMAGENET = TrainConfig(data=UNKNOWN_DATA, num_classes=1000, batch_size=64, precision="fp32")
+"""At 224 px, cropped from 256; where its ImageNet lies, only the user knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """One file of weights."""
+
+    url: str
+    """Its name ends in the first 8 hex digits of its SHA-256."""
+    config: TrainConfig
+    """The network, and how its source evaluates it."""
+    top1: float
+    """ImageNet accuracy that the source states, percent."""
+
+
+def _dli14_v2(file: str, top1: float, **settings: Any) -> Published:
+    url = f"https://github.com/d-li14/mobilenetv2.pytorch/raw/master/pretrained/mobilenetv2{file}.pth"
+    return Published(url=url, config=replace(IMAGENET, **settings), top1=top1)
+
+
+def _dli14_v3(file: str, top1: float, model: str, width_mult: float) -> Published:
+    url = f"https://github.com/d-li14/mobilenetv3.pytorch/raw/master/pretrained/mobilenetv3-{file}.pth"
+    config = replace(IMAGENET, model=f"mobilenet_v3_{model}", width_mult=width_mult, bn_eps=1e-5)
+    return Published(url=url, config=config, top1=top1)
+
+
+def _torchvision(weights: Any, model: str, **settings: Any) -> Published:
+    top1 = weights.meta["_metrics"]["ImageNet-1K"]["acc@1"]
+    return Published(url=weights.url, config=replace(IMAGENET, model=model, **settings), top1=top1)
+
+
+RESIZED_232 = {"eval_margin": 8}
+"""torchvision's second weights are evaluated on 224 px cut from 232."""
+PUBLISHED: dict[str, Published] = {
+    "dli14:1.0_224": _dli14_v2("_1.0-0c6065bc", 72.192),
+    "dli14:1.0_224_best": _dli14_v2("-c5e733a8", 72.834),
+    "dli14:1.0_192": _dli14_v2("_192x192-e423d99e", 71.076, resolution=192),
+    "dli14:1.0_160": _dli14_v2("_160x160-64dc7fa1", 69.504, resolution=160),
+    "dli14:1.0_128": _dli14_v2("_128x128-fd66a69d", 66.740, resolution=128),
+    "dli14:1.0_96": _dli14_v2("_96x96-ff0e83d8", 62.696, resolution=96),
+    "dli14:0.75_224": _dli14_v2("_0.75-dace9791", 69.952, width_mult=0.75),
+    "dli14:0.5_224": _dli14_v2("_0.5-eaa6f9ad", 64.592, width_mult=0.5),
+    "dli14:0.35_224": _dli14_v2("_0.35-b2e15951", 60.092, width_mult=0.35),
+    "dli14:0.25_224": _dli14_v2("_0.25-b61d2159", 52.352, width_mult=0.25),
+    "dli14:0.1_224": _dli14_v2("_0.1-7d1d638a", 34.896, width_mult=0.1, round_nearest=4),
+    "dli14:v3_large_1.0": _dli14_v3("large-1cd25616", 74.280, "large", 1.0),
+    "dli14:v3_large_0.75": _dli14_v3("large-0.75-9632d2a8", 72.842, "large", 0.75),
+    "dli14:v3_small_1.0": _dli14_v3("small-55df8e1f", 67.214, "small", 1.0),
+    "dli14:v3_small_0.75": _dli14_v3("small-0.75-86c972c3", 64.876, "small", 0.75),
+    "torchvision:mobilenet_v2": _torchvision(MobileNet_V2_Weights.IMAGENET1K_V2, "mobilenet_v2", **RESIZED_232),
+    "torchvision:mobilenet_v2_v1": _torchvision(MobileNet_V2_Weights.IMAGENET1K_V1, "mobilenet_v2"),
+    "torchvision:mobilenet_v3_large": _torchvision(
+        MobileNet_V3_Large_Weights.IMAGENET1K_V2, "mobilenet_v3_large", **RESIZED_232
+    ),
+    "torchvision:mobilenet_v3_large_v1": _torchvision(MobileNet_V3_Large_Weights.IMAGENET1K_V1, "mobilenet_v3_large"),
+    "torchvision:mobilenet_v3_small": _torchvision(MobileNet_V3_Small_Weights.IMAGENET1K_V1, "mobilenet_v3_small"),
+}
+"""Sources: the READMEs of d-li14/mobilenetv2.pytorch and mobilenetv3.pytorch; torchvision's weights enums."""
+TIMM: dict[str, float] = {"timm:mobilenetv2_050": 0.5, "timm:mobilenetv2_100": 1.0, "timm:mobilenetv2_140": 1.4}
+"""Width multipliers of timm's MobileNetV2; its `d` variants are deeper, which no width is."""
+
+
+def published_network(name: str) -> Network:
+    """The network called `name`, a key of PUBLISHED or TIMM; downloaded once per node.
+
+    Raises:
+        ConfigError: there is none of that name, or it could not be had.
+    """
+    if name in TIMM:
+        return _timm_network(name)
+    if name not in PUBLISHED:
+        raise unknown_choice("published network", name, [*PUBLISHED, *TIMM])
+    return network_of(published_tensors(name), name, config=PUBLISHED[name].config)
+
+
+def best_weights(*, model: str, width_mult: float, resolution: int, round_nearest: int) -> str | None:
+    """The name in PUBLISHED of the most accurate weights of a network; None where there are none."""
+    wanted = (model, width_mult, resolution, round_nearest)
+    fitting = [
+        name
+        for name, each in PUBLISHED.items()
+        if wanted == (each.config.model, each.config.width_mult, each.config.resolution, each.config.round_nearest)
+    ]
+    return max(fitting, key=lambda name: PUBLISHED[name].top1, default=None)
+
+
+def published_tensors(name: str) -> Tensors:
+    """The tensors of an entry of PUBLISHED, under its author's names."""
+    path = fetch_weights(PUBLISHED[name].url)
+    state = checkpoint.load(path, remedy="delete it, and it is downloaded again")
+    return tensors_of(state, name)
+
+
+def fetch_weights(url: str) -> Path:
+    """The file at `url` in the cache folder; the first process of the node that asks downloads it, others wait.
+
+    Raises:
+        ConfigError: it could not be downloaded, or has another hash than its name says; nothing is kept then.
+    """
+    name = url.rpartition("/")[2]
+    digits = re.search(r"-([0-9a-f]{8})\.pth$", name)
+    assert digits, f"{url} names no hash"
+    path = cache_folder() / "weights" / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.is_file():
+                progress = sys.stderr.isatty()
+                torch.hub.download_url_to_file(url, str(path), hash_prefix=digits[1], progress=progress)
+    except (OSError, RuntimeError, HTTPException) as error:
+        raise ConfigError(f"cannot download {url} ({one_line(error)}); nothing was kept; try again") from error
+    return path
+
+
+def _timm_network(name: str) -> Network:
+    """timm's tensors stand in torchvision's order; timm itself resizes bicubically, here it is bilinear."""
+    try:
+        import timm  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ConfigError(
+            f"{name} needs timm; run it as `uv run --with timm run_sweep.py ...`, or choose from {', '.join(PUBLISHED)}"
+        ) from error
+    try:
+        theirs: Any = timm.create_model(name.removeprefix("timm:"), pretrained=True)
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"timm cannot download {name} ({one_line(error)}); try again") from error
+    config = replace(IMAGENET, width_mult=TIMM[name])
+    return network_of(in_order(theirs.state_dict(), build_model(config), name), name, config=config)
+
+
+def in_order(theirs: Mapping[str, torch.Tensor], model: nn.Module, name: str) -> Tensors:
+    """The tensors of another implementation of the same network under `model`'s names, by their order.
+
+    Raises:
+        ConfigError: they differ in number, kind or shape.
+    """
+    ours: Mapping[str, torch.Tensor] = model.state_dict()
+    pairs = list(zip(ours.items(), theirs.items(), strict=False))
+    for (our_key, our_tensor), (key, tensor) in pairs:
+        if our_key.rpartition(".")[2] != key.rpartition(".")[2] or our_tensor.shape != tensor.shape:
+            raise ConfigError(f"{name} does not fit its network: {key} stands where {our_key} is expected")
+    if len(ours) != len(theirs):
+        raise ConfigError(f"{name} does not fit its network: it has {len(theirs)} tensors, not {len(ours)}")
+    return {our_key: tensor for (our_key, _), (_, tensor) in pairs}
