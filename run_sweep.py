@@ -11,6 +11,7 @@ import shlex
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -32,8 +33,10 @@ from search_spaces.registry import SPACES
 from sweep.commands.checkpoint_commands import CHECKPOINT_COMMANDS
 from sweep.commands.parse import parse, parse_sweep, say_aside, short_forms
 from sweep.config import CAPS, Amount, Percent, SweepConfig, load_config
+from trainers.config import network_name
 from trainers.errors import (
     ConfigError,
+    byte_size,
     check_printable,
     counted,
     one_line,
@@ -63,6 +66,8 @@ it will take; trains nothing), report FOLDER, recommend FOLDER (which network to
 with several seeds), recipe NAME, ui, list; and with what was trained: evaluate, predict, features, export, latency."""
 
 
+STARTED_AT = time.monotonic()
+"""When the program started."""
 CHOOSING = ("space", "recipe", "axis", "sampler", "num_samples", *CAPS)
 """Settings that choose points, which a promotion does otherwise."""
 STOPPING = ("scheduler", "time_budget", "max_device_hours")
@@ -209,8 +214,6 @@ def promote(argv: Sequence[str]) -> int:
 
 def cell_name(row: Mapping[Any, Any]) -> str:
     """The name of a row's network."""
-    from analysis.report.results_table import network_name
-
     return network_name(row["model"], row["width_mult"], row["resolution"])
 
 
@@ -244,7 +247,6 @@ def parse_promotion(argv: Sequence[str]) -> PromoteArguments:
 def run_and_report(config: SweepConfig, again: str) -> int:
     """Run the sweep of `config`; `again` is the command line that goes on with it."""
     from analysis.published.comparison import check_source
-    from analysis.report.report import write_report
     from sweep.plan.plan import make_plan
     from sweep.run.sweep import run
 
@@ -252,17 +254,9 @@ def run_and_report(config: SweepConfig, again: str) -> int:
     plan = make_plan(config)
     console = Console(quiet=config.quiet, highlight=False)
 
-    frontier: list[str] = []
-
-    def report_and_print(folder: Path) -> Path:
-        written = write_report(folder, published=config.published)
-        print_report(written)
-        frontier[:] = written.frontier["point"]
-        return written.folder
-
-    published = ["--published", config.published] if config.published else []
-    again_report = [sys.executable, str(Path(__file__).resolve()), "report", str(plan.folder), *published]
-    outcome = run(plan, console=console, report=report_and_print, report_command=again_report)
+    outcome = run(plan, console=console, started_at=STARTED_AT)
+    if outcome.report:
+        print_report(outcome.report)
     print(outcome.summary())
     if outcome.tracking_error:
         print(f"MLflow lacks {outcome.tracking_error}; the same command again sends it")
@@ -274,6 +268,7 @@ def run_and_report(config: SweepConfig, again: str) -> int:
     if config.register and not outcome.tracking_error:
         from sweep.networks.registration import register  # MLflow takes seconds to import
 
+        frontier = list(outcome.report.frontier["point"]) if outcome.report else []
         for line in register(plan.folder, frontier, runs=config.runs, wanted_uri=config.tracking_uri):
             print(line)
     print(f"MLflow UI: {ui_command(config)}")
@@ -284,8 +279,7 @@ def plan(argv: Sequence[str]) -> int:
     """Print every point of the sweep with its cost."""
     arguments = parse_sweep(argv, PlanArguments, "plan", PlanArguments.__doc__ or "")
     from analysis.published.comparison import check_source
-    from sweep.forecast.prediction import byte_size
-    from sweep.plan.left import Held
+    from sweep.plan.left import read_left
     from sweep.plan.plan import make_plan
     from sweep.run.sweep import forecast_of, progress_so_far
     from trainers.datasets.registry import DATASETS
@@ -295,8 +289,8 @@ def plan(argv: Sequence[str]) -> int:
     planned = make_plan(arguments)
     if arguments.csv is not None:
         check_writable(arguments.csv)
-    held = Held.read(planned)
-    predicted = forecast_of(held, say_aside, may_time=arguments.predict or arguments.csv is None)
+    left = read_left(planned)
+    predicted = forecast_of(left, say_aside, may_time=arguments.predict or arguments.csv is None)
     table = planned.table()
     cells = {name: (table[column] / 1e6).map("{:.3f}".format) for name, column in COSTS.items()}
     if predicted:
@@ -311,11 +305,11 @@ def plan(argv: Sequence[str]) -> int:
     shown = [n for n in dict.fromkeys(["model", "width_mult", "resolution", *planned.varied]) if n not in planned.drawn]
     print(table.map(number).assign(**cells)[[*shown, *cells]].to_string(index=False))
     print(planned.summary)
-    if predicted and predicted.said:
-        print(predicted.said)
+    if predicted and predicted.text:
+        print(predicted.text)
     if arguments.train.data in DATASETS and arguments.train.num_classes is None:
         print("costs are for the classes of this dataset; --train.num-classes 1000 gives those of the published tables")
-    print(progress_so_far(held))
+    print(progress_so_far(left))
     return 0
 
 
@@ -361,7 +355,8 @@ def recommend(argv: Sequence[str]) -> int:
 def recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: bool) -> None:
     """Print which network of a sweep to ship, and how to export it."""
     from analysis.report.provenance import read_provenance
-    from analysis.results.read import LATENCIES, load_table
+    from analysis.results.read import load_table
+    from analysis.results.schema import LATENCIES
 
     def latency(point: str) -> "Latency":
         from sweep.networks.assessments import point_latency  # PyTorch takes seconds to import
@@ -507,7 +502,7 @@ def list_registries(argv: Sequence[str]) -> int:
     parse(argv, ListArguments, "list")
     from analysis.plots.registry import PLOTS
     from analysis.published.tables import misprints, sources
-    from sweep.choose.schedulers import SCHEDULERS
+    from sweep.plan.kinds import SCHEDULERS
     from trainers.datasets.registry import DATASETS
     from trainers.datasets.sources.torchvision_sets import TORCHVISION_SETS
     from trainers.models.registry import MODELS
@@ -525,8 +520,8 @@ def list_registries(argv: Sequence[str]) -> int:
             "PATH": "A folder of images, PATH/train/CLASS/IMAGE, or of Parquet shards, PATH/train-*.parquet; with val "
             "(or validation) and test where there are any."
         },
-        "trainers (--trainer)": {name: first_line(train) for name, train in TRAINERS.items()},
-        "schedulers (--scheduler)": {name: first_line(build) for name, build in SCHEDULERS.items()},
+        "trainers (--trainer)": {name: trainer.doc for name, trainer in TRAINERS.items()},
+        "schedulers (--scheduler)": {name: kind.doc for name, kind in SCHEDULERS.items()},
         "published networks": {name: f"{known.top1:.3f} % top-1 on ImageNet" for name, known in PUBLISHED.items()}
         | {name: f"width {width_mult:g}; where timm is installed" for name, width_mult in TIMM.items()},
         "plots": {name: plot.description for name, plot in PLOTS.items()},

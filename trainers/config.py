@@ -194,3 +194,8 @@ class TrainConfig:
 def _require(holds: bool, field: str, value: object, allowed: str) -> None:
     if not holds:  # a NaN compares false everywhere, so it is refused too
         raise ConfigError(f"{field} is {value}; it must be {allowed}")
+
+
+def network_name(model: str, width_mult: float, resolution: int) -> str:
+    """Name of a network, such as `mobilenet_v2_0.35_96`: every id, label, table and message has this one."""
+    return f"{model}_{width_mult:g}_{resolution}"

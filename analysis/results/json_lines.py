@@ -4,11 +4,11 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from reprlib import repr as shortened
-from typing import Any, BinaryIO
+from typing import Any
 
 from trainers.errors import ConfigError
 from trainers.values import row_type
@@ -115,16 +115,3 @@ def is_cut_off(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read() != b"\n"
-
-
-def open_for_append(path: Path) -> BinaryIO:
-    """The file, made if need be, without a last line that a killed writer left unfinished; to be closed."""
-    file = open(path, "ab")  # noqa: SIM115 - its user closes it
-    file.truncate(path.read_bytes().rfind(b"\n") + 1)
-    return file
-
-
-def append(file: BinaryIO, row: Mapping[str, Any]) -> None:
-    """Write a row, which every reader has from then on."""
-    file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
-    file.flush()

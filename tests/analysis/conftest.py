@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from analysis.published.tables import load_cells
-from analysis.results.read import COLUMNS, OUTCOMES, ResultsLog, load_table
+from analysis.results.read import load_table
+from analysis.results.schema import COLUMNS, OUTCOMES
+from sweep.run.log import ResultsLog
 from trainers.config import TrainConfig
 from trainers.values import as_row
 
