@@ -34,7 +34,7 @@ from analysis.results.json_lines import (
     open_for_append,
     read_rows,
 )
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, names_of
 from trainers.errors import ConfigError
 from trainers.trial import Latency, Measurement
 from trainers.values import field_names, parse_field, row_type
@@ -47,7 +47,7 @@ State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 SETTINGS = tuple(field_names(TrainConfig))
 """The columns that say what was trained."""
-SAME = tuple(name for name in SETTINGS if name not in ("seed", "data"))
+SAME = names_of(TrainConfig, "network", "schedule", "training")
 """What the points of one setting share, beside their images and their costs; where the images lie decides nothing."""
 OUTCOMES = (
     "top1",

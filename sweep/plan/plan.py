@@ -15,7 +15,7 @@ from sweep.config import ADAPTIVE, SweepConfig, load_config
 from sweep.plan.axes import effective_space
 from sweep.plan.caps import Caps
 from sweep.plan.draw import check_count, choose
-from trainers.config import SHAPE_FIELDS, TrainConfig
+from trainers.config import SHAPE_FIELDS, TrainConfig, names_of
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, counted, unknown_choice
@@ -190,7 +190,7 @@ def _distinct(configs: Sequence[TrainConfig]) -> tuple[list[TrainConfig], int]:
     """The first of all `configs` that train one network alike, in their order; how many others there were."""
     kept: dict[object, TrainConfig] = {}
     for config in configs:
-        others = tuple(value for name, value in vars(config).items() if name not in ("width_mult", "round_nearest"))
+        others = tuple(value for name, value in vars(config).items() if name not in names_of(type(config), "rounded"))
         kept.setdefault((network_key(config), others), config)
     return list(kept.values()), len(configs) - len(kept)
 

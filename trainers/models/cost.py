@@ -7,13 +7,12 @@ normalisation included.
 
 from dataclasses import dataclass
 from functools import cache
-from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import nn
 
-from trainers.config import SHAPE_FIELDS, TrainConfig
+from trainers.config import TrainConfig, names_of, values_of
 from trainers.errors import ConfigError
 from trainers.models.registry import build_model
 
@@ -28,8 +27,6 @@ FREE = (
     nn.Identity,
 )
 """Layers without multiply-accumulates under the convention above."""
-_shape = attrgetter(*SHAPE_FIELDS)
-"""The values of a configuration that decide the network, which are hashed faster than the whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +47,30 @@ def cost(config: TrainConfig) -> Cost:
     Raises:
         ConfigError: the network has a layer that cannot be counted; the message names it.
     """
-    return _built(_shape(config))[0]
+    return _built(*_network(config))[0]
 
 
 def network_key(config: TrainConfig) -> tuple[object, ...]:
-    """Equal for two settings whose networks are the same: of the same channels, at the same resolution and strides."""
-    return _built(_shape(config))[1]
+    """A key that two configurations share if they build one network: equal network fields and tensors of equal shapes.
+
+    A `rounded` field may differ between the two, as different widths can have equal channels.
+    """
+    return _built(*_network(config))[1]
+
+
+def _network(config: TrainConfig) -> tuple[type[TrainConfig], tuple[object, ...]]:
+    """The class of `config` and the values of its network fields, which are hashed faster than the whole."""
+    return type(config), values_of(config, names_of(type(config), "network"))
 
 
 @cache
-def _built(shape: tuple[Any, ...]) -> tuple[Cost, tuple[object, ...]]:
-    config = TrainConfig(**dict(zip(SHAPE_FIELDS, shape, strict=True)))
+def _built(cls: type[TrainConfig], values: tuple[Any, ...]) -> tuple[Cost, tuple[object, ...]]:
+    config = cls(**dict(zip(names_of(cls, "network"), values, strict=True)))
     with torch.device("meta"):
         model = build_model(config)
     shapes = tuple((name, tuple(tensor.shape)) for name, tensor in model.state_dict().items())
-    return count(model, config.resolution), (config.model, config.resolution, config.total_stride, shapes)
+    exact = [name for name in names_of(cls, "network") if name not in names_of(cls, "rounded")]
+    return count(model, config.resolution), (*values_of(config, exact), shapes)
 
 
 def count(model: nn.Module, resolution: int) -> Cost:
