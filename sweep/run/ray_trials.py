@@ -22,15 +22,9 @@ from ray.tune.search import Searcher
 from sweep.forecast.machine import Resources
 from sweep.run.recorder import Recorder
 from trainers.errors import TrainingDivergedError, one_line
-from trainers.hardware.device import (
-    MOST_HALVINGS,
-    in_smaller_parts,
-    is_device_lost,
-    is_out_of_memory,
-    limit_process,
-    use_gpu,
-)
+from trainers.hardware.device import is_device_lost, is_out_of_memory, limit_process, use_gpu
 from trainers.hardware.workers import Workers
+from trainers.training.parts import MOST_HALVINGS, in_smaller_parts
 from trainers.trial import Measurement, Point, Trainer
 
 ECHO_SECONDS = 2.0
@@ -151,8 +145,10 @@ def _fit_in_memory(fit: Callable[[Point, str], None], point: Point, name: str, n
         try:
             return fit(point, f"{name}-{halvings}")
         except Exception as error:
+            if halvings == MOST_HALVINGS or not is_out_of_memory(_cause(error)):
+                raise
             smaller = in_smaller_parts(point, num_workers)
-            if smaller is None or halvings == MOST_HALVINGS or not is_out_of_memory(_cause(error)):
+            if smaller is None:
                 raise
         point = smaller
 

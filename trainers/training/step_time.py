@@ -196,7 +196,7 @@ def _steps(request: Request, slot: Slot, batch_size: int) -> tuple[float, float,
         images, labels = next(batches)
         place = device.place
         images, labels = images.to(place, non_blocking=True), labels.to(place, non_blocking=True)
-        training._step(images, labels, weight=1 / batch_size)
+        training._step(images, labels, images_per_step=batch_size)
 
     for _ in range(2 * num_workers):  # as many batches as the loader's workers hold ready
         step()
