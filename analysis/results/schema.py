@@ -24,7 +24,7 @@ from analysis.results.json_lines import (
     columns_of,
     one_of,
 )
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, names_of
 from trainers.trial import Measurement
 from trainers.values import field_names, row_type
 
@@ -36,7 +36,7 @@ State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 SETTINGS = tuple(field_names(TrainConfig))
 """The columns that say what was trained."""
-SAME = tuple(name for name in SETTINGS if name not in ("seed", "data"))
+SAME = names_of(TrainConfig, "network", "schedule", "training")
 """What the points of one setting share, beside their images and their costs; where the images lie decides nothing."""
 OUTCOMES = (
     "top1",
