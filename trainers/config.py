@@ -5,8 +5,8 @@ once. A new field's default keeps what was trained before as it was, so that the
 """
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from trainers.errors import ConfigError
 
@@ -194,3 +194,14 @@ class TrainConfig:
 def _require(holds: bool, field: str, value: object, allowed: str) -> None:
     if not holds:  # a NaN compares false everywhere, so it is refused too
         raise ConfigError(f"{field} is {value}; it must be {allowed}")
+
+
+def field_names(cls: type) -> list[str]:
+    """The names of a dataclass' fields, in order."""
+    return [field.name for field in fields(cls)]
+
+
+def as_row(config: Any) -> dict[str, Any]:
+    """The fields of a dataclass as logs and tables hold them: whole numbers joined by +, every other value as it is."""
+    values = {name: getattr(config, name) for name in field_names(type(config))}
+    return {name: "+".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}

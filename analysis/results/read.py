@@ -34,10 +34,10 @@ from analysis.results.json_lines import (
     open_for_append,
     read_rows,
 )
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, field_names
 from trainers.errors import ConfigError
 from trainers.trial import Latency, Measurement
-from trainers.values import field_names, parse_field, row_type
+from trainers.values import parse_field, row_type
 
 RESULTS = "results.jsonl"
 MEASUREMENTS = "measurements.jsonl"

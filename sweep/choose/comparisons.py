@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.config import SHAPE_FIELDS, TrainConfig
-from trainers.values import field_names
+from trainers.config import SHAPE_FIELDS, TrainConfig, field_names
 
 Values = NDArray[np.float64]
 

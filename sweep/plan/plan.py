@@ -15,7 +15,7 @@ from sweep.config import ADAPTIVE, SweepConfig, load_config
 from sweep.plan.axes import effective_space
 from sweep.plan.caps import Caps
 from sweep.plan.draw import check_count, choose
-from trainers.config import SHAPE_FIELDS, TrainConfig
+from trainers.config import SHAPE_FIELDS, TrainConfig, as_row
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, counted, unknown_choice
@@ -23,7 +23,6 @@ from trainers.models.cost import Cost, cost, network_key
 from trainers.registry import TRAINERS
 from trainers.training.start import published_start
 from trainers.trial import Point
-from trainers.values import as_row
 
 DEFAULTS = vars(TrainConfig())
 SUMMARISED = ("num_classes", "total_stride", "epochs", "batch_size", "optimizer", "lr", "lr_schedule")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from analysis.results.read import COLUMNS, RESULTS, ResultsLog, latest_rows, load_measurements
 from sweep.plan.plan import PlannedPoint
+from trainers.config import as_row
 from trainers.errors import ConfigError
-from trainers.values import as_row
 
 
 def find_trained(points: Iterable[PlannedPoint] | None, runs: Path, folder: Path) -> dict[str, Path]:

@@ -11,8 +11,8 @@ from analysis.results.read import ResultsLog, State, outcome
 from sweep.choose.queue import Queue
 from sweep.plan.plan import PlannedPoint
 from sweep.plan.reuse import link_checkpoints
+from trainers.config import as_row
 from trainers.trial import Measurement
-from trainers.values import as_row
 
 MOST_RESTARTS = 3
 """How often a start of a sweep goes on with a point whose process died."""

@@ -10,8 +10,7 @@ import pytest
 
 from analysis.published.tables import load_cells
 from analysis.results.read import COLUMNS, OUTCOMES, ResultsLog, load_table
-from trainers.config import TrainConfig
-from trainers.values import as_row
+from trainers.config import TrainConfig, as_row
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
