@@ -31,7 +31,8 @@ sys.path.insert(0, str(ROOT))  # the project is run from its checkout, not insta
 
 from sweep.plan.plan import make_plan
 from sweep.commands.sweep import sweep_config
-from analysis.results.read import MEASUREMENTS, RESULTS, latest_rows, load_measurements
+from analysis.results.read import latest_rows, load_measurements
+from analysis.results.schema import MEASUREMENTS, RESULTS
 from sweep.watch.mlflow_store import EXPERIMENT
 from trainers.weights import checkpoint
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from analysis.published.tables import load_cells
 from sweep.plan.plan import PlannedPoint
-from analysis.results.read import State
+from analysis.results.schema import State
 from sweep.choose.schedulers import Frontier
 from trainers.config import TrainConfig
 from trainers.models.cost import cost

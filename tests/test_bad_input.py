@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 import run_sweep
-from analysis.results.read import NEEDED, ResultsLog
+from analysis.results.read import ResultsLog
+from analysis.results.schema import NEEDED
 from sweep.commands.flags import Flag, flags_of
 from sweep.commands.registry import COMMANDS as REGISTRY
 from sweep.config import CAPS, SweepConfig, to_json

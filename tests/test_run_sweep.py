@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 import run_sweep
-from analysis.results.read import COLUMNS, ResultsLog
+from analysis.results.read import ResultsLog
+from analysis.results.schema import COLUMNS
 from search_spaces.registry import SPACES
 from sweep.commands.promote import parse_promotion
 from sweep.commands.registry import COMMANDS
 from sweep.commands.sweep import sweep_config
-from sweep.config import SweepConfig
 from sweep.forecast import timings
 from sweep.plan.plan import make_plan
 from trainers.config import TrainConfig, as_row
@@ -377,9 +377,7 @@ def test_what_a_file_leaves_out_is_as_its_space_and_its_recipe_have_it(in_folder
 
     config = sweep_config(["--config", "part.yaml"])
 
-    assert config == sweep_config(
-        ["--space", "mnv1_grid", "--recipe", "tf_slim", "--train.epochs", "3"], SweepConfig, "", ""
-    )
+    assert config == sweep_config(["--space", "mnv1_grid", "--recipe", "tf_slim", "--train.epochs", "3"])
     assert (config.train.model, config.train.optimizer) == ("mobilenet_v1", "rmsprop_tf")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.results.read import SAME
+from analysis.results.schema import SAME
 
 MEANS = ("top1", "top5", "test_top1")
 """The columns that are means over the seeds."""

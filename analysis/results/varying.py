@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.results.read import SETTINGS
+from analysis.results.schema import SETTINGS
 
 NAMED = ("data", "model", "width_mult", "resolution")
 """The settings that a report tells by the dataset and the network's name."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from analysis.results.read import State
+from analysis.results.schema import State
 from sweep.choose.schedulers import Scheduler
 from sweep.plan.plan import PlannedPoint
 from trainers.errors import DIVERGED

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Protocol
 
-from analysis.results.read import State
+from analysis.results.schema import State
 from sweep.choose.comparisons import Comparisons, Trial
 from sweep.plan.plan import PlannedPoint
 from trainers.trial import Measurement

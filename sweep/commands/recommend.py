@@ -87,7 +87,8 @@ def run(argv: Sequence[str]) -> int:
 def _recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: bool) -> None:
     """Print which network of a sweep to ship, and how to export it."""
     from analysis.report.provenance import read_provenance
-    from analysis.results.read import LATENCIES, load_table
+    from analysis.results.read import load_table
+    from analysis.results.schema import LATENCIES
 
     def latency(point: str) -> "Latency":
         from sweep.networks.assessments import point_latency  # PyTorch takes seconds to import

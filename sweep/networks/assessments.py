@@ -4,7 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from analysis.results.json_lines import append, open_for_append
-from analysis.results.read import LATENCIES, load_latencies
+from analysis.results.read import load_latencies
+from analysis.results.schema import LATENCIES
 from sweep.networks.checkpoints import open_checkpoint
 from trainers.config import TrainConfig
 from trainers.files import check_writable

@@ -5,7 +5,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from analysis.results.read import RESULTS, SAME, latest_rows
+from analysis.results.read import latest_rows
+from analysis.results.schema import RESULTS, SAME
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 from trainers.models.registry import MODELS

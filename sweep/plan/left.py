@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from analysis.results.read import MEASUREMENTS, RESULTS, latest_rows, load_measurements
+from analysis.results.read import latest_rows, load_measurements
+from analysis.results.schema import MEASUREMENTS, RESULTS
 from sweep.config import load_config
 from sweep.plan.plan import Plan, PlannedPoint
 from sweep.plan.reuse import find_trained

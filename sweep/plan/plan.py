@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.results.read import SETTINGS, config_of_row, latest_rows
+from analysis.results.read import config_of_row, latest_rows
+from analysis.results.schema import SETTINGS
 from search_spaces.space import SearchSpace
 from sweep.config import ADAPTIVE, SweepConfig, load_config
 from sweep.plan.axes import effective_space

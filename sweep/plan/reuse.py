@@ -5,7 +5,8 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from analysis.results.read import COLUMNS, RESULTS, ResultsLog, latest_rows, load_measurements
+from analysis.results.read import ResultsLog, latest_rows, load_measurements
+from analysis.results.schema import COLUMNS, RESULTS
 from sweep.plan.plan import PlannedPoint
 from trainers.config import as_row
 from trainers.errors import ConfigError

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from analysis.results.read import ResultsLog, State, outcome
+from analysis.results.read import ResultsLog
+from analysis.results.schema import State, outcome
 from sweep.choose.queue import Queue
 from sweep.plan.plan import PlannedPoint
 from sweep.plan.reuse import link_checkpoints

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.frontier.frontier import add_frontiers, frontier_mask, frontier_points
-from analysis.results.read import COLUMNS
+from analysis.results.schema import COLUMNS
 from analysis.results.settings import by_setting
 
 Row = dict[str, Any]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.published.comparison import add_published, compare
-from analysis.results.read import COLUMNS
+from analysis.results.schema import COLUMNS
 from trainers.errors import ConfigError
 
 Row = dict[str, Any]

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from analysis.report.report import results_csv, write_report
-from analysis.results.read import COLUMNS, load_table
+from analysis.results.read import load_table
+from analysis.results.schema import COLUMNS
 from trainers.errors import ConfigError
 
 Row = dict[str, Any]

@@ -10,15 +10,8 @@ import pandas as pd
 import pytest
 
 from analysis.results import read as results
-from analysis.results.read import (
-    COLUMNS,
-    ResultsLog,
-    cut_off_notes,
-    latest_rows,
-    load_measurements,
-    load_table,
-    outcome,
-)
+from analysis.results.read import ResultsLog, cut_off_notes, latest_rows, load_measurements, load_table
+from analysis.results.schema import COLUMNS, outcome
 from sweep.plan.plan import make_plan
 from tests.sweep.conftest import measurement, open_recorder, quick_config, quick_plan
 from trainers.errors import ConfigError

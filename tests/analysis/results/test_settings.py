@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.frontier.frontier import frontier_mask, frontier_probability
-from analysis.results.read import COLUMNS
+from analysis.results.schema import COLUMNS
 from analysis.results.settings import by_setting, one_seed_each, pooled_deviation, with_deviation
 
 Row = dict[str, Any]

@@ -7,7 +7,8 @@ import pytest
 
 import run_sweep
 from analysis.results.json_lines import read_rows
-from analysis.results.read import LATENCIES, latest_rows
+from analysis.results.read import latest_rows
+from analysis.results.schema import LATENCIES
 from sweep.networks.assessments import point_latency
 from tests.sweep.conftest import Sweep
 from trainers.errors import ConfigError

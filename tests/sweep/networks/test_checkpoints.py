@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from analysis.results.read import RESULTS, latest_rows
+from analysis.results.read import latest_rows
+from analysis.results.schema import RESULTS
 from sweep.networks.checkpoints import open_checkpoint, open_untrained, point_folder
 from sweep.watch.mlflow_store import FOLDER, connect
 from tests.sweep.conftest import Sweep

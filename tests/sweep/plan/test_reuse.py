@@ -7,7 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-from analysis.results.read import COLUMNS, ResultsLog, latest_rows, load_measurements
+from analysis.results.read import ResultsLog, latest_rows, load_measurements
+from analysis.results.schema import COLUMNS
 from sweep.choose.queue import Queue
 from sweep.plan.plan import Plan, make_plan
 from sweep.plan.reuse import find_trained, take_over

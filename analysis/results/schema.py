@@ -1,0 +1,118 @@
+"""The schema of a sweep's logs: their names, what each column may hold, and the outcome of a point.
+
+`results.jsonl` has one row per ended point, `measurements.jsonl` one per point and epoch. A point that ended more than
+once (failed, then run again) counts with its last row. Both are read by pandas in one call:
+`pandas.read_json("runs/NAME/results.jsonl", lines=True)`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from analysis.results.columns import Count, Name, Number, Percent, Positive, PositiveCount, Text, Time, columns_of
+from analysis.results.json_lines import Schema
+from trainers.config import TrainConfig, field_names
+from trainers.trial import Latency, Measurement
+
+RESULTS = "results.jsonl"
+MEASUREMENTS = "measurements.jsonl"
+LATENCIES = "latency.jsonl"
+"""In a sweep's folder: a row for each point, device and number of threads that was asked for."""
+State = Literal["COMPLETE", "PRUNED", "FAILED"]
+
+SETTINGS = tuple(field_names(TrainConfig))
+"""The columns that say what was trained."""
+SAME = tuple(name for name in SETTINGS if name not in ("seed", "data"))
+"""What the points of one setting share, beside their images and their costs; where the images lie decides nothing."""
+OUTCOME_COLUMNS: Mapping[str, Any] = {
+    "top1": Percent,
+    "top5": Percent,
+    "val_loss": Number,
+    "best_epoch": Count,
+    "raw_top1": Percent,
+    "final_top1": Percent,
+    "final_top5": Percent,
+    "final_val_loss": Number,
+    "final_train_loss": Number,
+    "test_top1": Percent,
+    "test_top5": Percent,
+    "test_loss": Number,
+    "epochs_trained": Count,
+    "train_seconds": Number,
+    "images_per_second": Number,
+    "device": Text,
+    "parts": Count,
+}
+RESULT_COLUMNS: Mapping[str, Any] = {
+    "point": Name,
+    "state": Annotated[State, Field(description="one of COMPLETE, PRUNED, FAILED")],
+    "reason": Text,
+    "restarts": Count,
+    **columns_of(TrainConfig),
+    "width_mult": Positive,
+    "resolution": PositiveCount,
+    "dataset": Text,
+    "fingerprint": Text,
+    "macs": PositiveCount,
+    "num_params": PositiveCount,
+    "activations": PositiveCount,
+    **OUTCOME_COLUMNS,
+    "reused_from": Text,
+    "ended_at": Time,
+}
+OUTCOMES, COLUMNS = tuple(OUTCOME_COLUMNS), tuple(RESULT_COLUMNS)
+"""The columns of the results table, in order; the outcomes are those that a training decides."""
+NEEDED = ("point", "state", "model", "width_mult", "resolution", "dataset", "macs", "num_params")
+"""The columns that no row lacks, of whichever version; an earlier version may lack others."""
+MEASUREMENT_COLUMNS: Mapping[str, Any] = {
+    **columns_of(Measurement),
+    "point": Name,
+    "top1": Percent,
+    "top5": Percent,
+    "raw_top1": Percent,
+    "test_top1": Percent,
+    "test_top5": Percent,
+    "measured_at": Time,
+}
+LATENCY_COLUMNS: Mapping[str, Any] = {
+    "point": Name,
+    **columns_of(Latency),
+    "median_ms": Positive,
+    "p90_ms": Positive,
+}
+ROW = Schema(RESULT_COLUMNS, NEEDED)
+MEASURED = Schema(MEASUREMENT_COLUMNS, [field.name for field in fields(Measurement) if field.default is MISSING])
+TIMED = Schema(LATENCY_COLUMNS, list(LATENCY_COLUMNS))
+
+
+def outcome(measurements: Sequence[Measurement]) -> dict[str, Any]:
+    """The OUTCOMES of a point from its measurements in the order of epochs; None where nothing was measured.
+
+    `top1`, `top5` and `val_loss` belong to the best epoch (the first of the highest top-1), whose checkpoint is the
+    one to ship; `final_*` to the last.
+    """
+    if not measurements:
+        return dict.fromkeys(OUTCOMES) | {"epochs_trained": 0}
+    best = max(measurements, key=lambda m: m.top1)  # the first of the maxima
+    last = measurements[-1]
+    return {
+        "top1": best.top1,
+        "top5": best.top5,
+        "val_loss": best.val_loss,
+        "best_epoch": best.epoch,
+        "raw_top1": best.raw_top1,
+        "final_top1": last.top1,
+        "final_top5": last.top5,
+        "final_val_loss": last.val_loss,
+        "final_train_loss": last.train_loss,
+        "test_top1": last.test_top1,
+        "test_top5": last.test_top5,
+        "test_loss": last.test_loss,
+        "epochs_trained": last.epoch,
+        "train_seconds": last.train_seconds,
+        "images_per_second": sum(m.images_per_second for m in measurements) / len(measurements),
+        "device": last.device,
+        "parts": last.parts,
+    }
