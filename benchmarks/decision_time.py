@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from it
 import numpy as np
 
 from analysis.published.tables import load_cells
-from sweep.plan.plan import PlannedPoint
+from sweep.plan.points import PlannedPoint
+from sweep.plan.trials import PlannedTrial
 from analysis.results.schema import State
 from sweep.choose.schedulers import Frontier
 from trainers.config import TrainConfig
@@ -84,7 +85,8 @@ def timed(configs: Iterator[TrainConfig], num_trials: int) -> tuple[list[float],
         for point in waiting[:20]:
             told = measured(point, epoch, 25.0 + 3 * epoch)
             decisions.append(milliseconds(lambda told=told: scheduler.measured(told)))
-    choices = [milliseconds(lambda: scheduler.choose(waiting[20:])) for _ in range(50)]
+    trials = list(map(PlannedTrial.alone, waiting[20:]))
+    choices = [milliseconds(lambda: scheduler.choose(trials)) for _ in range(50)]
     return decisions, choices
 
 

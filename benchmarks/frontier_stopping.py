@@ -35,7 +35,8 @@ import optuna
 
 from analysis.frontier.pareto import pareto_mask, step_line
 from analysis.published.tables import load_cells
-from sweep.plan.plan import PlannedPoint
+from sweep.plan.points import PlannedPoint
+from sweep.plan.trials import PlannedTrial
 from analysis.results.read import config_of_row, latest_rows, load_measurements
 from sweep.choose.schedulers import Asha, Fifo, Frontier, Scheduler
 from trainers.config import TrainConfig
@@ -144,7 +145,8 @@ class Ours:
         self._scheduler.add(point, [], None)
 
     def choose(self, waiting: Sequence[PlannedPoint]) -> PlannedPoint:
-        return self._scheduler.choose(waiting)
+        [point] = self._scheduler.choose(list(map(PlannedTrial.alone, waiting))).points
+        return point
 
     def stops(self, measurement: Measurement) -> bool:
         stopped = self._scheduler.measured(measurement) is not None

@@ -28,7 +28,7 @@ from search_spaces.registry import get_space
 from sweep.run.recorder import row_of
 from sweep.config import SweepConfig
 from sweep.plan.plan import make_plan
-from analysis.results.read import ResultsLog
+from sweep.run.log import ResultsLog
 from trainers.trial import Measurement
 
 EPOCHS = 10

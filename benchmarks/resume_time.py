@@ -21,10 +21,12 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the project is run from its checkout, not installed
 
 from sweep.commands.sweep import sweep_config
+from sweep.plan.left import all_left
 from sweep.plan.plan import make_plan
 from sweep.choose.queue import Queue
 from sweep.run.recorder import Recorder
-from analysis.results.read import ResultsLog, load_measurements
+from analysis.results.read import load_measurements
+from sweep.run.log import ResultsLog
 from sweep.choose.schedulers import Fifo
 from sweep.run.environment import write_identity
 from sweep.watch.mlflow_store import connect
@@ -48,13 +50,14 @@ def finish(num_points: int, runs: Path) -> None:
     plan = make_plan(config)
     plan.folder.mkdir(parents=True)
     identity = write_identity(plan)
-    tracker = Tracker(connect(f"sqlite:///{runs / 'mlflow.db'}", runs), plan, sweep_id=identity["sweep_id"], tags={})
+    store = connect(f"sqlite:///{runs / 'mlflow.db'}", runs)
+    tracker = Tracker(store, all_left(plan), sweep_id=identity["sweep_id"], tags={})
     with closing(ResultsLog(plan.folder)) as log:
-        recorder = Recorder(log, [tracker], Queue(Fifo(), plan.points[:-1]), {})
-        while point := recorder.take():
-            recorder.started(point.id)
+        recorder = Recorder(log, [tracker], Queue(Fifo(), plan.trials[:-1]), {})
+        while trial := recorder.take():
+            recorder.started(trial.id)
             for epoch in range(1, EPOCHS + 1):
-                recorder.measured(made_up(point.id, epoch))
+                recorder.measured(made_up(trial.id, epoch))
     error = tracker.finish("FINISHED", None)
     assert error is None, error
 

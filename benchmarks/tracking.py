@@ -27,7 +27,7 @@ from ray.tune.experiment import Trial
 def ours(num_points: int, epochs: int, folder: Path) -> float:
     """Metrics per second through the tracker."""
     plan = plan_of(num_points, epochs, folder)
-    tracker = Tracker(connect(f"sqlite:///{folder / 'ours.db'}", folder), plan, sweep_id="benchmark", tags={})
+    tracker = Tracker(connect(f"sqlite:///{folder / 'ours.db'}", folder), all_left(plan), sweep_id="benchmark", tags={})
     start = time.monotonic()
     for planned in plan.points:
         tracker.started(planned)

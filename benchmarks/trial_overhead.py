@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -25,17 +25,19 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the other side's proc
 
 from search_spaces.registry import get_space
 from sweep.config import SweepConfig
-from sweep.plan.plan import Plan, PlannedPoint, make_plan
+from sweep.plan.left import all_left
+from sweep.plan.plan import Plan, make_plan
+from sweep.plan.points import PlannedPoint
 from sweep.choose.queue import Queue
 from sweep.run.recorder import Recorder
-from analysis.results.read import ResultsLog
+from sweep.run.log import ResultsLog
 from sweep.forecast.machine import Resources
 from sweep.run.ray_session import ray_session
 from sweep.run.ray_trials import run_trials
 from sweep.choose.schedulers import Fifo
 from sweep.watch.mlflow_store import connect
 from sweep.watch.tracker import EPOCH_METRICS, Tracker
-from trainers.trial import Measurement, Point
+from trainers.trial import Measurement, Trial
 
 from ray import tune  # after sweep.run.ray_trials, which sets what Ray reads when it is imported
 from ray.air.integrations.mlflow import MLflowLoggerCallback
@@ -45,11 +47,11 @@ WARM_UP = 2
 """Trials of each block that are not counted."""
 
 
-def empty_training(points: Sequence[Point]) -> Iterator[Measurement]:
+def empty_training(trial: Trial) -> Iterator[Measurement]:
     """A trainer that trains nothing and reports every epoch."""
     import torch  # as any trial does
 
-    for point in points:
+    for point in trial.points:
         for epoch in range(1, point.config.epochs + 1):
             yield Measurement(
                 point=point.id,
@@ -97,10 +99,12 @@ LOGGED = tuple(name for name in EPOCH_METRICS if name != "raw_top1")
 def ours(num_trials: int, epochs: int, folder: Path) -> float:
     """Seconds per trial after the warm-up."""
     plan = plan_of(num_trials, epochs, folder)
-    tracker = Tracker(connect(f"sqlite:///{folder / 'ours.db'}", folder), plan, sweep_id=str(time.time()), tags={})
+    tracker = Tracker(
+        connect(f"sqlite:///{folder / 'ours.db'}", folder), all_left(plan), sweep_id=str(time.time()), tags={}
+    )
     clock = Clock()
     with closing(ResultsLog(plan.folder)) as log:
-        recorder = Recorder(log, [tracker, clock], Queue(Fifo(), plan.points), {})
+        recorder = Recorder(log, [tracker, clock], Queue(Fifo(), plan.trials), {})
         resources = Resources(num_workers=1, per_worker={"CPU": float(CPUS), "GPU": 0.0}, num_trials=1)
         run_trials(recorder, train=empty_training, resources=resources, folder=folder / "ray")
     last_trial = time.monotonic()
@@ -113,7 +117,7 @@ def ours(num_trials: int, epochs: int, folder: Path) -> float:
 
 def plain_trial(config: dict[str, Any]) -> None:
     """The same trial written for plain Ray Tune."""
-    for measurement in empty_training([config["point"]]):
+    for measurement in empty_training(Trial.alone(config["point"])):
         tune.report({name: value for name, value in asdict(measurement).items() if name in LOGGED})
 
 

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 import run_sweep
-from analysis.results.read import ResultsLog
 from analysis.results.schema import NEEDED
 from sweep.commands.flags import Flag, flags_of
 from sweep.commands.registry import COMMANDS as REGISTRY
 from sweep.config import CAPS, SweepConfig, to_json
 from sweep.plan.plan import make_plan
+from sweep.run.log import ResultsLog
 from tests.sweep.conftest import measurement, open_recorder, quick_config
 from trainers.config import TrainConfig
 from trainers.trial import Measurement
@@ -77,7 +77,7 @@ def write_sweep(path: Path) -> None:
     recorder = open_recorder(plan.points, log)
     for epoch in (1, 2):
         recorder.measured(measurement(plan.points[0], epoch))
-    recorder.ended(plan.points[1].id, "FAILED", "diverged")
+    recorder.failed(plan.points[1].id, "diverged")
     log.close()
     identity = {"fingerprint": plan.dataset.fingerprint, "sweep_id": "s-1", "created_at": 1e9}
     (path / plan.folder / "environment.json").write_text(json.dumps(identity))

@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 import run_sweep
-from analysis.results.read import ResultsLog
 from analysis.results.schema import COLUMNS
 from search_spaces.registry import SPACES
 from sweep.commands.promote import parse_promotion
@@ -22,6 +21,7 @@ from sweep.commands.registry import COMMANDS
 from sweep.commands.sweep import sweep_config
 from sweep.forecast import timings
 from sweep.plan.plan import make_plan
+from sweep.run.log import ResultsLog
 from trainers.config import TrainConfig, as_row
 from trainers.errors import ConfigError
 from trainers.training.step_time import Line, Timing
@@ -270,7 +270,7 @@ def test_recommend_chooses_from_a_published_table_without_a_sweep(
     assert run_sweep.main(["recommend", "--published", "tf_slim", "--max-macs", "100M"]) == 0
 
     assert capsys.readouterr().out.splitlines() == [
-        "ship:      mobilenet_v3_small_1.0_224, 56.51 M MACs, 2.543 M params, 67.50 % top-1",
+        "ship:      mobilenet_v3_small_1_224, 56.51 M MACs, 2.543 M params, 67.50 % top-1",
         "runner-up: mobilenet_v3_small_0.75_224, 43.40 M MACs, 2.042 M params, 65.40 % top-1",
         "           2.10 points less: more than the images' noise, but trained once each",
         "cheaper:   mobilenet_v3_small_0.75_224 on the frontier: -13.11 M MACs, -2.10 points top-1",
@@ -278,7 +278,7 @@ def test_recommend_chooses_from_a_published_table_without_a_sweep(
         "figures:   ImageNet validation, Small dm=1 (float) in "
         "tensorflow/models:research/slim/nets/mobilenet/README.md",
         "train:     python run_sweep.py --space mnv3_grid --axis model=mobilenet_v3_small --axis width_mult=1 --axis "
-        "resolution=224 --name mobilenet_v3_small_1.0_224 --data PATH",
+        "resolution=224 --name mobilenet_v3_small_1_224 --data PATH",
         "measure:   python run_sweep.py latency mobilenet_v3_small:1_224",
         "export:    python run_sweep.py export torchvision:mobilenet_v3_small --format onnx (67.67 % top-1)",
     ]

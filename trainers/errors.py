@@ -47,6 +47,21 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `45 s`, `1 min 30 s`, `12 min`, `3 h 05 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 599.5:
+        return f"{round(seconds) // 60} min {round(seconds) % 60:02d} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def byte_size(number: float) -> str:
+    """Bytes as a person says them: `310 MB`, `1.4 GB`."""
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
+
+
 def one_line(error: object, longest: int = 300) -> str:
     """The text of an error on one line, without credentials, cut to `longest` characters; what a terminal would not
     print is escaped."""

@@ -1,24 +1,62 @@
-"""What a trainer yields, and what a trainer is. Standard library only."""
+"""A trial trains one or more points and yields their measurements. Standard library only."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from trainers.config import TrainConfig
 from trainers.errors import DIVERGED, TrainingDivergedError
 
+STOP = "stop"
+"""Name of the file in a point's folder that ends the training of the point after the epoch at hand."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One training to do: its settings, its id and the folder that holds its checkpoints."""
+    """All settings of one training, with the id and the folder of its checkpoints."""
 
     id: str
     config: TrainConfig
     folder: Path
     fingerprint: str | None = None
-    """Of the dataset that it is to be trained on; unset: whatever lies there."""
+    """Fingerprint of the dataset that the point was planned for; unset: any dataset at `config.data`."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the driver of the sweep wants no further epoch of this point."""
+        return (self.folder / STOP).exists()
+
+    def stop(self) -> None:
+        """Ask the trial for no further epoch of this point."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / STOP).touch()
+
+    def go_on(self) -> None:
+        """Withdraw an earlier `stop`."""
+        (self.folder / STOP).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """The points that one process, or one group of processes, trains."""
+
+    id: str
+    """The id of the point where the trial has one point alone."""
+    points: tuple[Point, ...]
+    """One or more."""
+    folder: Path
+    """Folder for what the points share, such as one set of weights; the point's own where there is one point alone."""
+
+    @classmethod
+    def alone(cls, point: Point) -> Self:
+        """The trial of one point."""
+        return cls(id=point.id, points=(point,), folder=point.folder)
+
+    def of(self, points: tuple[Point, ...]) -> Self:
+        """This trial with some of its points."""
+        return replace(self, points=points)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +120,13 @@ class Latency:
     """Nine of ten runs took no longer."""
 
 
-class Trainer(Protocol):
-    """Trains points and yields one Measurement per point and epoch, in the order of epochs.
+class Train(Protocol):
+    """Trains the points of a trial and yields a Measurement of each point, in the order of its epochs.
 
-    A point whose folder holds a checkpoint goes on from it: the measurements of its finished epochs are yielded again
-    first, so that whoever listens misses none. A point is complete with the measurement of its last epoch.
+    A point may be measured at every epoch, or at its last epoch alone. A point is complete with the measurement of its
+    last epoch. Where the folder of the trial or of a point holds a checkpoint, training goes on from there, and the
+    measurements of finished epochs are yielded again first, so that the listener misses none. A point that
+    `Point.is_stopped` tells of needs no further epoch.
     """
 
-    def __call__(self, points: Sequence[Point]) -> Iterator[Measurement]: ...
+    def __call__(self, trial: Trial) -> Iterator[Measurement]: ...

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.frontier.frontier import frontier_mask
-from analysis.report.results_table import network_name, text_of
 from analysis.results.settings import pooled_deviation, with_deviation
-from analysis.results.varying import varying_settings
+from analysis.results.varying import text_of, varying_settings
+from trainers.config import network_name
 from trainers.errors import ConfigError
 
 Row = dict[str, Any]

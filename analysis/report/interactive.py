@@ -17,10 +17,10 @@ from analysis.plots.cells import shade_column
 from analysis.plots.frontier_info import COST_AXES
 from analysis.published.comparison import PUBLISHED_COSTS, Comparison
 from analysis.published.source_range import SourceRange, source_range
-from analysis.report.results_table import network_name, text_of
 from analysis.results.load import SweepResults
 from analysis.results.settings import with_deviation
-from analysis.results.varying import varying_settings
+from analysis.results.varying import text_of, varying_settings
+from trainers.config import network_name
 
 BAND = "rgba(138,143,152,0.18)"
 """The colour of published figures, for light and dark pages."""

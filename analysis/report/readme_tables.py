@@ -8,8 +8,8 @@ import pandas as pd
 from analysis.plots.cells import best_cells, complete_settings
 from analysis.published.comparison import add_published
 from analysis.report.markdown import escape, table
-from analysis.report.results_table import network_name
 from analysis.results.load import SweepResults
+from trainers.config import network_name
 
 Row = dict[Any, Any]
 FAMILIES = {"mobilenet_v1": "MobileNetV1", "mobilenet_v2": "MobileNetV2", "mobilenet_v3_large": "MobileNetV3-Large",

@@ -42,8 +42,17 @@ class Report:
     """The page to read, which stands alone."""
     note: str
     """Why published figures are left out; "" where there is nothing to say."""
+    summary: str
+    """The answer as Markdown: which network to ship within which budget."""
     frontier: pd.DataFrame
     """The settings on the MACs frontier, cheapest first: rows of `add_frontiers`' table."""
+    num_points: int
+    """Points that have ended."""
+
+    @property
+    def frontier_points(self) -> list[str]:
+        """The ids of all points of the settings on the MACs frontier, every seed of them."""
+        return [point for points in self.frontier["points"] for point in points]
 
 
 def write_report(folder: Path, *, published: str | None = None, out: Path | None = None) -> Report:
@@ -102,7 +111,8 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
     found = answers(settings, provenance.num_val)
     write_whole(html, html_page(results, found, provenance, pictures))
     write_whole(out / "readme_tables.md", readme_tables(results))
-    write_whole(out / "summary.md", answer_page(results.name, found, results.points))
+    summary = answer_page(results.name, found, results.points)
+    write_whole(out / "summary.md", summary)
     paths = tuple(path for each in charts.values() for path in each)
     return Report(
         folder=out,
@@ -111,7 +121,9 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
         markdown=markdown,
         html=html,
         note=comparison.note,
+        summary=summary,
         frontier=frontier_points(settings),
+        num_points=len(points),
     )
 
 

@@ -1,6 +1,5 @@
 """The Markdown page of a sweep: every setting, in the column order of the published MobileNet tables."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,8 @@ import pandas as pd
 from analysis.published.comparison import Comparison, beside_published
 from analysis.report.markdown import bold, escape, table
 from analysis.results.settings import count_points, is_replicated, one_seed_each, was_trained, with_deviation
-from analysis.results.varying import names_repeat, varying_settings
+from analysis.results.varying import is_unset, names_repeat, text_of, varying_settings
+from trainers.config import network_name
 from trainers.errors import counted
 
 Row = dict[str, Any]
@@ -49,11 +49,6 @@ class Column:
     """The column of the results table that it shows, if it is one."""
     align: str = "---"
     """Markdown's rule: `---` to the left, `---:` to the right."""
-
-
-def network_name(model: str, width_mult: float, resolution: int) -> str:
-    """The network's name as the published tables write it, such as `mobilenet_v2_0.35_96`."""
-    return f"{model}_{float(width_mult)}_{resolution}"
 
 
 def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, charts: dict[str, str]) -> str:
@@ -133,7 +128,7 @@ def page_columns(points: pd.DataFrame) -> list[Column]:
         Column(header="Network", cell=lambda row: network_name(row["model"], row["width_mult"], row["resolution"])),
         _numbers("MACs (M)", "macs", per=1e6),
         _numbers("Parameters (M)", "num_params", per=1e6),
-        Column(header="Top 1", cell=lambda row: "" if _unset(row["top1"]) else with_deviation(row), align="---:"),
+        Column(header="Top 1", cell=lambda row: "" if is_unset(row["top1"]) else with_deviation(row), align="---:"),
         _numbers("Top 5", "top5"),
         *(column for column in figures if column.name in points and len(points[column.name].dropna())),
         *(seeds if is_replicated(points) else []),
@@ -147,7 +142,7 @@ def page_columns(points: pd.DataFrame) -> list[Column]:
 
 def _numbers(header: str, name: str, *, per: float = 1.0, sign: str = "") -> Column:
     def cell(row: Row) -> str:
-        return "" if _unset(row[name]) else f"{row[name] / per:{sign}.2f}"
+        return "" if is_unset(row[name]) else f"{row[name] / per:{sign}.2f}"
 
     return Column(header=header, name=name, cell=cell, align="---:")
 
@@ -156,21 +151,12 @@ def _plain(header: str, name: str) -> Column:
     return Column(header=header, name=name, cell=lambda row: text_of(row[name]))
 
 
-def text_of(value: object) -> str:
-    """A setting as people write it: nothing for an unset one, 0.2 and not 0.20000000000000001."""
-    return "" if _unset(value) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _probability(row: Row) -> str:
-    return "" if _unset(row["frontier_probability"]) else f"{row['frontier_probability']:.0%}"
+    return "" if is_unset(row["frontier_probability"]) else f"{row['frontier_probability']:.0%}"
 
 
 def _state(row: Row) -> str:
-    return row["state"] if _unset(row["reason"]) else f"{row['state']} ({row['reason']})"
-
-
-def _unset(value: object) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+    return row["state"] if is_unset(row["reason"]) else f"{row['state']} ({row['reason']})"
 
 
 def _line(row: Row, columns: list[Column]) -> list[str]:

@@ -1,11 +1,10 @@
-"""Rows of JSON-lines files: their schema, the reader that says which value is damaged, and the writer."""
+"""Rows of JSON-lines files: their schema, and the reader that says which value is damaged."""
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from reprlib import repr as shortened
-from typing import Any, BinaryIO, NotRequired, Required
+from typing import Any, NotRequired, Required
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -93,16 +92,3 @@ def is_cut_off(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read() != b"\n"
-
-
-def open_for_append(path: Path) -> BinaryIO:
-    """The file, made if need be, without a last line that a killed writer left unfinished; to be closed."""
-    file = open(path, "ab")  # noqa: SIM115 - its user closes it
-    file.truncate(path.read_bytes().rfind(b"\n") + 1)
-    return file
-
-
-def append(file: BinaryIO, row: Mapping[str, Any]) -> None:
-    """Write a row, which every reader has from then on."""
-    file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
-    file.flush()

@@ -11,10 +11,10 @@ import pandas as pd
 from analysis.frontier.frontier import add_frontiers
 from analysis.published.comparison import PUBLISHED_STRIDE, TASK, Comparison, all_sources, compare
 from analysis.published.tables import load_cells
-from analysis.report.results_table import network_name
 from analysis.results.read import load_latencies, load_measurements, load_table
 from analysis.results.schema import COLUMNS
 from analysis.results.settings import by_setting
+from trainers.config import network_name
 from trainers.errors import ConfigError, counted
 from trainers.trial import Latency, Measurement
 

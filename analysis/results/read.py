@@ -1,16 +1,13 @@
-"""Readers of a sweep's logs, and their writer, which the driver of the sweep alone uses. Knows no Ray."""
+"""Readers of a sweep's logs, which the driver of the sweep alone writes. Knows no Ray."""
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis.results.json_lines import append, is_cut_off, open_for_append, read_rows
+from analysis.results.json_lines import is_cut_off, read_rows
 from analysis.results.schema import COLUMNS, LATENCIES, MEASURED, MEASUREMENTS, RESULTS, ROW, SETTINGS, TIMED
 from trainers.config import TrainConfig, field_names
 from trainers.errors import ConfigError
@@ -83,52 +80,3 @@ def cut_off_notes(folder: Path) -> list[str]:
     """A line for each log in `folder` whose last row a killed writer left unfinished, which readers leave out."""
     paths = [path for path in (folder / RESULTS, folder / MEASUREMENTS) if is_cut_off(path)]
     return [f"note: the last line of {path} was cut off and is left out" for path in paths]
-
-
-class ResultsLog:
-    """Appends rows; opening it first cuts off a last line that a killed writer left unfinished.
-
-    A thread puts the rows of ended points on disk, as file systems may take seconds for it. A row that a power failure
-    takes is written again: the point's checkpoint tells all its epochs.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._results = open_for_append(folder / RESULTS)
-        self._measurements = open_for_append(folder / MEASUREMENTS)
-        self._thread = ThreadPoolExecutor(1)
-        self._written: list[Future[None]] = []
-
-    def append_result(self, row: Mapping[str, Any]) -> None:
-        """Append the row of an ended point, which has every one of COLUMNS, soon: on disk once the log is closed.
-
-        Raises:
-            OSError: an earlier row could not be written.
-        """
-        assert tuple(row) == COLUMNS, f"columns differ: {set(row) ^ set(COLUMNS)}"
-        while self._written and self._written[0].done():
-            self._written.pop(0).result()
-        self._written.append(self._thread.submit(self._write, dict(row)))
-
-    def _write(self, row: Mapping[str, Any]) -> None:
-        os.fsync(self._measurements.fileno())  # a row that is there has its measurements
-        append(self._results, row)
-        os.fsync(self._results.fileno())
-
-    def append_measurement(self, measurement: Measurement) -> None:
-        """Append the measurement of one epoch; the checkpoint holds it too, so it need not be on disk yet."""
-        append(self._measurements, asdict(measurement))
-
-    def close(self) -> None:
-        """Put everything on disk and close both files.
-
-        Raises:
-            OSError: a row could not be written.
-        """
-        self._thread.shutdown()
-        try:
-            self._results.close()
-        finally:
-            self._measurements.close()
-        for written in self._written:
-            written.result()

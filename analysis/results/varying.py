@@ -1,5 +1,7 @@
 """Which settings tell the points of a results table apart, and which they share. Pure."""
 
+import math
+
 import pandas as pd
 
 from analysis.results.schema import SETTINGS
@@ -16,3 +18,13 @@ def varying_settings(points: pd.DataFrame) -> list[str]:
 def names_repeat(points: pd.DataFrame) -> bool:
     """Whether several points are of one network and dataset, so that these do not name a point."""
     return bool(points.duplicated(["dataset", "model", "width_mult", "resolution"]).any())
+
+
+def text_of(value: object) -> str:
+    """A setting as people write it: nothing for an unset one, 0.2 and not 0.20000000000000001."""
+    return "" if is_unset(value) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def is_unset(value: object) -> bool:
+    """Whether a cell of a table holds nothing."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))

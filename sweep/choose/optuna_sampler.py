@@ -4,13 +4,14 @@ Optuna proposes repetitions and networks outside the caps, and a proposal cannot
 a study in memory; the one in the folder, a journal that `optuna-dashboard` and `optuna.visualization` read, holds the
 points that are trained, each with its true end. Costs are told as they are counted, and no sampler models them: TPE and
 NSGA-II model no values at all, and Optuna's Gaussian process, which models each, gives way to that of
-`sweep.choose.accuracy_model`.
+`analysis.surrogate`.
 """
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from analysis.surrogate import Floats, Surrogate, expected_improvement
 from search_spaces.space import Choice, SearchSpace
-from sweep.choose.accuracy_model import AccuracyModel, Floats, expected_improvement
-from sweep.choose.distributions import distribution, draw, optuna_value
-from sweep.plan.plan import Plan, PlannedPoint
+from sweep.choose.distributions import coded, distributions, draw, optuna_value
+from sweep.plan.plan import Plan
+from sweep.plan.points import PlannedPoint
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, one_line
 
@@ -39,13 +41,33 @@ MOST_CANDIDATES = 2000
 STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED": TrialState.FAIL}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Proposer:
+    """How points are proposed."""
+
+    build: Callable[[int], optuna.samplers.BaseSampler]
+    """Optuna's sampler with a seed."""
+    has_surrogate: bool = False
+    """Whether that sampler proposes the first points alone, and a surrogate of top-1 all others."""
+
+
+PROPOSERS: Mapping[str, Proposer] = MappingProxyType(
+    {
+        "optuna": Proposer(build=lambda seed: optuna.samplers.TPESampler(seed=seed)),
+        "nsga2": Proposer(build=lambda seed: optuna.samplers.NSGAIISampler(seed=seed)),
+        "gp": Proposer(build=lambda seed: optuna.samplers.RandomSampler(seed=seed), has_surrogate=True),
+    }
+)
+"""By the name of the sampler."""
+
+
 class OptunaSampler:
     """A sampler of `sweep.choose.queue`: proposes each combination of the plan at most once."""
 
     def __init__(self, plan: Plan, space: SearchSpace, device_hours: Mapping[str, float] | None = None) -> None:
         """Open or create the study in the plan's folder.
 
-        With `device_hours`, of the plan's points by their ids, it proposes what `config.max_device_hours` allows.
+        With `device_hours`, of the plan's candidates by their ids, it proposes what `config.max_device_hours` allows.
 
         Raises:
             ConfigError: it is damaged.
@@ -55,9 +77,9 @@ class OptunaSampler:
         self._costs = config.costs
         self._device_hours = device_hours or {}
         self._hours_left = config.max_device_hours or math.inf
-        self._distributions = {name: distribution(axis) for name, axis in space.axes.items()}
+        self._distributions = distributions(space)
         self._choices = [name for name, axis in space.axes.items() if isinstance(axis, Choice)]
-        self._cells = {self._key(point.config): point for point in plan.points}
+        self._cells = {self._key(point.config): point for point in plan.candidates}
         self._discrete = not space.distributions
         self._random = np.random.default_rng(config.sample_seed)
         directions = [StudyDirection.MAXIMIZE, *(StudyDirection.MINIMIZE for _ in config.costs)]
@@ -73,10 +95,9 @@ class OptunaSampler:
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             self._study.set_metric_names(["top1", *config.costs])
         known = self._study.get_trials()
-        self._proposer = optuna.create_study(
-            directions=directions, sampler=_optuna_sampler(str(config.sampler), config.sample_seed + len(known))
-        )
-        self._model = AccuracyModel(self._distributions) if config.sampler == "gp" else None
+        kind = PROPOSERS[str(config.sampler)]
+        self._proposer = optuna.create_study(directions=directions, sampler=kind.build(config.sample_seed + len(known)))
+        self._model = Surrogate() if kind.has_surrogate else None
         self._trained = {trial.user_attrs[POINT] for trial in known}
         self._running: dict[str, tuple[int, Trial]] = {}
         self._proposer.add_trials([trial for trial in known if trial.state.is_finished()])
@@ -97,7 +118,8 @@ class OptunaSampler:
             if not trial.state.is_finished():
                 self._running[point.id] = trial.number, self._proposed(_params(trial))
             if point.id in rows:
-                self.ended(rows[point.id])
+                if point.id in self._running:
+                    self._tell(rows[point.id])
             else:
                 self._hours_left -= self._hours_of(self._cell(_params(trial)))
                 waiting.append(point)
@@ -121,9 +143,13 @@ class OptunaSampler:
         return self._start(self._proposed({**params, **dict(zip(self._choices, key, strict=True))}))
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        """Tell both studies how the point ended."""
-        if row["point"] not in self._running:  # told before, as stopped, and then trained to its end
-            return
+        """Tell both studies how the point ended; the budget gets back the hours of the epochs it did not train."""
+        if row["point"] in self._running:
+            cell = self._cell(self._running[row["point"]][1].params)
+            self._hours_left += self._hours_of(cell) * max(0.0, 1 - (row["epochs_trained"] or 0) / cell.config.epochs)
+            self._tell(row)
+
+    def _tell(self, row: Mapping[str, Any]) -> None:
         number, proposal = self._running.pop(row["point"])
         state = STATES[row["state"]]
         values = [row["top1"], *(row[cost] for cost in self._costs)] if state == TrialState.COMPLETE else None
@@ -161,21 +187,30 @@ class OptunaSampler:
             for key in unseen
         ]
 
-    def _best_of(self, candidates: list[dict[str, Any]], model: AccuracyModel) -> PlannedPoint | None:
-        """The candidate that is expected to move the frontier most; what still runs is taken to end as expected."""
+    def _best_of(self, candidates: list[dict[str, Any]], model: Surrogate) -> PlannedPoint | None:
+        """The candidate that is expected to move the frontier most; running points are taken to end as expected."""
         if not candidates:
             return None
         seen: list[Mapping[str, Any]] = [trial.params for trial in self._complete]
         top1 = [trial.values[0] for trial in self._complete]
-        model.fit(seen, top1)
+        model.fit(self._coded(seen), top1)
         running = [proposal.params for _, proposal in self._running.values()]
         if running:
-            seen, top1 = [*seen, *running], [*top1, *model.predict(running)[0]]
-            model.fit(seen, top1)
+            expected = model.predict(self._coded(running)).mean
+            seen, top1 = [*seen, *running], [*top1, *expected]
+            model.fit(self._coded(seen), top1)
+        predicted = model.predict(self._coded(candidates))
         gain = expected_improvement(
-            *model.predict(candidates), self._costs_of(candidates), np.array(top1), self._costs_of(seen)
+            predicted.mean,
+            predicted.deviation,
+            self._costs_of(candidates),
+            model.predict(self._coded(seen)).mean,
+            self._costs_of(seen),
         )
         return self._start(self._proposed(candidates[int(gain.argmax())]))
+
+    def _coded(self, params: Sequence[Mapping[str, Any]]) -> Floats:
+        return coded(params, self._distributions)
 
     def _costs_of(self, params: Sequence[Mapping[str, Any]]) -> Floats:
         """(N, K)."""
@@ -211,11 +246,3 @@ class OptunaSampler:
 def _params(trial: FrozenTrial) -> dict[str, Any]:
     """The values of a trial, also of one that was only put in line."""
     return trial.params or trial.system_attrs["fixed_params"]
-
-
-def _optuna_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
-    if name == "nsga2":
-        return optuna.samplers.NSGAIISampler(seed=seed)
-    if name == "gp":
-        return optuna.samplers.RandomSampler(seed=seed)  # for the first ones
-    return optuna.samplers.TPESampler(seed=seed)

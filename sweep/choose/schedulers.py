@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 from analysis.results.schema import State
 from sweep.choose.comparisons import Comparisons, Trial
-from sweep.plan.plan import PlannedPoint
+from sweep.config import SchedulerName
+from sweep.plan.points import PlannedPoint
+from sweep.plan.trials import PlannedTrial
 from trainers.trial import Measurement
 
 CERTAIN = 0.96
@@ -27,8 +29,8 @@ class Scheduler(Protocol):
         """Learn of a point, of what it showed in earlier starts, and of how it ended there, if it did."""
         ...
 
-    def choose(self, waiting: Sequence[PlannedPoint]) -> PlannedPoint:
-        """The one of `waiting`, which is not empty, to train next."""
+    def choose(self, waiting: Sequence[PlannedTrial]) -> PlannedTrial:
+        """The trial to run next, one of `waiting`, which is not empty."""
         ...
 
     def measured(self, measurement: Measurement) -> str | None:
@@ -46,9 +48,9 @@ class Fifo:
     def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
         """Nothing is to be learnt."""
 
-    def choose(self, waiting: Sequence[PlannedPoint]) -> PlannedPoint:
-        """The one of the longest training."""
-        return max(waiting, key=lambda point: point.work * point.config.epochs)
+    def choose(self, waiting: Sequence[PlannedTrial]) -> PlannedTrial:
+        """The trial of the longest training."""
+        return max(waiting, key=lambda trial: trial.work)
 
     def measured(self, measurement: Measurement) -> str | None:
         """Nothing is stopped."""
@@ -119,13 +121,16 @@ class Frontier:
         for measurement in history:
             self._comparisons.measured(trial, measurement.top1, self._rivals(trial))
 
-    def choose(self, waiting: Sequence[PlannedPoint]) -> PlannedPoint:
-        """One of the smallest network's, of what seems its best setting: the others can be stopped the sooner."""
-        smallest = min(waiting, key=lambda point: point.cost.macs)
+    def choose(self, waiting: Sequence[PlannedTrial]) -> PlannedTrial:
+        """The trial of the smallest network, and of its settings the most promising: bad ones then stop the sooner.
+
+        A trial of several points counts by the smallest of their networks.
+        """
+        smallest = min(waiting, key=lambda trial: trial.smallest.cost.macs).smallest
         group = self._trials[smallest.id].group
-        same = [point for point in waiting if self._trials[point.id].group is group][:MOST_RANKED]
-        reference = self._trials[same[0].id]
-        return max(same, key=lambda p: self._comparisons.advantage(self._trials[p.id], reference)[0])
+        same = [trial for trial in waiting if self._trials[trial.smallest.id].group is group][:MOST_RANKED]
+        reference = self._trials[same[0].smallest.id]
+        return max(same, key=lambda t: self._comparisons.advantage(self._trials[t.smallest.id], reference)[0])
 
     def measured(self, measurement: Measurement) -> str | None:
         """Stopped where one of the best other settings of its network is surely as good or better."""
@@ -180,8 +185,7 @@ class Frontier:
         return sorted(others, key=lambda other: -other.curve[min(epochs, len(other.curve)) - 1])[:MOST_RIVALS]
 
 
-SCHEDULERS: Mapping[str, Callable[[], Scheduler]] = MappingProxyType({"frontier": Frontier, "fifo": Fifo, "asha": Asha})
-ASHA_WARNING = (
-    "asha compares networks of all sizes by accuracy alone and stops nearly all small ones, half of the frontier; "
-    "--scheduler frontier keeps them"
+SCHEDULERS: Mapping[SchedulerName, Callable[[], Scheduler]] = MappingProxyType(
+    {"frontier": Frontier, "fifo": Fifo, "asha": Asha}
 )
+"""By name; `sweep.plan.kinds` says what a plan must know of each."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from trainers.config import network_name
 from trainers.errors import printable
 
 if TYPE_CHECKING:
@@ -25,6 +26,4 @@ def print_report(report: "Report") -> None:
 
 def cell_name(row: Mapping[Any, Any]) -> str:
     """The name of the network of a row."""
-    from analysis.report.results_table import network_name
-
     return network_name(row["model"], row["width_mult"], row["resolution"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from search_spaces.registry import SPACES
 from sweep.commands.parse import parse
 from sweep.commands.source_docs import registry_docs
+from sweep.plan.kinds import SCHEDULERS
 from trainers.recipes import RECIPES
 from trainers.weights.stated import STATED_TOP1, TIMM
 
@@ -47,7 +48,7 @@ def sections() -> Mapping[str, Mapping[str, str]]:
         | {f"{name}[:ROOT]": doc for name, doc in torchvision_sets.items()}
         | {"PATH": PATH},
         "trainers (--trainer)": registry_docs("trainers.registry", "TRAINERS"),
-        "schedulers (--scheduler)": registry_docs("sweep.choose.schedulers", "SCHEDULERS"),
+        "schedulers (--scheduler)": {name: kind.doc for name, kind in SCHEDULERS.items()},
         "published networks": {name: f"{top1:.3f} % top-1 on ImageNet" for name, top1 in STATED_TOP1.items()}
         | {name: f"width {width_mult:g}; where timm is installed" for name, width_mult in TIMM.items()},
         "plots": registry_docs("analysis.plots.registry", "PLOTS"),

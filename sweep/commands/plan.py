@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sweep.commands.program import say_aside
 from sweep.commands.sweep_flags import parse_sweep
 from sweep.config import SweepConfig
+from trainers.errors import byte_size
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -39,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
     """Print every point of the sweep with its cost."""
     arguments = parse_sweep(argv, Arguments, "plan")
     from analysis.published.comparison import check_source
-    from sweep.plan.left import Held
+    from sweep.plan.left import read_left
     from sweep.plan.plan import make_plan
     from sweep.run.sweep import forecast_of, progress_so_far
     from trainers.datasets.registry import DATASETS
@@ -49,8 +50,8 @@ def run(argv: Sequence[str]) -> int:
     plan = make_plan(arguments)
     if arguments.csv is not None:
         check_writable(arguments.csv)
-    held = Held.read(plan)
-    forecast = forecast_of(held, say_aside, may_time=arguments.predict or arguments.csv is None)
+    left = read_left(plan)
+    forecast = forecast_of(left, say_aside, may_time=arguments.predict or arguments.csv is None)
     table, text = _tables(plan, forecast)
     if arguments.csv is not None:
         with whole_file(arguments.csv) as partial:
@@ -58,18 +59,16 @@ def run(argv: Sequence[str]) -> int:
         say_aside(f"table: {arguments.csv}")
     print(text)
     print(plan.summary)
-    if forecast and forecast.said:
-        print(forecast.said)
+    if forecast and forecast.text:
+        print(forecast.text)
     if arguments.train.data in DATASETS and arguments.train.num_classes is None:
         print("costs are for the classes of this dataset; --train.num-classes 1000 gives those of the published tables")
-    print(progress_so_far(held))
+    print(progress_so_far(left))
     return 0
 
 
 def _tables(plan: "Plan", forecast: "Forecast | None") -> "tuple[DataFrame, str]":
     """The points of a plan with all their figures, and the columns that people read, as text."""
-    from sweep.forecast.prediction import byte_size
-
     table = plan.table()
     cells = {heading: (table[column] / 1e6).map("{:.3f}".format) for heading, column in COSTS.items()}
     if forecast:

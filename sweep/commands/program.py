@@ -1,10 +1,14 @@
-"""What the program says about itself: the command line that starts a command, and lines beside the output."""
+"""What the program says about itself: the command line that starts a command, lines beside the output, and its age."""
 
 import os
 import shlex
 import sys
+import time
 
 from trainers.errors import without_credentials
+
+STARTED_AT = time.monotonic()
+"""When the program started."""
 
 
 def command_line(*words: str) -> str:

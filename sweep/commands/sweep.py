@@ -1,7 +1,6 @@
 """The command without a name: train what is missing of a sweep."""
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.commands.frontier_lines import print_report
-from sweep.commands.program import command_line
+from sweep.commands.program import STARTED_AT, command_line
 from sweep.commands.source_docs import registry_docs
 from sweep.commands.sweep_flags import parse_sweep, settings_of
 from sweep.config import SweepConfig
@@ -71,25 +70,15 @@ def train_and_report(config: SweepConfig, again: str) -> int:
 
 def _train_and_report(config: SweepConfig, again: str) -> int:
     from analysis.published.comparison import check_source
-    from analysis.report.report import write_report
     from sweep.plan.plan import make_plan
     from sweep.run.sweep import run
 
     check_source(config.published)
     plan = make_plan(config)
     console = Console(quiet=config.quiet, highlight=False)
-    frontier: list[str] = []
-
-    def report_and_print(folder: Path) -> Path:
-        report = write_report(folder, published=config.published)
-        print_report(report)
-        frontier[:] = report.frontier["point"]
-        return report.folder
-
-    program = Path(__file__).parents[2] / "run_sweep.py"
-    published = ["--published", config.published] if config.published else []
-    report_again = [sys.executable, str(program), "report", str(plan.folder), *published]
-    outcome = run(plan, console=console, report=report_and_print, report_command=report_again)
+    outcome = run(plan, console=console, started_at=STARTED_AT)
+    if outcome.report:
+        print_report(outcome.report)
     print(outcome.summary())
     if outcome.tracking_error:
         print(f"MLflow lacks {outcome.tracking_error}; the same command again sends it")
@@ -100,6 +89,7 @@ def _train_and_report(config: SweepConfig, again: str) -> int:
     if config.register and not outcome.tracking_error:
         from sweep.networks.registration import register  # MLflow takes seconds to import
 
+        frontier = list(outcome.report.frontier["point"]) if outcome.report else []
         for line in register(plan.folder, frontier, runs=config.runs, wanted_uri=config.tracking_uri):
             print(line)
     print(f"MLflow UI: {_ui_command(config)}")

@@ -1,11 +1,35 @@
-"""What each trial gets of the nodes that there are. Pure."""
+"""The machine that trials run on, and the part of it that each trial gets."""
 
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sweep.config import SweepConfig
 from trainers.errors import ConfigError
+from trainers.hardware.device import gpu_names
+
+ROUNDING = 1e-9
+"""Tolerance for quotients that are whole numbers but for rounding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """The nodes that trials run on."""
+
+    name: str
+    """What a message calls the place where networks are timed."""
+    nodes: Sequence[Mapping[str, float]]
+    """CPU and GPU of each node."""
+    call: Callable[..., Any]
+    """`call(slot, function, *arguments)` on the roomiest node, on as much of it as the processes of `slot` take."""
+
+
+def this_machine() -> Machine:
+    """The machine of this process."""
+    nodes = [{"CPU": os.cpu_count() or 1, "GPU": len(gpu_names())}]
+    return Machine(name="this machine", nodes=nodes, call=lambda slot, function, *arguments: function(*arguments))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +75,14 @@ def trial_resources(config: SweepConfig, nodes: Sequence[Mapping[str, float]]) -
     return Resources(num_workers=num_workers, per_worker=per_worker, num_trials=room // num_workers)
 
 
+def processes_per_gpu(share: float) -> int:
+    """How many processes fit on one GPU where each takes this share of one, above 0 and at most 1."""
+    return math.floor(1 / share + ROUNDING)
+
+
 def _room(node: Mapping[str, float], wanted: Mapping[str, float]) -> int:
-    """How many times `wanted` fits into a node."""
-    return min(math.floor(node.get(kind, 0.0) / count + 1e-9) for kind, count in wanted.items() if count)
+    """How many times `wanted` fits into a node. Shares of a GPU are never taken from two GPUs."""
+    rooms = [math.floor(node.get("CPU", 0.0) / wanted["CPU"] + ROUNDING)]
+    if share := wanted["GPU"]:
+        rooms.append(math.floor(node.get("GPU", 0.0)) * processes_per_gpu(share))
+    return min(rooms)

@@ -15,10 +15,10 @@ import numpy as np
 
 from sweep.config import SweepConfig
 from sweep.forecast.machine import Resources
-from sweep.plan.plan import PlannedPoint
-from sweep.watch.progress import duration
+from sweep.plan.points import PlannedPoint
+from sweep.plan.trials import PlannedTrial
 from trainers.config import TrainConfig
-from trainers.errors import ConfigError, counted
+from trainers.errors import ConfigError, byte_size, counted, duration
 from trainers.training.step_time import Timing, training_activations
 
 START_UP_SECONDS = 18.0
@@ -62,10 +62,10 @@ class PointPrediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What the points of a plan will take."""
+    """What the trials of a plan will take."""
 
     points: Mapping[str, PointPrediction]
-    """By the point's id."""
+    """By the id of the point; a trial takes the seconds of its points together."""
     num_trials: int
     """Trials at once."""
     num_devices: float
@@ -75,29 +75,33 @@ class Prediction:
     longest_first: bool = True
     """Whether the longest trainings start first, or the shortest."""
 
-    def seconds(self, ids: Iterable[str]) -> float:
-        """Wall-clock of a sweep of these points; 0 of none."""
-        each = sorted((self.points[id_].seconds for id_ in ids), reverse=self.longest_first)
+    def trial_seconds(self, trial: PlannedTrial) -> float:
+        """All epochs that are left of the points of a trial."""
+        return sum(self.points[point.id].seconds for point in trial.points)
+
+    def seconds(self, trials: Iterable[PlannedTrial]) -> float:
+        """Wall-clock of a sweep of these trials; 0 of none."""
+        each = sorted(map(self.trial_seconds, trials), reverse=self.longest_first)
         return START_UP_SECONDS + makespan(each, self.num_trials) if each else 0.0
 
-    def device_hours(self, ids: Iterable[str]) -> float:
+    def device_hours(self, trials: Iterable[PlannedTrial]) -> float:
         """Hours of training, times the devices of a trial."""
-        return sum(self.points[id_].seconds for id_ in ids) * self.num_devices / 3600
+        return sum(map(self.trial_seconds, trials)) * self.num_devices / 3600
 
-    def checkpoint_bytes(self, ids: Iterable[str]) -> float:
-        """Of disk, in the sweep's folder."""
-        return sum(self.points[id_].disk_bytes for id_ in ids)
+    def checkpoint_bytes(self, trials: Iterable[PlannedTrial]) -> float:
+        """Disk of the checkpoints, in the folder of the sweep."""
+        return sum(self.points[point.id].disk_bytes for trial in trials for point in trial.points)
 
-    def line(self, ids: Sequence[str]) -> str:
-        """Wall-clock with its range, device-hours, disk and memory of a sweep of these points, one or more."""
-        seconds = self.seconds(ids)
-        at_once = min(self.num_trials, len(ids))
-        memory = sum(sorted(self.points[id_].memory_bytes for id_ in ids)[-at_once:])
-        disk = self.cache_bytes + self.checkpoint_bytes(ids)
+    def line(self, trials: Sequence[PlannedTrial]) -> str:
+        """Wall-clock with its range, device-hours, disk and memory of a sweep of these trials, one or more."""
+        seconds = self.seconds(trials)
+        at_once = min(self.num_trials, len(trials))
+        memory = sum(sorted(max(self.points[p.id].memory_bytes for p in trial.points) for trial in trials)[-at_once:])
+        disk = self.cache_bytes + self.checkpoint_bytes(trials)
         return (
             f"predicted: {duration(seconds)} ({duration(LOW * seconds)} to {duration(HIGH * seconds)}) on "
-            f"{counted(at_once, 'trial')} at once, {self.device_hours(ids):.2g} device-hours, {byte_size(disk)} of disk"
-            f", at most {byte_size(memory)} of memory at once"
+            f"{counted(at_once, 'trial')} at once, {self.device_hours(trials):.2g} device-hours, {byte_size(disk)} of "
+            f"disk, at most {byte_size(memory)} of memory at once"
         )
 
 
@@ -120,7 +124,7 @@ def to_time(configs: Iterable[TrainConfig]) -> list[TrainConfig]:
 
 
 def predict(
-    points: Sequence[PlannedPoint],
+    trials: Sequence[PlannedTrial],
     timed: Sequence[TimedNetwork],
     resources: Resources,
     *,
@@ -128,13 +132,13 @@ def predict(
     cache_bytes: float = 0.0,
     longest_first: bool = True,
 ) -> Prediction:
-    """What `points` will take, each trained from after its `epochs_done`.
+    """Predict what `trials` take, each point trained from after its `epochs_done`.
 
     Args:
-        points: any.
-        timed: what `to_time` chose among their settings, or more.
+        trials: any.
+        timed: the networks that `to_time` chose among the settings of the trials, or more.
         resources: what each trial gets.
-        epochs_done: by the point's id; 0 where it is absent.
+        epochs_done: by the id of the point; 0 where it is absent.
         cache_bytes: disk of decoded images.
         longest_first: whether the longest trainings start first, or the shortest.
     """
@@ -144,7 +148,11 @@ def predict(
     done = epochs_done or {}
     workers, per_worker = resources.num_workers, resources.per_worker
     return Prediction(
-        points={p.id: _point(p, by_kind[kind(p.config)], workers, done.get(p.id, 0)) for p in points},
+        points={
+            p.id: _point(p, by_kind[kind(p.config)], workers, done.get(p.id, 0), trial.step_share)
+            for trial in trials
+            for p in trial.points
+        },
         num_trials=resources.num_trials,
         num_devices=workers * (per_worker["GPU"] or per_worker["CPU"]),
         cache_bytes=cache_bytes,
@@ -153,38 +161,38 @@ def predict(
 
 
 def within_budget(
-    points: Sequence[PlannedPoint], prediction: Prediction, config: SweepConfig
-) -> tuple[list[PlannedPoint], list[PlannedPoint]]:
-    """Those of `points` that `config`'s budgets allow, in their order, and the others, from the cheapest on.
+    trials: Sequence[PlannedTrial], prediction: Prediction, config: SweepConfig
+) -> tuple[list[PlannedTrial], list[PlannedTrial]]:
+    """The trials that the budgets of `config` allow, in their order, and the others, from the shortest on.
 
-    Points are taken from the least predicted time on while the wall-clock and device-hours of all stay within budget.
+    Trials are taken from the shortest on while the wall-clock and the device-hours of all stay within budget.
 
     Raises:
-        ConfigError: there are points, and not even the cheapest may be trained.
+        ConfigError: there are trials, and not even the shortest fits.
     """
-    ascending = sorted(points, key=lambda point: prediction.points[point.id].seconds)
+    ascending = sorted(trials, key=prediction.trial_seconds)
 
     def exceeds(number: int) -> bool:
-        ids = [point.id for point in ascending[:number]]
-        too_long = config.time_budget is not None and prediction.seconds(ids) > config.time_budget
+        first = ascending[:number]
+        too_long = config.time_budget is not None and prediction.seconds(first) > config.time_budget
         hours = config.max_device_hours
-        return too_long or (hours is not None and prediction.device_hours(ids) > hours)
+        return too_long or (hours is not None and prediction.device_hours(first) > hours)
 
-    number = bisect_right(range(1, len(points) + 1), False, key=exceeds)
-    if points and number == 0:
-        first = [ascending[0].id]
+    number = bisect_right(range(1, len(trials) + 1), False, key=exceeds)
+    if trials and number == 0:
+        shortest = ascending[:1]
         raise ConfigError(
-            f"no point fits into {budget(config)}: the cheapest, {ascending[0].label}, needs "
-            f"{duration(prediction.seconds(first))} and {prediction.device_hours(first):.2g} device-hours"
+            f"no point fits into {budget(config)}: the cheapest, {shortest[0].points[0].label}, needs "
+            f"{duration(prediction.seconds(shortest))} and {prediction.device_hours(shortest):.2g} device-hours"
         )
-    cut = {point.id for point in ascending[number:]}
-    return [point for point in points if point.id not in cut], ascending[number:]
+    cut = {trial.id for trial in ascending[number:]}
+    return [trial for trial in trials if trial.id not in cut], ascending[number:]
 
 
-def said_of_cut(cut: Sequence[PlannedPoint], num_points: int, config: SweepConfig) -> str:
+def cut_text(cut: Sequence[PlannedTrial], num_points: int, config: SweepConfig) -> str:
     """One line: how many of `num_points` the budget leaves out, and from which on."""
-    out_of = f"{len(cut)} of {counted(num_points, 'point')}"
-    return f"left out, for {budget(config)}: {out_of}, {cut[0].label} and what takes longer"
+    out_of = f"{sum(len(trial.points) for trial in cut)} of {counted(num_points, 'point')}"
+    return f"left out, for {budget(config)}: {out_of}, {cut[0].points[0].label} and what takes longer"
 
 
 def makespan(seconds: Iterable[float], num_slots: int) -> float:
@@ -195,12 +203,9 @@ def makespan(seconds: Iterable[float], num_slots: int) -> float:
     return max(ends)
 
 
-def byte_size(number: float) -> str:
-    """Bytes as a person says them: `310 MB`, `1.4 GB`."""
-    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
-
-
-def _point(point: PlannedPoint, timed: Sequence[TimedNetwork], num_workers: int, epochs_done: int) -> PointPrediction:
+def _point(
+    point: PlannedPoint, timed: Sequence[TimedNetwork], num_workers: int, epochs_done: int, step_share: float
+) -> PointPrediction:
     config, splits = point.config, point.dataset.splits
     wanted, activations = training_activations(config), [training_activations(network.config) for network in timed]
 
@@ -213,7 +218,8 @@ def _point(point: PlannedPoint, timed: Sequence[TimedNetwork], num_workers: int,
     part = between(lambda timing: timing.train(0)) + in_part * between(lambda timing: timing.train.per_image)
     evaluate = DRIVER_SHARE * between(lambda timing: timing.evaluate_seconds) / num_workers
     num_scored = 1 if config.ema_decay is None else 2
-    train = DRIVER_SHARE * max(1, num_images // config.batch_size) * config.accumulate * part
+    num_steps = max(1, num_images // config.batch_size)
+    train = DRIVER_SHARE * step_share * num_steps * config.accumulate * part
     epoch = train + num_scored * len(splits["val"]) * evaluate + EPOCH_SECONDS
     test = len(splits["test"]) * evaluate if "test" in splits else 0.0
     memory = between(lambda timing: timing.memory(0)) + in_part * between(lambda timing: timing.memory.per_image)

@@ -2,17 +2,16 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from sweep.config import SweepConfig
-from sweep.forecast.machine import Resources, trial_resources
+from sweep.forecast.machine import Machine, Resources, processes_per_gpu, trial_resources
 from sweep.forecast.prediction import Prediction, TimedNetwork, predict, to_time
-from sweep.plan.plan import PlannedPoint
+from sweep.plan.points import PlannedPoint
+from sweep.plan.trials import PlannedTrial
 from trainers.config import TrainConfig
 from trainers.datasets.batches.batches import decoded_px
 from trainers.datasets.batches.crops import eval_resize
@@ -20,7 +19,6 @@ from trainers.datasets.dataset import Dataset, SplitName
 from trainers.datasets.pixels.cache import cache_folder, kept_bytes, readable
 from trainers.errors import ConfigError, counted
 from trainers.files import write_whole
-from trainers.hardware.device import gpu_names
 from trainers.training.step_time import Request, Slot, Timing, hardware, time_networks, timing_from
 
 FOLDER = "timings"
@@ -29,48 +27,31 @@ VERSION = 2
 """Of how networks are timed; one more whenever that changes, so that no timing of an earlier way is read."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Machine:
-    """What trials run on."""
-
-    name: str
-    """As a message calls the place where networks are timed."""
-    nodes: Sequence[Mapping[str, float]]
-    """What each has: CPU, GPU."""
-    call: Callable[..., Any]
-    """`call(slot, function, *arguments)` on the roomiest node, on as much of it as the processes of `slot` take."""
-
-
-def this_machine() -> Machine:
-    """The machine of this process."""
-    nodes = [{"CPU": os.cpu_count() or 1, "GPU": len(gpu_names())}]
-    return Machine(name="this machine", nodes=nodes, call=lambda slot, function, *arguments: function(*arguments))
-
-
 def predict_on(
     machine: Machine,
     config: SweepConfig,
-    points: Sequence[PlannedPoint],
+    trials: Sequence[PlannedTrial],
     *,
     epochs_done: Mapping[str, int],
     longest_first: bool,
     announce: Callable[[str], None] | None,
 ) -> Prediction:
-    """What `points` take if `machine` trains them; `announce` is told when networks are to be timed first.
+    """Predict what `trials` take if `machine` runs them; `announce` is told when networks are to be timed first.
 
     Raises:
-        ConfigError: a trial asks for more than there is, or networks cannot be timed, or they have not been and there
-            is nobody to announce it to.
+        ConfigError: a trial asks for more than there is, networks cannot be timed, or networks have not been timed and
+            there is nobody to announce it to.
     """
     resources = trial_resources(config, machine.nodes)
     slot = _slot(resources, machine)
+    points = [point for trial in trials for point in trial.points]
     dataset_of = {point.config: point.dataset for point in points}
     chosen = to_time(dataset_of)
     requests = [Request.of(each, _image_shape(dataset_of[each], each)) for each in chosen]
     timings = kept_timings(requests, slot, machine, announce)
     timed = [TimedNetwork(config=each, timing=timing) for each, timing in zip(chosen, timings, strict=True)]
     return predict(
-        points,
+        trials,
         timed,
         resources,
         epochs_done=epochs_done,
@@ -104,7 +85,7 @@ def _slot(resources: Resources, machine: Machine) -> Slot:
     """A training process, and how many of them share a node's CPU, or a GPU."""
     gpus, at_once = resources.per_worker["GPU"], resources.num_trials * resources.num_workers
     threads = int(resources.per_worker["CPU"])
-    sharing = round(1 / gpus) if gpus else int(max(node.get("CPU", 1) for node in machine.nodes)) // threads
+    sharing = processes_per_gpu(gpus) if gpus else int(max(node.get("CPU", 1) for node in machine.nodes)) // threads
     return Slot(num_threads=threads, gpu_share=gpus, num_processes=min(at_once, sharing))
 
 

@@ -3,10 +3,10 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from analysis.results.json_lines import append, open_for_append
 from analysis.results.read import load_latencies
 from analysis.results.schema import LATENCIES
 from sweep.networks.checkpoints import open_checkpoint
+from sweep.run.log import append, open_for_append
 from trainers.config import TrainConfig
 from trainers.files import check_writable
 from trainers.trial import Latency

@@ -2,11 +2,10 @@
 
 import re
 from pathlib import Path
-from statistics import mean
-from typing import Any
 
-from analysis.results.read import latest_rows
-from analysis.results.schema import RESULTS, SAME
+from analysis.results.read import latest_rows, load_table
+from analysis.results.schema import RESULTS
+from analysis.results.settings import by_setting
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 from trainers.models.registry import MODELS
@@ -44,7 +43,7 @@ def open_checkpoint(
         return published_network(text)
     path = Path(text)
     if best:
-        return _of_point(point_folder(path, _best_row(path)["point"]))
+        return _of_point(point_folder(path, _best_point(path)))
     if (path / RESULTS).is_file():
         raise ConfigError(f"{path} is a sweep: choose its best network with --best, or a point, {path}/ID")
     if path.is_dir():
@@ -96,18 +95,16 @@ def point_folder(sweep: Path, point: str) -> Path:
     return sweep / "points" / begun[0]
 
 
-def _best_row(sweep: Path) -> dict[str, Any]:
-    """Of the setting whose seeds are the most accurate on average, as reports choose it, the best seed."""
+def _best_point(sweep: Path) -> str:
+    """The best seed of the setting whose seeds are the most accurate on average, as reports choose it."""
     if not (sweep / RESULTS).is_file():
         raise ConfigError(f"--best chooses from a sweep, and there is none at {sweep}; give its folder, runs/NAME")
-    complete = [row for row in latest_rows(sweep).values() if row["state"] == "COMPLETE"]
-    if not complete:
+    settings = by_setting(load_table(sweep))
+    settings = settings.loc[settings["state"] == "COMPLETE"]
+    if settings.empty:
         raise ConfigError(f"{sweep} has no complete point yet")
-    seeds: dict[tuple[object, ...], list[dict[str, Any]]] = {}
-    for row in complete:
-        seeds.setdefault(tuple(row.get(name) for name in (*SAME, "fingerprint")), []).append(row)
-    best = min(seeds.values(), key=lambda rows: (-mean(row["top1"] for row in rows), rows[0]["macs"]))
-    return max(best, key=lambda row: row["top1"])
+    best = settings.sort_values(["top1", "macs"], ascending=[False, True], kind="stable").iloc[0]
+    return str(best["point"])
 
 
 def _of_point(folder: Path) -> Network:

@@ -15,9 +15,9 @@ import mlflow
 from mlflow import pytorch
 from mlflow.models import infer_signature
 
+from analysis.results.identity import read_identity
 from analysis.results.read import latest_rows
 from sweep.networks.checkpoints import open_checkpoint
-from sweep.run.environment import read_identity
 from sweep.watch.mlflow_store import Store, connect, reaching, tracking_uri
 from trainers.errors import ConfigError, one_line
 from trainers.use.export import example_and_logits, metadata

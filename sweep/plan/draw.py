@@ -35,11 +35,17 @@ def choose(
     count = num_samples or space.num_samples or len(grid)
     chosen: list[TrainConfig] = []
     for round_ in range(MOST_ROUNDS if grid else 0):
-        drawn = _draw(space, _cover(grid, count, seed + round_), seed + round_)
+        round_seed = _round_seed(seed, round_)
+        drawn = _draw(space, _cover(grid, count, round_seed), round_seed)
         chosen += filter(keep, drawn) if drawn_shapes else drawn
         if len(chosen) >= count:
             break
     return chosen[:count]
+
+
+def _round_seed(seed: int, round_: int) -> int:
+    """The seed of a round of draws: `seed` itself in the first round, and in no round the seed of another sweep's."""
+    return seed if round_ == 0 else int(np.random.SeedSequence([seed, round_]).generate_state(1)[0])
 
 
 def check_count(num_samples: int, grid: list[TrainConfig]) -> None:

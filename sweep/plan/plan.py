@@ -1,10 +1,9 @@
-"""The plan of a sweep: every point with its id and exact cost, before anything runs. Writes nothing."""
+"""The plan of a sweep: every trial with its points, ids and exact costs, before anything runs. Writes nothing."""
 
-import hashlib
-import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -12,46 +11,23 @@ import pandas as pd
 from analysis.results.read import config_of_row, latest_rows
 from analysis.results.schema import SETTINGS
 from search_spaces.space import SearchSpace
-from sweep.config import ADAPTIVE, SweepConfig, load_config
+from sweep.config import SweepConfig, load_config
 from sweep.plan.axes import effective_space
 from sweep.plan.caps import Caps
 from sweep.plan.draw import check_count, choose
+from sweep.plan.kinds import SCHEDULERS, SamplerKind, SchedulerKind, sampler_kind
+from sweep.plan.points import PlannedPoint, planned_point, point_label, with_distinct_ids
+from sweep.plan.trials import PlannedTrial, group_points
 from trainers.config import SHAPE_FIELDS, TrainConfig, as_row
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, counted, unknown_choice
-from trainers.models.cost import Cost, cost, network_key
+from trainers.models.cost import network_key
 from trainers.registry import TRAINERS
 from trainers.training.start import published_start
-from trainers.trial import Point
 
-DEFAULTS = vars(TrainConfig())
 SUMMARISED = ("num_classes", "total_stride", "epochs", "batch_size", "optimizer", "lr", "lr_schedule")
 """The settings that a plan's summary names, where all points share them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedPoint:
-    """A point with what is known about it before it is trained."""
-
-    point: Point
-    cost: Cost
-    dataset: Dataset
-    label: str
-    """The network and the settings in which points of the plan differ, such as `mobilenet_v2_0.35_96 dropout=0.2`."""
-
-    @property
-    def id(self) -> str:
-        return self.point.id
-
-    @property
-    def config(self) -> TrainConfig:
-        return self.point.config
-
-    @property
-    def work(self) -> float:
-        """Proportional to the time one epoch takes: activations times training images."""
-        return self.cost.activations * len(self.dataset.splits["train"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,41 +36,54 @@ class Plan:
 
     name: str
     folder: Path
-    points: tuple[PlannedPoint, ...]
-    """Distinct points, in the order of the space; of an adaptive sampler, those of which it chooses some, with
-    distributions at the value of the base."""
+    config: SweepConfig
+    """What was planned."""
+    dataset: Dataset
+    trials: tuple[PlannedTrial, ...]
+    """What is sure to be trained, in the order of the space; none where a sampler proposes points one by one."""
+    candidates: tuple[PlannedPoint, ...]
+    """The combinations among which such a sampler chooses, with distributions at the value of the base; else none."""
     num_points: int
-    """How many are to be trained."""
-    adaptive: bool
-    """Whether the points are chosen one by one while the sweep runs."""
+    """How many points will be trained."""
+    scheduler: SchedulerKind
     varied: tuple[str, ...]
     """The settings in which points differ."""
     drawn: tuple[str, ...]
-    """Those of them that an adaptive sampler draws from a range."""
+    """The settings that a sampler draws from a range while the sweep runs."""
     dropped: tuple[str, ...]
-    """What was left out, and why."""
-    dataset: Dataset
-    config: SweepConfig
-    """What was planned."""
+    """A line for each reason to leave points out."""
+
+    @cached_property
+    def points(self) -> tuple[PlannedPoint, ...]:
+        """Every point that is sure to be trained."""
+        return tuple(point for trial in self.trials for point in trial.points)
+
+    @property
+    def networks(self) -> tuple[PlannedPoint, ...]:
+        """Every point whose cost is known: those that will be trained, or those among which a sampler chooses."""
+        return self.candidates or self.points
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether points are proposed one by one while the sweep runs."""
+        return bool(self.candidates)
 
     def point(self, config: TrainConfig) -> PlannedPoint:
-        """The point of these settings in this sweep."""
-        return _planned(config, self.config.trainer, self.folder, label=_label(config, self.varied))
-
-    def holds(self, ids: Iterable[str]) -> bool:
-        """Whether all these points are among those of the plan, which must not be adaptive."""
-        return {point.id for point in self.points}.issuperset(ids)
+        """The point of these settings in this sweep, trained in a trial of its own."""
+        return planned_point(config, self.config.trainer, self.folder, label=point_label(config, self.varied))
 
     @property
     def summary(self) -> str:
-        """Points and data; what the points share, and how much training that is; what was left out."""
-        data, first = self.dataset, self.points[0].config
+        """Points and data; the settings that the points share, and the epochs in all; what was left out."""
+        data, first = self.dataset, self.networks[0].config
         shared = [f"{name} {getattr(first, name)}" for name in SUMMARISED if name not in self.varied]
-        num_epochs = sum(point.config.epochs for point in self.points) * self.num_points // len(self.points)
+        num_epochs = sum(point.config.epochs for point in self.networks) * self.num_points // len(self.networks)
         ranges = f" and ranges of {', '.join(self.drawn)}" if self.drawn else ""
-        among = f", chosen among {counted(len(self.points), 'combination')}{ranges}," if self.adaptive else ""
+        among = f", chosen among {counted(len(self.candidates), 'combination')}{ranges}," if self.adaptive else ""
+        together = f" in {counted(len(self.trials), 'trial')}" if len(self.trials) < len(self.points) else ""
         lines = [
-            f"{self.name}: {counted(self.num_points, 'point')}{among} on {data.name} ({data.sizes}; {data.note})",
+            f"{self.name}: {counted(self.num_points, 'point')}{together}{among} on {data.name} "
+            f"({data.sizes}; {data.note})",
             f"  {', '.join(shared)}; {counted(num_epochs, 'epoch')} in all",
             *(f"  left out: {reason}" for reason in self.dropped),
         ]
@@ -102,7 +91,7 @@ class Plan:
 
     def table(self) -> pd.DataFrame:
         """One row per point: id, settings, macs, num_params, activations."""
-        rows = [{"point": p.id, **as_row(p.config), **asdict(p.cost)} for p in self.points]
+        rows = [{"point": p.id, **as_row(p.config), **asdict(p.cost)} for p in self.networks]
         return pd.DataFrame(rows, columns=["point", *SETTINGS, "macs", "num_params", "activations"])
 
 
@@ -114,6 +103,7 @@ def make_plan(config: SweepConfig) -> Plan:
     """
     if config.trainer not in TRAINERS:
         raise unknown_choice("trainer", config.trainer, TRAINERS)
+    trainer, sampler = TRAINERS[config.trainer], sampler_kind(config.sampler)
     space = effective_space(config)
     if config.download:
         axis = space.choices.get("data")
@@ -121,55 +111,52 @@ def make_plan(config: SweepConfig) -> Plan:
             fetch(str(data))
     dataset = load_dataset(config.train.data)
     caps = Caps(config)
-    adaptive = config.sampler in ADAPTIVE
-    if config.promoted:
-        found = promoted_configs(config)
-    elif adaptive:
-        found = _combinations(config, space, lambda c: caps(_resolved(c)))
-    else:
-        found = _chosen(config, space, lambda c: caps(_resolved(c)))
-    if not found:
+    configs = _configs(config, space, sampler, lambda c: caps(_resolved(c)))
+    if not configs:
         raise caps.error()
-    distinct, num_twins = _distinct([_resolved(c) for c in found])
-    configs = [replace(c, seed=c.seed + i) if i else c for c in distinct for i in range(config.seeds)]
+    distinct, num_twins = _distinct([_resolved(c) for c in configs])
+    seeded = [replace(c, seed=c.seed + i) if i else c for c in distinct for i in range(config.seeds)]
     name = config.name or f"{config.space}-{re.sub(r'[^A-Za-z0-9._+-]+', '_', dataset.name)}"
     folder = config.runs / name
-    varied = _varied(configs)
-    if adaptive:
-        varied = [field for field in SETTINGS if field in {*varied, *space.distributions}]
-    points = [_planned(c, config.trainer, folder, label=_label(c, varied)) for c in configs]
+    varied = [field for field in SETTINGS if len({getattr(c, field) for c in seeded}) > 1]
+    drawn = tuple(space.distributions) if sampler.adaptive else ()
+    varied = [field for field in SETTINGS if field in {*varied, *drawn}]
+    points = with_distinct_ids(
+        [planned_point(c, config.trainer, folder, label=point_label(c, varied)) for c in seeded], folder
+    )
     for point in points:
         _check_batch(point, config.num_workers)
+    if sampler.adaptive and any(trainer.together(point.config) is not None for point in points):
+        raise ConfigError(
+            f"{config.sampler} proposes points one by one, but {config.trainer} trains several together; choose "
+            "--sampler grid or random"
+        )
+    num_points = config.num_samples or space.num_samples if sampler.adaptive else None
     twins = [f"{counted(num_twins, 'point')} whose width rounds to the channels of another"] if num_twins else []
-    unique = tuple({point.id: point for point in points}.values())
-    wanted = config.num_samples or space.num_samples if adaptive else None
     return Plan(
         name=name,
         folder=folder,
-        points=unique,
-        num_points=wanted or len(unique),
-        adaptive=adaptive,
-        varied=tuple(varied),
-        drawn=tuple(space.distributions) if adaptive else (),
-        dropped=(*caps.dropped, *twins),
-        dataset=dataset,
         config=config,
+        dataset=dataset,
+        trials=() if sampler.adaptive else group_points(points, trainer, folder),
+        candidates=points if sampler.adaptive else (),
+        num_points=num_points or len(points),
+        scheduler=_scheduler(config, points, num_points or len(points)),
+        varied=tuple(varied),
+        drawn=drawn,
+        dropped=(*caps.dropped, *twins),
     )
 
 
-def point_id(config: TrainConfig, fingerprint: str, trainer: str) -> str:
-    """The cell, and a hash of everything that decides the result; where the data lies does not.
-
-    Settings at their default stay out, so that a setting that a later version adds leaves the ids of earlier points.
-    """
-    decisive = {name: value for name, value in vars(config).items() if name != "data" and value != DEFAULTS[name]}
-    text = json.dumps([decisive, fingerprint, trainer], sort_keys=True)
-    return f"{config.model}_{config.width_mult:g}_{config.resolution}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def _chosen(config: SweepConfig, space: SearchSpace, keep: Callable[[TrainConfig], bool]) -> list[TrainConfig]:
-    """The points of `space` that a sampler which is not adaptive chooses."""
-    if config.sampler == "grid" and (space.distributions or config.num_samples):
+def _configs(
+    config: SweepConfig, space: SearchSpace, sampler: SamplerKind, keep: Callable[[TrainConfig], bool]
+) -> list[TrainConfig]:
+    """The settings of every point, or of every candidate of an adaptive sampler, that `keep` holds for."""
+    if config.promoted:
+        return promoted_configs(config)
+    if sampler.adaptive:
+        return _combinations(config, space, keep)
+    if sampler.takes_all and (space.distributions or config.num_samples):
         given = ", ".join(space.distributions) or f"--num-samples {config.num_samples}"
         raise ConfigError(f"the grid sampler takes every combination of listed values, but not {given}; leave one out")
     return choose(space, config.num_samples, config.sample_seed, keep)
@@ -177,22 +164,24 @@ def _chosen(config: SweepConfig, space: SearchSpace, keep: Callable[[TrainConfig
 
 def _combinations(config: SweepConfig, space: SearchSpace, keep: Callable[[TrainConfig], bool]) -> list[TrainConfig]:
     """The combinations of the choices among which an adaptive sampler chooses."""
+    if config.seeds > 1:
+        raise ConfigError(f"{config.sampler} chooses its points one by one; replicate the best with promote --seeds")
     drawn = sorted(space.distributions.keys() & set(SHAPE_FIELDS))
     if drawn:
         raise ConfigError(f"{config.sampler} chooses among listed networks; list the values of {', '.join(drawn)}")
-    found = [each for each in space.grid() if keep(each)]
+    combinations = [combination for combination in space.grid() if keep(combination)]
     if config.num_samples and not space.distributions:
-        check_count(config.num_samples, found)
-    return found
+        check_count(config.num_samples, combinations)
+    return combinations
 
 
 def _distinct(configs: Sequence[TrainConfig]) -> tuple[list[TrainConfig], int]:
     """The first of all `configs` that train one network alike, in their order; how many others there were."""
-    kept: dict[object, TrainConfig] = {}
+    first: dict[object, TrainConfig] = {}
     for config in configs:
         others = tuple(value for name, value in vars(config).items() if name not in ("width_mult", "round_nearest"))
-        kept.setdefault((network_key(config), others), config)
-    return list(kept.values()), len(configs) - len(kept)
+        first.setdefault((network_key(config), others), config)
+    return list(first.values()), len(configs) - len(first)
 
 
 def promoted_configs(config: SweepConfig) -> list[TrainConfig]:
@@ -201,18 +190,18 @@ def promoted_configs(config: SweepConfig) -> list[TrainConfig]:
     Raises:
         ConfigError: no such sweep or point.
     """
-    found: list[TrainConfig] = []
+    configs: list[TrainConfig] = []
     for folder in dict.fromkeys(Path(place).parent for place in config.promoted):
         rows = latest_rows(folder)
-        wanted = [Path(place).name for place in config.promoted if Path(place).parent == folder]
-        missing = [point for point in wanted if point not in rows]
+        points = [Path(place).name for place in config.promoted if Path(place).parent == folder]
+        missing = [point for point in points if point not in rows]
         if missing:
             raise ConfigError(f"no point {missing[0]} in {folder}; has its results log moved?")
         origin = load_config(folder / "config.json").train
         changed = [name for name, value in vars(config.train).items() if value != getattr(origin, name)]
         changes = {name: getattr(config.train, name) for name in (*changed, "seed")}
-        found += [replace(config_of_row(rows[point]), **changes) for point in wanted]
-    return found
+        configs += [replace(config_of_row(rows[point]), **changes) for point in points]
+    return configs
 
 
 def _resolved(config: TrainConfig) -> TrainConfig:
@@ -226,12 +215,13 @@ def _resolved(config: TrainConfig) -> TrainConfig:
     return replace(config, num_classes=num_classes, data=canonical(config.data))
 
 
-def _planned(config: TrainConfig, trainer: str, folder: Path, *, label: str) -> PlannedPoint:
-    dataset = load_dataset(config.data)
-    name = point_id(config, dataset.fingerprint, trainer)
-    place = folder.absolute() / "points" / name
-    point = Point(id=name, config=config, folder=place, fingerprint=dataset.fingerprint)
-    return PlannedPoint(point=point, cost=cost(config), dataset=dataset, label=label)
+def _scheduler(config: SweepConfig, points: Sequence[PlannedPoint], num_points: int) -> SchedulerKind:
+    """The scheduler that `config` names; else `frontier` where several settings share a network, `fifo` elsewhere."""
+    if config.scheduler is not None:
+        return SCHEDULERS[config.scheduler]
+    settings = {(network_key(p.config), replace(p.config, seed=0, width_mult=1.0)) for p in points}
+    share_networks = len(settings) > len({network for network, _ in settings}) or num_points > len(points)
+    return SCHEDULERS["frontier" if share_networks and not config.promoted else "fifo"]
 
 
 def _check_batch(point: PlannedPoint, num_workers: int) -> None:
@@ -242,16 +232,3 @@ def _check_batch(point: PlannedPoint, num_workers: int) -> None:
         raise ConfigError(
             f"a batch of {point.label} has {images} images, but {num_workers} workers need {needed}, two for each part"
         )
-
-
-def _varied(configs: Sequence[TrainConfig]) -> list[str]:
-    return [name for name in SETTINGS if len({getattr(config, name) for config in configs}) > 1]
-
-
-def _label(config: TrainConfig, varied: Sequence[str]) -> str:
-    network = ("model", "width_mult", "resolution")
-    values = {name: value for name, value in as_row(config).items() if name in varied and name not in network}
-    others = [
-        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items()
-    ]
-    return " ".join([f"{config.model}_{config.width_mult:g}_{config.resolution}", *others])

@@ -1,66 +1,50 @@
-"""Points that another sweep below the same folder has trained: found by id, taken over with rows and checkpoints."""
+"""Points that another sweep below the same folder has trained, found by id and settings."""
 
-import os
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from analysis.results.read import ResultsLog, latest_rows, load_measurements
-from analysis.results.schema import COLUMNS, RESULTS
-from sweep.plan.plan import PlannedPoint
+from analysis.results.read import latest_rows
+from analysis.results.schema import RESULTS, SAME
+from sweep.plan.points import PlannedPoint
 from trainers.config import as_row
 from trainers.errors import ConfigError
 
+DECISIVE = (*SAME, "seed")
+"""The columns that decide the result of a point, besides its images, which the id of a point tells too."""
 
-def find_trained(points: Iterable[PlannedPoint] | None, runs: Path, folder: Path) -> dict[str, Path]:
-    """Those of `points` that a sweep in `runs`, other than the one in `folder`, holds COMPLETE: id to its folder.
 
-    None stands for all there are.
+def find_trained(points: Mapping[str, PlannedPoint], runs: Path, folder: Path) -> dict[str, Path]:
+    """The folder of a sweep in `runs`, other than `folder`, that holds a point COMPLETE: for each of `points` by id.
+
+    Ids are short, so that two settings may have one id: the settings of the row are compared too.
     """
-    wanted = None if points is None else {point.id for point in points}
-    found: dict[str, Path] = {}
-    for log in sorted(runs.glob(f"*/{RESULTS}")) if wanted is None or wanted else ():
+    if not points:
+        return {}
+    trained = find_all_trained(runs, folder)
+    return {id_: source for id_, (source, row) in trained.items() if id_ in points and is_result_of(row, points[id_])}
+
+
+def find_all_trained(runs: Path, folder: Path) -> dict[str, tuple[Path, Mapping[str, Any]]]:
+    """The sweep in `runs`, other than `folder`, that holds a point COMPLETE, and the row: for every such point."""
+    trained: dict[str, tuple[Path, Mapping[str, Any]]] = {}
+    for log in sorted(runs.glob(f"*/{RESULTS}")):
         if log.parent.resolve() == folder.resolve():
             continue
         try:
             rows = latest_rows(log.parent)
-        except ConfigError:  # damaged, which is not this sweep's concern
+        except ConfigError:  # a damaged log is no concern of this sweep
             continue
-        for id_ in rows.keys() if wanted is None else wanted & rows.keys():
-            if rows[id_]["state"] == "COMPLETE" and (log.parent / "points" / id_ / "best.pt").is_file():
-                found[id_] = log.parent
-    return found
+        for id_, row in rows.items():
+            if row["state"] == "COMPLETE" and (log.parent / "points" / id_ / "best.pt").is_file():
+                trained[id_] = log.parent, row
+    return trained
 
 
-def take_over(found: Mapping[str, Path], points: Iterable[PlannedPoint], log: ResultsLog) -> None:
-    """Link each found point's checkpoints into its folder, then log its measurements and its row.
-
-    The checkpoints are the same files under two names and take no more room; where the file system has no links they
-    are copied.
-    """
-    sources = {source: (latest_rows(source), load_measurements(source)) for source in set(found.values())}
-    for point in (point for point in points if point.id in found):
-        source = found[point.id]
-        rows_there, measurements = sources[source]
-        link_checkpoints(source, point)
-        for measurement in measurements.get(point.id, []):
-            log.append_measurement(measurement)
-        then = rows_there[point.id]
-        row = {name: then.get(name) for name in COLUMNS} | as_row(point.config)
-        row["reused_from"] = then.get("reused_from") or source.name
-        log.append_result(row)
-
-
-def link_checkpoints(source: Path, point: PlannedPoint) -> None:
-    """Put what the sweep in the folder `source` keeps of `point` into its own folder."""
-    point.point.folder.mkdir(parents=True, exist_ok=True)
-    for checkpoint in (source / "points" / point.id).glob("[!.]*.pt"):  # what begins with a dot is unfinished
-        _link(checkpoint, point.point.folder / checkpoint.name)
-
-
-def _link(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+def is_result_of(row: Mapping[str, Any], point: PlannedPoint) -> bool:
+    """Whether a row has the settings of `point`. The row of an earlier version may lack some settings."""
+    settings = as_row(point.config)
+    known = [name for name in DECISIVE if row.get(name) is not None]
+    return all(row[name] == settings[name] for name in known) and row.get("fingerprint") in (
+        None, point.dataset.fingerprint,
+    )  # fmt: skip

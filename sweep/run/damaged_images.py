@@ -2,34 +2,45 @@
 
 import csv
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
-from sweep.plan.plan import Plan
-from trainers.datasets.dataset import Dataset, Split
-from trainers.datasets.registry import check_dataset, load_dataset
+from sweep.plan.left import Left
+from trainers.datasets.dataset import DamagedImage, Dataset, Split
+from trainers.datasets.registry import check_dataset
 from trainers.errors import ConfigError, counted
 from trainers.files import replacing
 
 LIST = "damaged_images.csv"
 
 
-def without_damaged_images(plan: Plan, announce: Callable[[str], None]) -> Plan:
-    """`plan` on the images that can be decoded, for which every image of its datasets is decoded once on this machine.
+def without_damaged_images(left: Left, announce: Callable[[str], None]) -> tuple[Left, list[Dataset]]:
+    """What is left to train on the images that can be decoded, and the datasets without the damaged images.
+
+    Every image of the datasets is decoded once on this machine.
 
     Raises:
         ConfigError: more than `max_damaged` of a split is damaged.
     """
-    for data in dict.fromkeys(point.config.data for point in plan.points):
-        _refuse_too_many(check_dataset(data, announce, again=True), plan.config.max_damaged)
-    points = tuple(replace(point, dataset=load_dataset(point.config.data)) for point in plan.points)
-    return replace(plan, dataset=load_dataset(plan.config.train.data), points=points)
+    plan = left.plan
+    datasets: dict[str, Dataset] = {}
+    for data in dict.fromkeys([plan.config.train.data, *(point.config.data for point in plan.networks)]):
+        datasets[data] = check_dataset(data, announce, again=True)
+        _refuse_too_many(datasets[data], plan.config.max_damaged)
+    plan = replace(
+        plan,
+        dataset=datasets[plan.config.train.data],
+        trials=tuple(trial.on(datasets) for trial in plan.trials),
+        candidates=tuple(replace(point, dataset=datasets[point.config.data]) for point in plan.candidates),
+    )
+    left = replace(left, plan=plan, trials=tuple(trial.on(datasets) for trial in left.trials))
+    return left, list({dataset.fingerprint: dataset for dataset in datasets.values()}.values())
 
 
-def list_damaged(plan: Plan) -> str | None:
-    """Write the images that `plan` leaves out to a CSV file in its folder; a line that says so, None without any."""
-    path = plan.folder / LIST
-    datasets = {point.dataset.fingerprint: point.dataset for point in plan.points}.values()
+def write_damaged(datasets: Iterable[Dataset], folder: Path) -> str | None:
+    """Write the damaged images of the datasets to a CSV file in `folder`; a line that says so, None without any."""
+    path = folder / LIST
     rows = [
         (name, image.image, image.reason)
         for dataset in datasets
@@ -52,12 +63,16 @@ def _refuse_too_many(dataset: Dataset, most: float) -> None:
     share = _share(split)
     if share <= most:
         return
-    examples = ", ".join(f"{image.image} ({image.reason})" for image in split.damaged[:2])
+    examples = ", ".join(_as_text(image) for image in split.damaged[:2])
     raise ConfigError(
         f"{len(split.damaged)} of {counted(len(split) + len(split.damaged), 'image')} of {dataset.name}, {name}, are "
         f"damaged, {100 * share:.3g} % and not {100 * most:.3g} % at most; repair or remove them, or leave so many out "
         f"with --max-damaged {math.ceil(100 * share) / 100:g}: {examples}{', ...' if len(split.damaged) > 2 else ''}"
     )
+
+
+def _as_text(image: DamagedImage) -> str:
+    return f"{image.image} ({image.reason})"
 
 
 def _share(split: Split) -> float:

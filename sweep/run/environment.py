@@ -10,22 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from analysis.results.columns import Name, Number, Text
-from analysis.results.json_lines import Schema
+from analysis.results.identity import CONFIG, ENVIRONMENT, read_identity
 from sweep.config import to_json
 from sweep.plan.plan import Plan
 from trainers.datasets.dataset import Dataset
-from trainers.errors import ConfigError, one_line, without_credentials
+from trainers.errors import without_credentials
 from trainers.files import write_whole
 from trainers.hardware.cpu import cpu_name
 from trainers.hardware.device import gpu_names
 
-CONFIG, ENVIRONMENT = "config.json", "environment.json"
-"""In a sweep's folder."""
-IDENTITY = Schema(
-    {"fingerprint": Text, "sweep_id": Name, "created_at": Number}, ("fingerprint", "sweep_id", "created_at")
-)
-"""What a later start reads of `environment.json`."""
 PACKAGES = (
     "ray",
     "torch",
@@ -56,21 +49,6 @@ def write_identity(plan: Plan) -> dict[str, Any]:
     for file, content in ((path, identity), (plan.folder / CONFIG, to_json(plan.config))):
         write_whole(file, json.dumps(content, indent=2) + "\n")
     return identity
-
-
-def read_identity(folder: Path) -> dict[str, Any]:
-    """What `write_identity` wrote in an earlier start of the sweep in `folder`.
-
-    Raises:
-        ConfigError: it is missing or damaged.
-    """
-    path = folder / ENVIRONMENT
-    try:
-        value = json.loads(path.read_text())
-        IDENTITY.check(value)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is damaged ({one_line(error)}); restore it, or choose another --name") from error
-    return value
 
 
 def environment(dataset: Dataset) -> dict[str, Any]:

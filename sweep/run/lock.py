@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from trainers.errors import ConfigError, one_line
+from trainers.files import nearest_folder
 
 LOCK, DRIVER = ".lock", ".driver"
 
@@ -40,3 +41,15 @@ def locked(folder: Path) -> Generator[None]:
                 for path in made:
                     path.rmdir()
         lock.release()
+
+
+def check_writable_folder(folder: Path) -> None:
+    """Raise a ConfigError unless `folder` is a folder to write to, or could be made."""
+    try:
+        nearest = nearest_folder(folder)
+    except OSError as error:  # such as a name that is too long
+        raise ConfigError(f"cannot write to {folder}: {one_line(error)}; choose other --runs") from error
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise ConfigError(
+            f"cannot write to {folder}: {nearest} is not a folder that you may write to; choose other --runs"
+        )

@@ -3,12 +3,11 @@
 import logging
 import os
 import re
-import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -33,23 +32,19 @@ if "ray" not in sys.modules:  # it looks once; a session of its own has a token 
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # whoever reaches Ray's ports runs code
 
 import ray  # noqa: E402 - Ray reads the variables above when it is imported
-from ray._private.runtime_env.uv_runtime_env_hook import hook  # noqa: E402 - where Ray documents it
-from ray._private.worker import global_worker  # noqa: E402 - nothing public says when a driver is disconnected
 from ray.exceptions import AuthenticationError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 from sweep.config import SweepConfig  # noqa: E402
-from sweep.forecast.timings import Machine  # noqa: E402
+from sweep.forecast.machine import Machine  # noqa: E402
+from sweep.run.ray_processes import end_with_ray, outliving_sigterm, uv_environment  # noqa: E402
 from trainers.errors import ConfigError, one_line  # noqa: E402
 from trainers.training.step_time import Slot  # noqa: E402
 
 SHIPPED = ("run_sweep.py", "pyproject.toml", "uv.lock", "sweep", "search_spaces", "trainers", "analysis")
 """What a cluster gets of the checkout, in which secrets, data and results may lie."""
-RAY_PROCESSES = ("gcs_server", "raylet")
 WATCH_SECONDS = 0.5
 """Between looks at Ray's own processes, or at the cluster's head."""
-DISCONNECT_SECONDS = 10.0
-"""For Ray to leave its processes alone at its end; it takes one."""
 HEAD_SECONDS = 30.0
 """Without an answer of a cluster's head; after twice as long Ray aborts the process."""
 
@@ -65,9 +60,9 @@ def ray_session(config: SweepConfig) -> Generator[None]:
     over = threading.Event()
     try:
         if config.address is None:
-            with _outliving_sigterm():
+            with outliving_sigterm():
                 ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
-                threading.Thread(target=_end_with_ray, args=(over,), daemon=True).start()
+                threading.Thread(target=end_with_ray, args=(over,), daemon=True).start()
         else:
             _join(config.address)
             threading.Thread(target=_end_with_head, args=(over, config.address), daemon=True).start()
@@ -110,7 +105,7 @@ def _shipped() -> dict[str, Any]:
     patterns = [re.sub(r"([^\w. -])", r"\\\1", name).replace(" ", "[ ]") for name in others]  # as in .gitignore
     files = {"working_dir": str(root), "excludes": [*(f"/{each}" for each in patterns), "__pycache__"]}
     try:
-        return hook(files) if CARRIES_ENVIRONMENT else files
+        return uv_environment(files) if CARRIES_ENVIRONMENT else files
     except RuntimeError as error:
         raise ConfigError(
             f"the environment of `uv run` cannot be carried to the cluster ({one_line(error)}); start in the project's "
@@ -130,66 +125,6 @@ def _end_with_head(over: threading.Event, address: str) -> None:
             why = f"the head of the Ray cluster at {address} has not answered for {HEAD_SECONDS:.0f} s"
             print(f"error: {why}; once it is back the same command goes on", file=sys.stderr, flush=True)
             os._exit(1)
-
-
-def _end_with_ray(over: threading.Event) -> None:
-    """End this process if one of Ray's own dies before it is `over`: Ray would wait a minute, and then abort it.
-
-    Then end those of Ray's processes that are told to, and theirs, as none hears it (see `_outliving_sigterm`).
-    """
-    children = {pid: name for pid in _children(os.getpid()) if (name := _status(pid).get("Name", ""))}
-    while not over.wait(WATCH_SECONDS):
-        dead = [name for pid, name in children.items() if name in RAY_PROCESSES and not _lives(_status(pid))]
-        if dead and not over.is_set():
-            print(f"error: Ray's process {dead[0]} died; the same command goes on", file=sys.stderr, flush=True)
-            os._exit(1)
-    over_at = time.monotonic()
-    while hasattr(global_worker, "core_worker") and time.monotonic() < over_at + DISCONNECT_SECONDS:
-        time.sleep(0.02)  # this process still talks to them, and would wait for answers
-    while living := {pid: status for pid in children if _lives(status := _status(pid))}:
-        for pid, status in living.items():
-            if int(status["ShdPnd"], 16) & 1 << signal.SIGTERM - 1:
-                for each in (*_children(pid), pid):
-                    with suppress(ProcessLookupError):
-                        os.kill(each, signal.SIGKILL)
-        time.sleep(0.02)
-
-
-def _children(pid: int) -> list[int]:
-    """The processes that a process has started; none where it is gone."""
-    found: list[int] = []
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found += map(int, thread.read_text().split())
-    return found
-
-
-def _status(pid: int) -> dict[str, str]:
-    """What the system says of a process; nothing where it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return {}
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-
-
-def _lives(status: Mapping[str, str]) -> bool:
-    return status.get("State", "X")[0] not in "XZ"
-
-
-@contextmanager
-def _outliving_sigterm() -> Generator[None]:
-    """Processes that are started inside do not end by SIGTERM, which Slurm sends to all: this one has to end first.
-
-    Ray's own handler for it is taken back.
-    """
-    handler = signal.getsignal(signal.SIGTERM)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _reach(address: str) -> None:

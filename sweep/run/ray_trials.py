@@ -1,4 +1,4 @@
-"""Run points under Ray Tune: in parallel, on this machine or a cluster, and tell a Recorder what happens."""
+"""Run trials under Ray Tune: in parallel, on this machine or a cluster, and tell a Recorder what happens."""
 
 import math
 import re
@@ -31,7 +31,7 @@ from trainers.hardware.device import (
     use_gpu,
 )
 from trainers.hardware.workers import Workers
-from trainers.trial import Measurement, Point, Trainer
+from trainers.trial import Measurement, Train, Trial
 
 ECHO_SECONDS = 2.0
 """After a signal, in which another is the same one: `uv run` passes on what its whole process group was sent. While
@@ -40,27 +40,34 @@ SECONDS_BETWEEN_LOOKS = 2.0
 """At the nodes of the cluster, for how many trials they have room."""
 GROUP_BUNDLE = {"node:__internal_head__": 0.001}
 """What the process takes that waits for a group of workers: next to nothing, as the workers ask for theirs."""
-STOP = "stop"
-"""A file in a point's folder that ends its training, by several workers, after the epoch at hand."""
 
 
-def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, folder: Path, num_ahead: int = 0) -> int:
-    """Train what the recorder hands out, until that is all, the recorder says so, or a signal comes; its number, or 0.
+def run_trials(recorder: Recorder, *, train: Train, resources: Resources, folder: Path, num_ahead: int = 0) -> int:
+    """Run the trials that the recorder hands out, until there are no more, it is over, or a signal comes.
 
-    `num_ahead` trials wait for room that nodes which join the cluster may bring.
+    Trials keep their checkpoints in the folders of their points. `folder` is for Ray's own files, which are removed.
 
-    Trials keep their checkpoints in their points' folders; `folder` is for Ray's own files, which nothing reads again.
+    Args:
+        recorder: hands out trials and is told what they measured.
+        train: trains the points of a trial.
+        resources: what each trial gets.
+        folder: for Ray's own files.
+        num_ahead: trials that wait for room that nodes which join the cluster may bring.
+
+    Returns:
+        The number of the signal that ended the trials, or 0.
     """
-    if resources.num_workers == 1:
-        trainable, bundle = tune.with_parameters(_trial, train=train, resources=resources), resources.per_worker
-    else:
+    in_group = resources.num_workers > 1
+    if in_group:
         trainable = tune.with_parameters(_group_trial, train=train, resources=resources, folder=folder.absolute())
         bundle = GROUP_BUNDLE
+    else:
+        trainable, bundle = tune.with_parameters(_trial, train=train, resources=resources), resources.per_worker
     ending: dict[str, str] = {}
     tuner = tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v}])),
         tune_config=tune.TuneConfig(
-            search_alg=_Points(recorder, ending, resources, num_ahead if resources.num_workers == 1 else 0),
+            search_alg=_Trials(recorder, ending, resources, 0 if in_group else num_ahead),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=_trial_name,
@@ -70,7 +77,7 @@ def run_trials(recorder: Recorder, *, train: Trainer, resources: Resources, fold
             name="ray",
             storage_path=str(folder.absolute()),
             callbacks=[_Report(recorder, ending)],
-            stop=_Stop(recorder, ending, by_file=resources.num_workers > 1),
+            stop=_Stop(recorder, ending, in_group=in_group),
             verbose=0,
         ),
     )
@@ -110,27 +117,26 @@ def _stop_on_signal() -> Generator[list[int]]:
             signal.signal(number, handler)
 
 
-def _trial(config: dict[str, Point], *, train: Trainer, resources: Resources) -> None:
-    """What runs in a trial of one worker: train its point, report each measurement, or why training failed."""
+def _trial(config: dict[str, Trial], *, train: Train, resources: Resources) -> None:
+    """Train a trial in the process of this worker: report each measurement, or why training failed."""
     limit_process(num_threads=int(resources.per_worker["CPU"]), gpu_share=resources.per_worker["GPU"])
     with _reporting_failure():
-        for measurement in train([config["point"]]):
+        for measurement in train(config["trial"]):
             tune.report({"measurement": asdict(measurement)})
 
 
-def _group_trial(config: dict[str, Point], *, train: Trainer, resources: Resources, folder: Path) -> None:
-    """What runs in a trial of several workers: Ray Train starts them, sets up their process group and passes on."""
+def _group_trial(config: dict[str, Trial], *, train: Train, resources: Resources, folder: Path) -> None:
+    """Train a trial with several workers: Ray Train starts them, sets up their process group and passes on reports."""
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
     per_worker = resources.per_worker
-    (config["point"].folder / STOP).unlink(missing_ok=True)
 
-    def fit(point: Point, name: str) -> None:
+    def fit(trial: Trial, name: str) -> None:
         trainer = TorchTrainer(
             _worker,
-            train_loop_config={"point": point, "train": train, "num_threads": int(per_worker["CPU"])},
+            train_loop_config={"trial": trial, "train": train, "num_threads": int(per_worker["CPU"])},
             scaling_config=ScalingConfig(
                 num_workers=resources.num_workers, use_gpu=per_worker["GPU"] > 0, resources_per_worker=dict(per_worker)
             ),
@@ -139,22 +145,23 @@ def _group_trial(config: dict[str, Point], *, train: Trainer, resources: Resourc
         trainer.fit()
 
     with _reporting_failure():
-        _fit_in_memory(fit, config["point"], tune.get_context().get_trial_id(), resources.num_workers)
+        _fit_in_memory(fit, config["trial"], tune.get_context().get_trial_id(), resources.num_workers)
 
 
-def _fit_in_memory(fit: Callable[[Point, str], None], point: Point, name: str, num_workers: int) -> None:
+def _fit_in_memory(fit: Callable[[Trial, str], None], trial: Trial, name: str, num_workers: int) -> None:
     """Fit, and again with every batch in twice as many parts while the memory of a worker does not suffice.
 
     One worker cannot do so by itself, as the others wait for it within a step: all are started again.
     """
     for halvings in range(MOST_HALVINGS + 1):
         try:
-            return fit(point, f"{name}-{halvings}")
+            return fit(trial, f"{name}-{halvings}")
         except Exception as error:
-            smaller = in_smaller_parts(point, num_workers)
-            if smaller is None or halvings == MOST_HALVINGS or not is_out_of_memory(_cause(error)):
+            smaller = [in_smaller_parts(point, num_workers) for point in trial.points]
+            hopeless = halvings == MOST_HALVINGS or not is_out_of_memory(_cause(error))
+            if hopeless or any(point is None for point in smaller):
                 raise
-        point = smaller
+        trial = trial.of(tuple(point for point in smaller if point is not None))
 
 
 def _cause(error: Exception) -> Exception:
@@ -171,15 +178,15 @@ def _cause(error: Exception) -> Exception:
 
 
 def _worker(config: dict[str, Any]) -> None:
-    """What runs in each of several workers; the first one's measurements are reported."""
+    """Train a trial as one of several workers; the measurements of the first worker are reported."""
     from ray import train as ray_train
 
     limit_process(num_threads=config["num_threads"], gpu_share=1.0)
     use_gpu(ray_train.get_context().get_local_rank())
-    point: Point = config["point"]
-    for measurement in config["train"]([point]):
+    trial: Trial = config["trial"]
+    for measurement in config["train"](trial):
         ray_train.report({"measurement": asdict(measurement)})
-        if Workers.current().any((point.folder / STOP).exists()):
+        if Workers.current().any(all(point.is_stopped for point in trial.points)):
             return
 
 
@@ -201,11 +208,14 @@ def _trial_name(trial: Any) -> str:
 
 
 class _Hook:
-    """What Ray Tune calls; it pickles its hooks for Tuner.restore, which is never used."""
+    """An object that Ray Tune calls; Ray Tune pickles it for Tuner.restore, which is never used."""
 
     def __init__(self, recorder: Recorder, ending: dict[str, str]) -> None:
-        """Of all hooks together: `ending` has the trials of several workers that were told to end and live, and the
-        point of each."""
+        """Call `recorder`.
+
+        `ending` is shared by all hooks: the trials whose points have all ended while their workers still live, the id
+        of the trial by the id of Ray's trial.
+        """
         super().__init__()
         self._recorder = recorder
         self._ending = ending
@@ -214,10 +224,10 @@ class _Hook:
         return {}
 
 
-class _Points(_Hook, Searcher):
-    """Gives each trial its point, as many at once as the nodes have room for: some may join, and some be lost.
+class _Trials(_Hook, Searcher):
+    """Gives each of Ray's trials one of ours, as many at once as the nodes have room for: nodes may join, or be lost.
 
-    A trial that was told to end has its room as long as it lives, and its point, which may be to go on.
+    A trial that is ending takes its room as long as it lives, and none of its points goes on before.
     """
 
     def __init__(self, recorder: Recorder, ending: dict[str, str], resources: Resources, num_ahead: int) -> None:
@@ -231,12 +241,12 @@ class _Points(_Hook, Searcher):
         if time.monotonic() - self._looked_at > SECONDS_BETWEEN_LOOKS:
             self._most = self._resources.room(cluster().nodes) + self._num_ahead
             self._looked_at = time.monotonic()
-        has_room = len(self._recorder.unfinished) + len(self._ending) < self._most
-        point = self._recorder.take(self._ending.values()) if has_room else None
-        if point is not None:
-            return {"point": point.point}
-        more = (self._recorder.unfinished or self._ending or not has_room) and not self._recorder.over
-        return None if more else Searcher.FINISHED  # one that fails may bring another back
+        has_room = len(self._recorder.trials) + len(self._ending) < self._most
+        planned = self._recorder.take(self._ending.values()) if has_room else None
+        if planned is not None:
+            return {"trial": planned.trial}
+        more = (self._recorder.trials or self._ending or not has_room) and not self._recorder.over
+        return None if more else Searcher.FINISHED  # a trial that fails may bring another back
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         pass
@@ -249,25 +259,29 @@ class _Points(_Hook, Searcher):
 
 
 class _Stop(_Hook, tune.Stopper):
-    """Passes each measurement on, and ends the trials that need not go on, all of them when the time is over.
+    """Passes each measurement on, and ends what need not go on: a point, a trial without open points, or all trials.
 
-    Ray Train's workers outlive a trial that Ray Tune stops, so several workers are told to end by a file.
+    Ray Train's workers outlive a trial that Ray Tune stops, so several workers are told by the file of `Point.stop`.
+    So is a trial that goes on with its other points.
     """
 
-    def __init__(self, recorder: Recorder, ending: dict[str, str], *, by_file: bool) -> None:
+    def __init__(self, recorder: Recorder, ending: dict[str, str], *, in_group: bool) -> None:
         super().__init__(recorder, ending)
-        self._by_file = by_file
+        self._in_group = in_group
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         if "measurement" not in result:
             return False
         measurement = Measurement(**result["measurement"])
-        if not self._by_file:
-            return self._recorder.measured(measurement)
-        folders = {point.id: point.point.folder for point in self._recorder.unfinished}
-        if self._recorder.measured(measurement):
-            self._ending[trial_id] = measurement.point
-            (folders[measurement.point] / STOP).touch()
+        planned = self._recorder.trial_of(measurement.point)
+        if planned is None or not self._recorder.measured(measurement):
+            return False
+        goes_on = planned.id in {trial.id for trial in self._recorder.trials}
+        if not goes_on and not self._in_group:
+            return True
+        next(point for point in planned.points if point.id == measurement.point).point.stop()
+        if not goes_on:
+            self._ending[trial_id] = planned.id
         return False
 
     def stop_all(self) -> bool:
@@ -278,23 +292,20 @@ class _Report(_Hook, tune.Callback):
     """Passes on to the recorder how trials start and end."""
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._recorder.started(trial.config["point"].id)
+        self._recorder.started(trial.config["trial"].id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         if "failure" in result:
-            self._fail(trial, result["failure"])
+            self._recorder.failed(trial.config["trial"].id, result["failure"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._ending.pop(trial.trial_id, None)
         if not self._recorder.over:
-            self._fail(trial, "its trainer ended before the last epoch")
+            self._recorder.failed(trial.config["trial"].id, "its trainer ended before the last epoch")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._ending.pop(trial.trial_id, None)
-        self._recorder.lost(trial.config["point"].id, one_line(trial.get_pickled_error() or "Ray does not say why"))
-
-    def _fail(self, trial: Any, reason: str) -> None:
-        """End the trial's point, unless it has ended."""
-        self._recorder.ended(trial.config["point"].id, "FAILED", reason)
+        reason = one_line(trial.get_pickled_error() or "Ray does not say why")
+        self._recorder.lost(trial.config["trial"].id, reason)

@@ -1,4 +1,4 @@
-"""Recorder: turns what trials report into the rows of the results log, and tells whoever listens. Knows no Ray."""
+"""Recorder: turns the reports of trials into rows of the results log, and tells whoever listens. Knows no Ray."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -7,16 +7,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from analysis.results.read import ResultsLog
 from analysis.results.schema import State, outcome
 from sweep.choose.queue import Queue
-from sweep.plan.plan import PlannedPoint
-from sweep.plan.reuse import link_checkpoints
+from sweep.plan.points import PlannedPoint
+from sweep.plan.reuse import is_result_of
+from sweep.plan.trials import PlannedTrial
+from sweep.run.log import ResultsLog
+from sweep.run.take_over import link_checkpoints
 from trainers.config import as_row
 from trainers.trial import Measurement
 
 MOST_RESTARTS = 3
-"""How often a start of a sweep goes on with a point whose process died."""
+"""How often a start of a sweep goes on with a trial whose process died."""
+Trained = Mapping[str, tuple[Path, Mapping[str, Any]]]
+"""Points that another sweep holds COMPLETE: the folder of that sweep and the row, by the id of the point."""
 
 
 class Listener(Protocol):
@@ -27,11 +31,11 @@ class Listener(Protocol):
         ...
 
     def measured(self, measurement: Measurement) -> None:
-        """A point finished an epoch. A resumed point tells its earlier epochs again."""
+        """A point was measured at the end of an epoch. A resumed point tells its earlier epochs again."""
         ...
 
     def lost(self, point: PlannedPoint, reason: str) -> None:
-        """The process of `point` died; another one will go on from its checkpoint."""
+        """The process that trained `point` died; another process will go on from its checkpoint."""
         ...
 
     def ended(self, row: Mapping[str, Any]) -> None:
@@ -40,7 +44,7 @@ class Listener(Protocol):
 
 
 class Recorder:
-    """Keeps the points that have not ended and writes each one's row when it does: once, with its reason."""
+    """Keeps the trials that have not ended, and writes the row of each point when the point ends: once."""
 
     def __init__(
         self,
@@ -48,55 +52,77 @@ class Recorder:
         listeners: Sequence[Listener],
         queue: Queue,
         history: Mapping[str, list[Measurement]],
-        trained: Mapping[str, Path] = MappingProxyType({}),
+        trained: Trained = MappingProxyType({}),
     ) -> None:
         """Listen to a sweep.
 
         Args:
-            log: where rows go.
-            listeners: who is told.
-            queue: says which trials stop early.
+            log: receives the rows.
+            listeners: are told of every event.
+            queue: hands out trials and says which points stop early.
             history: the measurements that the log already has.
-            trained: points that another sweep holds COMPLETE, with its folder: their trials find them trained.
+            trained: results of other sweeps, for points that are proposed only now: their trials find them trained.
         """
+        self._trials: dict[str, PlannedTrial] = {}
         self._open: dict[str, PlannedPoint] = {}
+        self._trial_of: dict[str, str] = {}
         self._log = log
         self._listeners = listeners
         self._queue = queue
         self._trained = trained
         self._restarts: dict[str, list[str]] = {}
         self._history = {id_: {m.epoch: m for m in measurements} for id_, measurements in history.items()}
+        self._rows: dict[str, Mapping[str, Any]] = {}
 
     @property
-    def unfinished(self) -> list[PlannedPoint]:
-        """The points that were taken up and have not ended."""
+    def trials(self) -> list[PlannedTrial]:
+        """The trials that were taken up and have a point that has not ended."""
+        return list(self._trials.values())
+
+    def trial_of(self, point_id: str) -> PlannedTrial | None:
+        """The open trial that has an open point; None without one."""
+        return self._trials.get(self._trial_of[point_id]) if point_id in self._open else None
+
+    @property
+    def open_points(self) -> list[PlannedPoint]:
+        """The points of these trials that have not ended."""
         return list(self._open.values())
 
     @property
+    def rows(self) -> Mapping[str, Mapping[str, Any]]:
+        """The rows of the points that ended, by point."""
+        return self._rows
+
+    @property
     def over(self) -> bool:
-        """Whether trials must end now, whose points go on the next time."""
+        """Whether all trials must end now; their points go on the next time."""
         return self._queue.over
 
-    def take(self, held: Collection[str] = ()) -> PlannedPoint | None:
-        """The next point of the queue, if there is one but for those `held`, which is open from now on."""
-        point = self._queue.next(held)
-        if point is not None:
+    def take(self, busy: Collection[str] = ()) -> PlannedTrial | None:
+        """The next trial of the queue, which is open from now on; None without one whose id is not among `busy`."""
+        trial = self._queue.next([*busy, *self._trials])
+        if trial is None:
+            return None
+        self._trials[trial.id] = trial
+        for point in trial.points:
             self._open[point.id] = point
+            self._trial_of[point.id] = trial.id
             self._history.setdefault(point.id, {})
-            if point.id in self._trained:
-                link_checkpoints(self._trained[point.id], point)
-        return point
+            point.point.go_on()
+            if self._source(point):
+                link_checkpoints(self._trained[point.id][0], point.point)
+        return trial
 
-    def started(self, point_id: str) -> None:
-        """A trial has taken up the point; nothing if it has ended."""
-        if point_id in self._open:
+    def started(self, trial_id: str) -> None:
+        """A process has taken up the trial; nothing if the trial has ended."""
+        for point in self._open_of(trial_id):
             for listener in self._listeners:
-                listener.started(self._open[point_id])
+                listener.started(point)
 
     def measured(self, measurement: Measurement) -> bool:
-        """Log the measurement unless it is known, and the point's row if it ends with it; whether it is to stop.
+        """Log the measurement unless it is known, and the row of its point if it ends; whether the point is to stop.
 
-        A known epoch that comes with other figures was trained again, as its checkpoint was gone: these count.
+        A known epoch with other figures was trained again, as its checkpoint was gone: the new figures count.
         """
         point = self._open.get(measurement.point)
         if point is None:
@@ -109,45 +135,67 @@ class Recorder:
         for listener in self._listeners:
             listener.measured(measurement)
         reason = self._queue.measured(measurement) if is_new else None
-        if point.id in self._trained:
-            reason = None  # there is nothing left to save
+        if self._source(point):
+            reason = None  # the point is trained already, so that stopping saves nothing
         if measurement.epoch == point.config.epochs:
-            self.ended(point.id, "COMPLETE", "")
+            self._end(point, "COMPLETE", "")
             return False
         if reason is None:
             return False
-        self.ended(point.id, "PRUNED", reason)
+        self._end(point, "PRUNED", reason)
         return True
 
-    def lost(self, point_id: str, reason: str) -> None:
-        """The process of a point died: another one is to go on from its checkpoint, MOST_RESTARTS times at most."""
-        if point_id not in self._open:
+    def lost(self, trial_id: str, reason: str) -> None:
+        """The process of a trial died: another one is to go on from its checkpoint, MOST_RESTARTS times at most."""
+        points = self._open_of(trial_id)
+        if not points:
             return
-        restarts = self._restarts.setdefault(point_id, [])
+        restarts = self._restarts.setdefault(trial_id, [])
         if len(restarts) == MOST_RESTARTS:
-            self.ended(point_id, "FAILED", f"its process died {MOST_RESTARTS + 1} times, the last time: {reason}")
-        else:
-            restarts.append(reason)
-            point = self._open.pop(point_id)
-            self._queue.put_back(point)
+            self.failed(trial_id, f"its process died {MOST_RESTARTS + 1} times, the last time: {reason}")
+            return
+        restarts.append(reason)
+        trial = self._trials.pop(trial_id).only([point.id for point in points])
+        assert trial is not None
+        self._queue.put_back(trial)
+        for point in points:
+            del self._open[point.id]
             for listener in self._listeners:
                 listener.lost(point, reason)
 
-    def ended(self, point_id: str, state: State, reason: str) -> None:
-        """Write the row of a point, unless it has one."""
-        point = self._open.pop(point_id, None)
-        if point is None:
-            return
-        restarts = self._restarts.get(point_id, [])
+    def failed(self, trial_id: str, reason: str) -> None:
+        """Write the rows of the points of a trial that have none: the trial ended without them."""
+        for point in self._open_of(trial_id):
+            self._end(point, "FAILED", reason)
+
+    def _end(self, point: PlannedPoint, state: State, reason: str) -> None:
+        """Write the row of an open point."""
+        trial_id = self._trial_of[point.id]
+        del self._open[point.id]
+        if not self._open_of(trial_id):
+            del self._trials[trial_id]
+        restarts = self._restarts.get(trial_id, [])
         if restarts and not reason:
             reason = f"went on after its process died: {restarts[-1]}"
-        history = [measurement for _, measurement in sorted(self._history[point_id].items())]
+        history = [measurement for _, measurement in sorted(self._history[point.id].items())]
         row = row_of(point, state, reason, history, num_restarts=len(restarts))
-        row["reused_from"] = self._trained[point_id].name if point_id in self._trained else None
+        row["reused_from"] = self._source(point) or None
+        self._rows[point.id] = row
         self._log.append_result(row)
         for listener in self._listeners:
             listener.ended(row)
         self._queue.ended(row)
+
+    def _open_of(self, trial_id: str) -> list[PlannedPoint]:
+        trial = self._trials.get(trial_id)
+        return [point for point in trial.points if point.id in self._open] if trial else []
+
+    def _source(self, point: PlannedPoint) -> str:
+        """The name of another sweep that has trained `point`; "" without one."""
+        if point.id not in self._trained:
+            return ""
+        folder, row = self._trained[point.id]
+        return folder.name if is_result_of(row, point) else ""
 
 
 def row_of(

@@ -1,205 +1,160 @@
 """A sweep from its plan to its results log: the folder, its lock, what is left to do, and who listens."""
 
-import os
 import sys
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 
-from analysis.results.read import ResultsLog, cut_off_notes, latest_rows
+from analysis.results.read import cut_off_notes
 from sweep.choose.queue import Queue
-from sweep.choose.schedulers import ASHA_WARNING, SCHEDULERS
+from sweep.choose.schedulers import SCHEDULERS
 from sweep.config import SweepConfig
-from sweep.forecast.forecast import Forecast, deadline, forecast, seconds_alive
-from sweep.forecast.machine import Resources, trial_resources
+from sweep.forecast.forecast import Forecast, deadline, forecast
+from sweep.forecast.machine import Machine, Resources, this_machine, trial_resources
 from sweep.forecast.prediction import budget
-from sweep.forecast.timings import Machine, this_machine
 from sweep.plan.axes import effective_space
-from sweep.plan.left import Held
+from sweep.plan.left import Left, all_left, read_left
 from sweep.plan.plan import Plan
-from sweep.plan.reuse import find_trained, take_over
-from sweep.run.damaged_images import list_damaged, without_damaged_images
+from sweep.plan.reuse import find_all_trained
+from sweep.plan.trials import PlannedTrial
+from sweep.run.damaged_images import without_damaged_images, write_damaged
 from sweep.run.environment import write_identity
-from sweep.run.lock import locked
+from sweep.run.lock import check_writable_folder, locked
+from sweep.run.log import ResultsLog
+from sweep.run.outcome import Outcome
 from sweep.run.recorder import Listener, Recorder
-from sweep.watch.live_report import LiveReport
-from sweep.watch.progress import Progress, duration
-from trainers.errors import ConfigError, counted, one_line
-from trainers.files import nearest_folder
+from sweep.run.take_over import take_over
+from sweep.watch.live_report import LiveReport, write_live_report
+from sweep.watch.progress import Progress
+from trainers.errors import ConfigError, counted
 from trainers.registry import TRAINERS
 
 READY_FOR_NODES = 200
 """Trials that wait for nodes to join a cluster: as many as Ray Tune itself keeps for its autoscaler."""
 RAY_FILES = ".ray"
-"""Subfolder of a sweep for what Ray writes and nobody reads."""
+"""Subfolder of a sweep for files that Ray writes and nobody reads."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How one start of a sweep ended."""
+def run(plan: Plan, *, console: Console, started_at: float | None = None) -> Outcome:
+    """Train the points of `plan` that are missing, log them, mirror them to MLflow, and write the report.
 
-    rows: list[dict[str, Any]]
-    """The row of every ended point of the plan, but for those that were to be trained again and were not reached."""
-    num_trained: int
-    """Points that ended in this start."""
-    num_missing: int
-    """Points that were to be trained and have not ended, because the user interrupted or the time was over."""
-    ended_by: str
-    """What ended it with points to go: the time budget, failures, or a signal; empty where nothing did."""
-    signal: int
-    """The number of the signal that ended it; 0 where none did."""
-    seconds: float
-    """From the start of this process, without what it took to time networks."""
-    predicted_seconds: float | None
-    """What was predicted; None where nothing was, or nothing was to be trained."""
-    tracking_error: str | None
-    """Why MLflow lacks something, if it does."""
+    A point is missing unless its last row says COMPLETE, or PRUNED where the scheduler stops points at all. Points that
+    another sweep has trained are taken over from it, unless the configuration wants them fresh.
 
-    @property
-    def num_failed(self) -> int:
-        """Points that failed, in this start or before."""
-        return sum(row["state"] == "FAILED" for row in self.rows)
-
-    def summary(self) -> str:
-        """One line."""
-        if not self.num_trained and not self.num_missing:
-            return f"nothing left to train: {counted(len(self.rows), 'point')} ended before, {self.num_failed} failed"
-        reused = len(self.rows) - self.num_trained
-        again = f", {reused} of them already done" if reused else ""
-        taken = f", in {duration(self.seconds)}"
-        if self.predicted_seconds is not None and not self.num_missing:
-            taken = f"; predicted {duration(self.predicted_seconds)}, took {duration(self.seconds)}"
-        return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed{taken}"
-
-
-def run(plan: Plan, *, console: Console, report: Callable[[Path], Path], report_command: Sequence[str]) -> Outcome:
-    """Train what is missing of `plan`, log it, mirror it to MLflow, and attach what `report(folder)` wrote.
-
-    While it trains, `report_command` writes the report now and then, in a process of its own.
-
-    A point is missing unless its last row says COMPLETE, or PRUNED where the scheduler stops points at all. What
-    another sweep has trained is taken over from it, unless the configuration wants it fresh.
+    Args:
+        plan: what to train.
+        console: shows the progress.
+        started_at: when the program started, on the monotonic clock; unset: now.
 
     Raises:
         ConfigError: the folder holds another sweep or another process writes to it, too many images are damaged, the
             cluster or MLflow cannot be reached, or a trial asks for more than a node has. Nothing was started then.
     """
     config = plan.config
+    started_at = time.monotonic() if started_at is None else started_at
 
     def say(line: str) -> None:
         console.print(line, soft_wrap=True)
 
-    _check_writable(config.runs)
-    held = Held.read(plan)
-    held.refuse_other_sweep()
+    check_writable_folder(config.runs)
     with ExitStack() as stack:
         stack.enter_context(locked(plan.folder))
-        held = held.now()
-        held.refuse_other_sweep()  # again: another driver may have ended since
-        found = held.elsewhere()
-        needs_training = held.num_missing > len(found)
-        if needs_training:
-            plan = without_damaged_images(plan, say)
-            held = replace(held, plan=plan)
-        _announce(held, found, say)
+        left = read_left(plan)
+        if left.other_sweep:
+            raise ConfigError(left.other_sweep)
+        left, damaged = without_damaged_images(left, say) if left.needs_training else (left, None)
+        _announce(left, say)
         from sweep.watch.mlflow_store import check_store, connect, tracking_uri  # MLflow takes seconds to import
         from sweep.watch.tracker import Tracker
 
         uri = tracking_uri(config.runs, config.tracking_uri)
         check_store(uri)
-        resources, predicted = _prepare(held, found, say, stack) if needs_training else (None, None)
+        resources, predicted = _prepare(left, say, stack) if left.needs_training else (None, None)
         store = connect(uri, config.runs)
-        identity = _begin(held, found, say, lists_damaged=needs_training)
-        held = held.now()
-        tracker = Tracker(
-            store,
-            plan,
-            sweep_id=identity["sweep_id"],
-            tags=_tags(identity),
-            ended=list(held.ended.values()),
-            history=held.history,
-        )
+        identity = write_identity(left.plan)
+        if damaged is not None and (line := write_damaged(damaged, plan.folder)):
+            say(line)
+        left = _take_over(left)
+        tracker = Tracker(store, left, sweep_id=identity["sweep_id"], tags=_tags(identity))
         try:
-            with LiveReport(report_command, lambda: tracker.attach(plan.folder / "report")) as live:
+            write = partial(write_live_report, plan.folder, config.published)
+            with LiveReport(write, tracker.attach) as live:
                 listeners = [tracker, live]
-                left = _train(held, resources, listeners, console, predicted) if resources else _Left()
+                trained = (
+                    _train(left, resources, listeners, console, predicted, started_at) if resources else _Trained()
+                )
             cut = predicted.cut_ids if predicted else set[str]()
-            now = replace(held, logged=latest_rows(plan.folder)) if resources else held
-            rows = [row for id_, row in now.rows.items() if id_ not in left.ids | cut]
-            num_cut = plan.num_points - len(rows) - left.num_points - len(cut)
-            if plan.adaptive and num_cut > 0 and config.max_device_hours:
+            rows = {**left.rows, **trained.rows}
+            rows = [row for id_, row in rows.items() if id_ not in trained.missing | cut]
+            num_cut = plan.num_points - len(rows) - trained.num_missing - len(cut)
+            if left.num_proposals and num_cut > 0 and config.max_device_hours:
                 say(f"left out, for {budget(config)}: {num_cut} of {counted(plan.num_points, 'point')}")
-            report_folder = report(plan.folder) if rows else None
+            from analysis.report.report import write_report  # matplotlib and scikit-learn take seconds to import
+
+            report = write_report(plan.folder, published=config.published) if rows else None
         except BaseException:
             tracker.finish("KILLED", None)
             raise
-        tracking_error = tracker.finish("KILLED" if left.num_points else "FINISHED", report_folder)
+        tracking_error = tracker.finish("KILLED" if trained.num_missing else "FINISHED", report)
     return Outcome(
         rows=rows,
-        num_trained=len(rows) - len(held.ended),
-        num_missing=left.num_points,
-        ended_by=left.ended_by,
-        signal=left.signal,
-        seconds=seconds_alive() - (predicted.timing_seconds if predicted else 0.0),
+        num_trained=len(rows) - len(left.ended),
+        num_missing=trained.num_missing,
+        ended_by=trained.ended_by,
+        signal=trained.signal,
+        seconds=time.monotonic() - started_at - (predicted.timing_seconds if predicted else 0.0),
         predicted_seconds=predicted.seconds if predicted else None,
+        report=report,
         tracking_error=tracking_error,
     )
 
 
-def progress_so_far(held: Held) -> str:
-    """One line: what the plan's folder holds already, and other sweeps.
+def progress_so_far(left: Left) -> str:
+    """One line: what the plan's folder holds already, and other sweeps."""
+    if left.other_sweep:
+        return left.other_sweep
+    elsewhere = f", {len(left.elsewhere)} in other sweeps" if left.elsewhere else ""
+    return f"{left.text} in {left.plan.folder}{elsewhere}"
+
+
+def forecast_of(left: Left, announce: Callable[[str], None], *, may_time: bool = True) -> Forecast | None:
+    """The cost of what is left to train; of all of the plan where the folder holds another sweep.
 
     Raises:
-        ConfigError: what the folder holds is damaged.
+        ConfigError: a budget allows no point, or there is one and nothing can be predicted; no cluster at the address.
     """
-    another = held.other_sweep()
-    if another:
-        return another
-    found = held.elsewhere()
-    elsewhere = f", {len(found)} in other sweeps" if found else ""
-    return f"{held.said} in {held.plan.folder}{elsewhere}"
+    if left.other_sweep:
+        left = all_left(left.plan)
+    with _ray(left.plan.config) if left.plan.config.address else nullcontext(this_machine()) as machine:
+        return forecast(left, machine, announce=announce, may_time=may_time)
 
 
-def forecast_of(held: Held, announce: Callable[[str], None], *, may_time: bool = True) -> Forecast | None:
-    """What is left to train will cost; where the folder holds another sweep, all of the plan.
-
-    Raises:
-        ConfigError: a budget allows no point, or there is one and nothing can be predicted; no cluster at the address;
-            what the folder holds is damaged.
-    """
-    if held.other_sweep():
-        held = held.none()
-    with _ray(held.plan.config) if held.plan.config.address else nullcontext(this_machine()) as machine:
-        return forecast(held, held.elsewhere(), machine, announce=announce, may_time=may_time)
-
-
-def _announce(held: Held, found: Mapping[str, Path], say: Callable[[str], None]) -> None:
-    """Say what the sweep is, and what is done of it, here and elsewhere."""
-    say(held.plan.summary)
-    if held.ended or held.begun:
-        say(f"  {held.said}")
-    if held.scheduler == "asha":
-        say(f"warning: {ASHA_WARNING}")
-    if found:
-        names = ", ".join(sorted({folder.name for folder in found.values()}))
-        say(f"{counted(len(found), 'point')} trained before in {names}; --fresh trains them again")
+def _announce(left: Left, say: Callable[[str], None]) -> None:
+    """Say what the sweep is, and which of its points are done, here and elsewhere."""
+    say(left.plan.summary)
+    if left.ended or left.begun:
+        say(f"  {left.text}")
+    if left.plan.scheduler.warning:
+        say(f"warning: {left.plan.scheduler.warning}")
+    if left.elsewhere:
+        names = ", ".join(sorted({folder.name for folder in left.elsewhere.values()}))
+        say(f"{counted(len(left.elsewhere), 'point')} trained before in {names}; --fresh trains them again")
 
 
-def _prepare(
-    held: Held, found: Mapping[str, Path], say: Callable[[str], None], stack: ExitStack
-) -> tuple[Resources, Forecast | None]:
+def _prepare(left: Left, say: Callable[[str], None], stack: ExitStack) -> tuple[Resources, Forecast | None]:
     """Start Ray, and say what the sweep will cost: before Ray takes its part of this machine, or on the cluster."""
-    config = held.plan.config
+    config = left.plan.config
 
     def predict(machine: Machine) -> Forecast | None:
-        made = forecast(held, found, machine, announce=say)
-        if made:
-            say(made.said)
-        return made
+        predicted = forecast(left, machine, announce=say)
+        if predicted:
+            say(predicted.text)
+        return predicted
 
     predicted = None if config.address else predict(this_machine())
     say("starting Ray, MLflow and the workers ...")
@@ -207,102 +162,101 @@ def _prepare(
     return trial_resources(config, machine.nodes), predict(machine) if config.address else predicted
 
 
-def _begin(held: Held, found: Mapping[str, Path], say: Callable[[str], None], *, lists_damaged: bool) -> dict[str, Any]:
-    """Write to the folder what the sweep is, and what is `found` elsewhere; the identity."""
-    plan = held.plan
-    identity = write_identity(plan)
-    for note in cut_off_notes(plan.folder):
+def _take_over(left: Left) -> Left:
+    """Log the points that other sweeps have trained; what is left then."""
+    folder = left.plan.folder
+    for note in cut_off_notes(folder):
         print(note, file=sys.stderr, flush=True)
-    left_out = list_damaged(plan) if lists_damaged else None
-    if left_out:
-        say(left_out)
-    with closing(ResultsLog(plan.folder)) as log:  # which also cuts off a line that was
-        take_over(found, held.missing(), log)
-    return identity
-
-
-def _check_writable(folder: Path) -> None:
-    """Raise a ConfigError unless `folder` is a folder to write to, or could be made."""
-    try:
-        nearest = nearest_folder(folder)
-    except OSError as error:  # such as a name that is too long
-        raise ConfigError(f"cannot write to {folder}: {one_line(error)}; choose other --runs") from error
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise ConfigError(
-            f"cannot write to {folder}: {nearest} is not a folder that you may write to; choose other --runs"
-        )
+    points = [point for trial in left.trials for point in trial.points]
+    with closing(ResultsLog(folder)) as log:  # which also cuts off a line that a killed writer left unfinished
+        taken = take_over(left.elsewhere, points, log)
+    return left.without(taken.rows, taken.history)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Left:
-    """What a start of a sweep did not train."""
+class _Trained:
+    """What a start of a sweep trained, and what it did not."""
 
-    num_points: int = 0
-    ids: set[str] = field(default_factory=set)
-    """Those of the points that are known."""
+    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The rows of the points that ended."""
+    missing: set[str] = field(default_factory=set)
+    """The known points that were to be trained and have not ended."""
+    num_missing: int = 0
+    """How many these are, with the points that no sampler has proposed yet."""
     ended_by: str = ""
-    """Why."""
+    """See `Outcome`."""
     signal: int = 0
-    """The number of the signal that ended it; 0 where none did."""
+    """See `Outcome`."""
 
 
 def _train(
-    held: Held,
+    left: Left,
     resources: Resources,
     listeners: Sequence[Listener],
     console: Console,
     predicted: Forecast | None,
-) -> _Left:
-    """Train what is missing but what is `predicted` to exceed a budget, until the time budget is over."""
+    started_at: float,
+) -> _Trained:
+    """Train the missing points but those that are `predicted` to exceed a budget, until the time budget is over."""
     from sweep.run.ray_trials import run_trials  # Ray takes seconds to import
 
-    plan, config = held.plan, held.plan.config
-    queue = _queue(held, predicted)
-    total = plan.num_points - len(predicted.cut if predicted else ())
-    waiting, adaptive = queue.waiting, plan.adaptive
+    plan, config = left.plan, left.plan.config
+    queue = _queue(left, predicted, started_at)
+    total = plan.num_points - len(predicted.cut_ids if predicted else ())
+    waiting = [point for trial in queue.waiting for point in trial.points]
     num_ended = total - queue.num_proposals - len(waiting)
-    progress = Progress(waiting, total, console, num_ended=num_ended, earlier=list(held.rows.values()))
+    progress = Progress(waiting, total, console, num_ended=num_ended, earlier=list(left.rows.values()))
     with closing(ResultsLog(plan.folder)) as log, progress:
-        # what is yet to be chosen may have been trained elsewhere; of known points that is known before
-        trained = find_trained(None, config.runs, plan.folder) if adaptive and not config.fresh else {}
-        recorder = Recorder(log, [*listeners, progress], queue, held.history, trained)
-        train = TRAINERS[config.trainer]
-        # of points that are chosen by what others showed none is chosen before it can start
-        ahead = READY_FOR_NODES if config.address and held.scheduler == "fifo" and not adaptive else 0
-        signal = run_trials(recorder, train=train, resources=resources, num_ahead=ahead, folder=plan.folder / RAY_FILES)
-    ids = {point.id for point in (*recorder.unfinished, *queue.waiting)}
-    num_points = len(ids) + queue.num_proposals
-    if not num_points:
-        return _Left(signal=signal)
+        # points that are yet to be proposed may have been trained elsewhere; of known points that is known before
+        trained = find_all_trained(config.runs, plan.folder) if left.num_proposals and not config.fresh else {}
+        recorder = Recorder(log, [*listeners, progress], queue, left.history, trained)
+        knows_order = plan.scheduler.knows_order and not plan.adaptive
+        signal = run_trials(
+            recorder,
+            train=TRAINERS[config.trainer].train,
+            resources=resources,
+            num_ahead=READY_FOR_NODES if config.address and knows_order else 0,
+            folder=plan.folder / RAY_FILES,
+        )
+    waiting = [point for trial in queue.waiting for point in trial.points]
+    missing = {point.id for point in (*recorder.open_points, *waiting)}
+    return _Trained(
+        rows=recorder.rows,
+        missing=missing,
+        num_missing=len(missing) + queue.num_proposals,
+        ended_by=_ended_by(queue, config, signal) if missing or queue.num_proposals else "",
+        signal=signal,
+    )
+
+
+def _ended_by(queue: Queue, config: SweepConfig, signal: int) -> str:
+    """What ended a start with points to go."""
     if queue.given_up:
-        ended_by = f"{config.max_failures} points in a row failed, the last: {queue.given_up}"
-    else:
-        ended_by = "the time budget is over" if queue.out_of_time else "interrupted" if signal else "Ray Tune ended"
-    return _Left(num_points=num_points, ids=ids, ended_by=ended_by, signal=signal)
+        return f"{config.max_failures} points in a row failed, the last: {queue.given_up}"
+    return "the time budget is over" if queue.out_of_time else "interrupted" if signal else "Ray Tune ended"
 
 
-def _queue(held: Held, predicted: Forecast | None) -> Queue:
-    """What is to be trained."""
-    plan, scheduler, sampler = held.plan, SCHEDULERS[held.scheduler](), None
+def _queue(left: Left, predicted: Forecast | None, started_at: float) -> Queue:
+    """The trials to run, and the points to be proposed."""
+    plan, scheduler, sampler = left.plan, SCHEDULERS[left.plan.scheduler.name](), None
     cut = predicted.cut_ids if predicted else set[str]()
-    missing, known = held.missing(), plan.points
-    if plan.adaptive:
+    trials, known = left.trials, plan.points
+    if plan.candidates:
         from sweep.choose.optuna_sampler import OptunaSampler  # Optuna takes seconds to import
 
-        hours = (
-            {point.id: predicted.prediction.device_hours([point.id]) for point in plan.points} if predicted else None
-        )
+        alone = [PlannedTrial.alone(point) for point in plan.candidates]
+        hours = {trial.id: predicted.prediction.device_hours([trial]) for trial in alone} if predicted else None
         sampler = OptunaSampler(plan, effective_space(plan.config), hours)
-        missing = sampler.go_on(held.ended)
-        known = sampler.points
-    waiting = {point.id for point in missing}
+        trials = tuple(PlannedTrial.alone(point) for point in sampler.go_on(left.ended))
+        known = tuple(sampler.points)
+    trials = [part for trial in trials if (part := trial.only({p.id for p in trial.points} - cut))]
+    waiting = {point.id for trial in trials for point in trial.points}
     for point in (point for point in known if point.id not in cut):
-        state = held.rows[point.id]["state"] if point.id in held.rows and point.id not in waiting else None
-        scheduler.add(point, held.history.get(point.id, []), state)
+        state = left.rows[point.id]["state"] if point.id in left.rows and point.id not in waiting else None
+        scheduler.add(point, left.history.get(point.id, []), state)
     num_proposals = plan.num_points - len(known) if sampler else 0
-    missing = [point for point in missing if point.id not in cut]
-    end = deadline(plan.config, predicted)
-    return Queue(scheduler, missing, sampler, num_proposals, end, plan.config.max_failures)
+    end = deadline(plan.config, predicted, started_at)
+    return Queue(scheduler, trials, sampler, num_proposals, end, plan.config.max_failures)
 
 
 @contextmanager

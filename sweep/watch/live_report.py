@@ -1,30 +1,45 @@
 """The report of a sweep while it runs: written anew every now and then by a process of its own."""
 
-import subprocess
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from sweep.plan.plan import PlannedPoint
-from trainers.trial import Measurement
+if TYPE_CHECKING:  # the process that writes imports this module, and needs no PyTorch
+    from analysis.report.report import Report
+    from sweep.plan.points import PlannedPoint
+    from trainers.trial import Measurement
 
 SECONDS_BETWEEN = 60.0
 """From the end of a point to a report that has it, and between two reports, at least."""
 SHARE = 0.05
-"""Of the time that may go into reports: those of large sweeps take longer and come less often."""
+"""Share of the time that may go into reports: those of large sweeps take longer and come less often."""
+NICENESS = 10
+"""Of the process that writes: training goes first."""
 
 
-class LiveReport:
-    """A listener that has a report written once points have ended. Use as a context: none is being written after it."""
+T = TypeVar("T")
 
-    def __init__(self, command: Sequence[str], written: Callable[[], None]) -> None:
-        """`command` writes the report; `written` is told, by a thread, each time that it has."""
-        self._command = ["nice", "-n", "10", *command]
-        self._written = written
+
+class LiveReport(Generic[T]):
+    """A listener that has a report written once points have ended. Use as a context: no report is written after it."""
+
+    def __init__(self, write: Callable[[], T], written: Callable[[T], None]) -> None:
+        """Report on a sweep.
+
+        Args:
+            write: writes a report, in a process of its own.
+            written: is given each report, by a thread.
+        """
+        self._write, self._written = write, written
         self._stale, self._over = threading.Event(), threading.Event()
-        self._writer: subprocess.Popen[bytes] | None = None
+        self._writer: BaseProcess | None = None
         self._thread = threading.Thread(target=self._write_until_over, name="live-report", daemon=True)
 
     def __enter__(self) -> Self:
@@ -40,14 +55,14 @@ class LiveReport:
             self._writer.terminate()
         self._thread.join()
 
-    def started(self, point: PlannedPoint) -> None:
-        """Nothing has ended by that."""
+    def started(self, point: "PlannedPoint") -> None:
+        """Change nothing: no point has ended."""
 
-    def lost(self, point: PlannedPoint, reason: str) -> None:
-        """Nothing has ended by that."""
+    def lost(self, point: "PlannedPoint", reason: str) -> None:
+        """Change nothing: no point has ended."""
 
-    def measured(self, measurement: Measurement) -> None:
-        """Nothing has ended by that."""
+    def measured(self, measurement: "Measurement") -> None:
+        """Change nothing: no point has ended."""
 
     def ended(self, row: Mapping[str, Any]) -> None:
         """Have a report written soon."""
@@ -58,13 +73,43 @@ class LiveReport:
         while self._stale.wait() and not self._over.wait(pause):  # the last point of a sweep begins none
             self._stale.clear()
             begun = time.monotonic()
-            try:
-                self._writer = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            except OSError:  # there is one at the end
-                return
-            if self._over.is_set():  # it may have been set while the process began
-                self._writer.terminate()
-            succeeded = self._writer.wait() == 0
-            if succeeded and not self._over.is_set():
-                self._written()
+            report = self._report()
+            if report is not None and not self._over.is_set():
+                self._written(report)
             pause = max(SECONDS_BETWEEN, (time.monotonic() - begun) / SHARE)
+
+    def _report(self) -> T | None:
+        """Write the report in a new process; None if that process failed, or was ended."""
+        context = get_context("spawn")
+        receiver, sender = context.Pipe(duplex=False)
+        writer = context.Process(target=_write_and_send, args=(sender, self._write), daemon=True)
+        try:
+            writer.start()
+        except OSError:  # there is a report at the end
+            return None
+        self._writer = writer
+        sender.close()
+        if self._over.is_set():  # it may have been set while the process began
+            writer.terminate()
+        try:
+            return receiver.recv()
+        except EOFError:
+            return None
+        finally:
+            writer.join()
+            receiver.close()
+
+
+def write_live_report(folder: Path, published: str | None) -> "Report":
+    """Write the report of the sweep in `folder`, see `write_report`, after everything else that runs on the machine."""
+    from analysis.report.report import write_report
+
+    os.nice(NICENESS)
+    return write_report(folder, published=published)
+
+
+def _write_and_send(sender: Connection, write: Callable[[], Any]) -> None:
+    with open(os.devnull, "w") as nowhere:  # a report that fails now is told at the end of the sweep
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    sender.send(write())

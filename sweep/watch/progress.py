@@ -12,8 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sweep.plan.plan import PlannedPoint
-from trainers.errors import counted
+from analysis.frontier.pareto import pareto_mask
+from sweep.plan.points import PlannedPoint
+from trainers.config import network_name
+from trainers.errors import counted, duration
 from trainers.trial import Measurement
 
 FRONTIER_SHOWN = 8
@@ -117,16 +119,13 @@ class Progress:
     def _label(self, row: Mapping[str, Any]) -> str:
         """What a point is called; one of an earlier start by its network alone."""
         point = self._points.get(row["point"])
-        return point.label if point else f"{row['model']}_{row['width_mult']:g}_{row['resolution']}"
+        return point.label if point else network_name(row["model"], row["width_mult"], row["resolution"])
 
     def _frontier(self) -> list[Mapping[str, Any]]:
-        """The complete points that no cheaper one beats, the cheapest first."""
+        """The rows of the COMPLETE points on the frontier of MACs, the cheapest first."""
         complete = [row for row in (*self._earlier, *self._rows) if row["state"] == "COMPLETE"]
-        found: list[Mapping[str, Any]] = []
-        for row in sorted(complete, key=lambda row: (row["macs"], -row["top1"])):
-            if not found or row["top1"] > found[-1]["top1"]:
-                found.append(row)
-        return found
+        on_frontier = pareto_mask([row["macs"] for row in complete], [row["top1"] for row in complete])
+        return sorted((row for row, is_on in zip(complete, on_frontier, strict=True) if is_on), key=lambda r: r["macs"])
 
     def seconds_left(self) -> float | None:
         """Estimated from the work (activations x images) per second of this start; None before its first epoch.
@@ -188,13 +187,3 @@ class Progress:
             cells = 1 + round((BAR_CELLS - 1) * ((row["top1"] - lowest) / spread if spread else 1.0))
             table.add_row(self._label(row), f"{row['macs'] / 1e6:.2f}", f"{row['top1']:.2f}", block * cells)
         return table
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: `45 s`, `1 min 30 s`, `12 min`, `3 h 05 min`."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 599.5:
-        return f"{round(seconds) // 60} min {round(seconds) % 60:02d} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -5,13 +5,10 @@ that came together meanwhile in one batch. What it writes carries the time of th
 again after a restart changes nothing.
 """
 
-import csv
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sweep.watch.mlflow_store import FOLDER, NOTE, Store  # first, as it tells MLflow things before MLflow is imported
@@ -26,7 +23,9 @@ from trainers.errors import counted, one_line
 from trainers.trial import Measurement
 
 if TYPE_CHECKING:
-    from sweep.plan.plan import Plan, PlannedPoint  # PyTorch takes seconds to import
+    from analysis.report.report import Report
+    from sweep.plan.left import Left  # PyTorch takes seconds to import
+    from sweep.plan.points import PlannedPoint
 
 ON_FRONTIER = "on_frontier"
 """The tag of the child runs that are on the frontier of MACs against top-1."""
@@ -76,24 +75,20 @@ class Tracker:
     def __init__(
         self,
         store: Store,
-        plan: "Plan",
+        left: "Left",
         *,
         sweep_id: str,
         tags: Mapping[str, str],
-        ended: Sequence[Mapping[str, Any]] = (),
-        history: Mapping[str, Sequence[Measurement]] = MappingProxyType({}),
     ) -> None:
         """Start the writing thread, which goes on with the runs of an earlier start once there is something to write.
 
         Args:
-            store: where they are.
-            plan: its points are the children of one run.
+            store: where the runs are.
+            left: the points of its plan are the children of one run; ended points that the store lacks are written.
             sweep_id: tells the runs of this sweep from others.
             tags: of the parent and of every child.
-            ended: rows of points that need no training; those that the store lacks are written.
-            history: their measurements.
         """
-        self._plan = plan
+        self._plan = plan = left.plan
         self._sweep_id = sweep_id
         self._tags = {"sweep_id": sweep_id, "sweep": plan.name, "dataset": plan.dataset.name, **tags}
         self._client, self._experiment_id = store.client, store.experiment_id
@@ -101,10 +96,10 @@ class Tracker:
         self._parent_id = ""
         self._knows_runs = False
         self._run_ids: dict[str, str] = {}
-        self._ended, self._history = ended, history
+        self._ended, self._history = list(left.ended.values()), left.history
         self._pending: dict[str, _Pending] = {}
         self._wake = threading.Condition()
-        self._report: Path | None = None
+        self._report: Report | None = None
         self._closing = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._write_until_closed, name="mlflow-writer", daemon=True)
@@ -117,7 +112,7 @@ class Tracker:
             pending = self._pending.setdefault(point.id, _Pending())
             pending.status = "RUNNING"
             pending.params |= {name: str(value) for name, value in as_row(point.config).items()}
-            pending.tags[FOLDER] = str(point.point.folder)
+            pending.tags[FOLDER] = str(point.folder)
             pending.metrics += [Metric(name, getattr(point.cost, name), 0, 0) for name in COSTS]
             self._wake.notify()
 
@@ -151,13 +146,13 @@ class Tracker:
             pending.status = "FAILED" if row["state"] == "FAILED" else "FINISHED"
             self._wake.notify()
 
-    def attach(self, report: Path) -> None:
-        """Attach the report in the folder `report` to the parent run, in the place of an earlier one."""
+    def attach(self, report: "Report") -> None:
+        """Attach a report to the parent run, in the place of an earlier one."""
         with self._wake:
             self._report = report
             self._wake.notify()
 
-    def finish(self, status: str, report: Path | None) -> str | None:
+    def finish(self, status: str, report: "Report | None") -> str | None:
         """Write what is left, attach the report to the parent run, end it; what stayed unwritten, if anything did."""
         with self._wake:
             self._report = report
@@ -204,15 +199,13 @@ class Tracker:
         report = self._report
         if report is None:
             return
-        for path in sorted(report.iterdir()):
+        for path in sorted(report.folder.iterdir()):
             if not path.name.startswith("."):  # that is being written
                 self._client.log_artifact(self._parent_id, str(path))
-        self._client.set_tag(self._parent_id, NOTE, (report / "summary.md").read_text())
-        with open(report / "results.csv", newline="") as file:
-            rows = list(csv.DictReader(file))
-        frontier = [row["point"] for row in rows if row[ON_FRONTIER] == "True"]
+        self._client.set_tag(self._parent_id, NOTE, report.summary)
+        frontier = report.frontier_points
         at = round(time.time() * 1000)
-        counts = {"num_ended": len(rows), "num_frontier": len(frontier)}
+        counts = {"num_ended": report.num_points, "num_frontier": len(frontier)}
         self._client.log_batch(self._parent_id, [Metric(name, count, at, 0) for name, count in counts.items()])
         wanted = {self._run_ids[point] for point in frontier if point in self._run_ids}
         tagged = {run.info.run_id for run in self._find_runs(f"tags.{ON_FRONTIER} = 'yes'")}

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from analysis.published.tables import load_cells
-from analysis.results.read import ResultsLog, load_table
+from analysis.results.read import load_table
 from analysis.results.schema import COLUMNS, OUTCOMES
+from sweep.run.log import ResultsLog
 from trainers.config import TrainConfig, as_row
 
 Row = dict[str, Any]

@@ -13,13 +13,15 @@ import pytest
 from filelock import FileLock
 
 import run_sweep
-from analysis.results.read import ResultsLog
 from search_spaces.registry import get_space
 from sweep.choose.queue import Queue
 from sweep.choose.schedulers import Fifo
 from sweep.config import SweepConfig
 from sweep.forecast.machine import Resources
-from sweep.plan.plan import Plan, PlannedPoint, make_plan
+from sweep.plan.plan import Plan, make_plan
+from sweep.plan.points import PlannedPoint
+from sweep.plan.trials import PlannedTrial
+from sweep.run.log import ResultsLog
 from sweep.run.recorder import Listener, Recorder
 from tests.conftest import shared_folder
 from trainers.trial import Measurement
@@ -63,7 +65,7 @@ def open_recorder(
     history: Mapping[str, list[Measurement]] | None = None,
 ) -> Recorder:
     """A recorder of a sweep that stops nothing, after trials have taken all its points."""
-    recorder = Recorder(log, listeners, Queue(Fifo(), points), history or {})
+    recorder = Recorder(log, listeners, Queue(Fifo(), list(map(PlannedTrial.alone, points))), history or {})
     while recorder.take():
         pass
     return recorder

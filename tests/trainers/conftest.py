@@ -1,7 +1,7 @@
 """Small settings, small networks and real image folders for the tests of `trainers`."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,15 @@ from torch import nn
 
 from trainers.config import TrainConfig
 from trainers.models.registry import MODELS
-from trainers.trial import Point
+from trainers.trial import Point, Trial
 
 MakeFolder = Callable[[Mapping[str, int]], Path]
 MakePoint = Callable[..., Point]
+
+
+def trial_of(points: Sequence[Point]) -> Trial:
+    """A trial of these points, whose folder lies beside theirs."""
+    return Trial(id="trial", points=tuple(points), folder=points[0].folder.with_name("trial"))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.trainers.conftest import trial_of
 from trainers.datasets.registry import load_dataset
 from trainers.errors import OtherImagesError
 from trainers.registry import TRAINERS
@@ -35,15 +36,15 @@ def assert_is_history(history: list[Measurement], point: Point, has_test: bool) 
 @pytest.mark.parametrize("name", TRAINERS)
 def test_trainer_keeps_its_contract(name: str, make_point: MakePoint) -> None:
     points = [make_point("a", epochs=2), make_point("b", epochs=1, model="mobilenet_v3_small")]
-    running = TRAINERS[name](points)
+    running = TRAINERS[name].train(trial_of(points))
     first = next(running)
-    again = list(TRAINERS[name](points))
+    again = list(TRAINERS[name].train(trial_of(points)))
 
     assert first in again
     for point in points:
         assert_is_history([m for m in again if m.point == point.id], point, has_test=True)
         assert (point.folder / checkpoint.BEST).is_file()
-    assert list(TRAINERS[name](points)) == again
+    assert list(TRAINERS[name].train(trial_of(points))) == again
 
 
 @pytest.mark.parametrize("name", TRAINERS)
@@ -53,7 +54,7 @@ def test_trainer_takes_an_image_folder_without_test_split(
     folder = make_folder({"train/a": 6, "train/b": 5, "val/a": 2, "val/b": 3})
     point = make_point(data=str(folder), num_classes=2, batch_size=4, epochs=2)
 
-    history = list(TRAINERS[name]([point]))
+    history = list(TRAINERS[name].train(trial_of([point])))
 
     assert_is_history(history, point, has_test=False)
     assert all(m.top1 in (0, 20, 40, 60, 80, 100) and m.top5 == 100 for m in history)
@@ -64,12 +65,18 @@ def test_trainer_refuses_other_images_than_those_that_were_planned(name: str, ma
     point = replace(make_point(epochs=1), fingerprint="another")
 
     with pytest.raises(OtherImagesError, match=r"^digits on .* does not hold the images that p was planned for"):
-        list(TRAINERS[name]([point]))
+        list(TRAINERS[name].train(trial_of([point])))
 
     assert not point.folder.exists()
-    assert list(TRAINERS[name]([replace(point, fingerprint=load_dataset("digits").fingerprint)]))
+    assert list(TRAINERS[name].train(trial_of([replace(point, fingerprint=load_dataset("digits").fingerprint)])))
 
 
 @pytest.mark.parametrize("name", TRAINERS)
-def test_trainer_of_no_points_yields_nothing(name: str) -> None:
-    assert list(TRAINERS[name]([])) == []
+def test_trainer_leaves_a_stopped_point_and_goes_on_with_the_others(name: str, make_point: MakePoint) -> None:
+    stopped, other = make_point("a", epochs=3), make_point("b", epochs=2)
+    stopped.stop()
+
+    history = list(TRAINERS[name].train(trial_of([stopped, other])))
+
+    assert [m.epoch for m in history if m.point == other.id] == [1, 2]
+    assert len([m for m in history if m.point == stopped.id]) <= 1

@@ -6,7 +6,7 @@ never interrupted, bit for bit on the same machine.
 
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -26,31 +26,38 @@ from trainers.training.loss import build_criterion, build_mix
 from trainers.training.optim import build_optimizer
 from trainers.training.schedules import learning_rate
 from trainers.training.start import load_published_start
-from trainers.trial import Measurement, Point
+from trainers.trial import Measurement, Point, Trial
 from trainers.weights import checkpoint
 
 CHECK_LOSS_EVERY = 50
 """Steps between looks at the losses; each look waits for the GPU."""
 
 
-def train(points: Sequence[Point]) -> Iterator[Measurement]:
-    """Train each point from its own weights on this process's GPU, or CPU; see `trainers.trial.Trainer`.
-
-    Where the memory does not suffice, a point goes on from its last epoch with every batch in twice as many parts; of
-    several processes none can do so by itself.
-    """
-    for point in points:
-        trained = point
-        for halvings in range(MOST_HALVINGS + 1):
-            try:
-                yield from Training(trained).run()
+def train(trial: Trial) -> Iterator[Measurement]:
+    """Train each point of a trial from its own weights, on the GPU of this process or on its CPU; see `Train`."""
+    for point in trial.points:
+        for measurement in train_point(point):
+            yield measurement
+            if point.is_stopped:
                 break
-            except RuntimeError as error:
-                smaller, hopeless = in_smaller_parts(trained), Workers.current().count > 1 or halvings == MOST_HALVINGS
-                if smaller is None or hopeless or not is_out_of_memory(error):
-                    raise
-            trained = smaller
-            free_memory()
+
+
+def train_point(point: Point) -> Iterator[Measurement]:
+    """Train one point, from its last finished epoch on.
+
+    Where the memory does not suffice, the point goes on from its last epoch with every batch in twice as many parts.
+    One of several processes cannot do so by itself.
+    """
+    for halvings in range(MOST_HALVINGS + 1):
+        try:
+            yield from Training(point).run()
+            return
+        except RuntimeError as error:
+            smaller, hopeless = in_smaller_parts(point), Workers.current().count > 1 or halvings == MOST_HALVINGS
+            if smaller is None or hopeless or not is_out_of_memory(error):
+                raise
+        point = smaller
+        free_memory()
 
 
 class Training:

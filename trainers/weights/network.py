@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainers.config import TrainConfig, field_names
+from trainers.config import TrainConfig, field_names, network_name
 from trainers.errors import ConfigError
 from trainers.models.mobilenet_v3 import squeeze_before_activation
 from trainers.models.registry import build_model
@@ -32,7 +32,7 @@ class Network:
     @property
     def name(self) -> str:
         """The cell, such as `mobilenet_v2_0.35_96`."""
-        return f"{self.config.model}_{self.config.width_mult:g}_{self.config.resolution}"
+        return network_name(self.config.model, self.config.width_mult, self.config.resolution)
 
     def at(self, resolution: int | None) -> "Network":
         """The same network for images of another resolution; None: of its own."""

@@ -92,7 +92,7 @@ def test_the_page_answers_first_and_its_chart_can_be_turned(
     box = ship.bounding_box()
     assert box is not None
     assert box["y"] + box["height"] < 800
-    assert ship.locator("tbody b").last.inner_text() == "mobilenet_v2_1.0_96"
+    assert ship.locator("tbody b").last.inner_text() == "mobilenet_v2_1_96"
     assert "How sure:" in page.locator("section").first.inner_text()
 
     points.nth(4).hover(force=True)  # the whole point

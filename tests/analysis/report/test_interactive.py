@@ -76,7 +76,7 @@ def test_a_published_point_tells_which_training_it_is_of() -> None:
     [large] = [trace for trace in chart.traces if trace["name"] == "mobilenet_v3_large"]
     assert "<br>variant %{customdata[6]}" in large["hovertemplate"]
     told = {told[0]: told[6] for told in large["customdata"]}
-    assert told["mobilenet_v3_large_1.0_256"] == "mobilenetv3_large_100.ra4_e3600_r224_in1k"
+    assert told["mobilenet_v3_large_1_256"] == "mobilenetv3_large_100.ra4_e3600_r224_in1k"
 
 
 def test_names_cannot_be_read_as_html(make_row: Callable[..., Row], make_table: MakeTable) -> None:

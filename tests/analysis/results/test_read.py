@@ -1,7 +1,6 @@
 """The results log survives what kills its writer, and says of every point what was measured."""
 
 import json
-import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.results import read as results
-from analysis.results.read import ResultsLog, cut_off_notes, latest_rows, load_measurements, load_table
+from analysis.results.read import cut_off_notes, latest_rows, load_measurements, load_table
 from analysis.results.schema import COLUMNS, outcome
 from sweep.plan.plan import make_plan
-from tests.sweep.conftest import measurement, open_recorder, quick_config, quick_plan
+from sweep.run.log import ResultsLog
+from tests.sweep.conftest import measurement, open_recorder, quick_config
 from trainers.errors import ConfigError
 
 
@@ -170,42 +169,3 @@ def test_a_row_says_everything_about_its_point(tmp_path: Path) -> None:
     told = ("state", "reason", "model", "width_mult", "total_stride", "num_classes", "dataset", "epochs", "top1")
     assert [row[name] for name in told] == ["COMPLETE", "", "mobilenet_v2", 0.25, 8, 10, "digits", 2, 50.0]
     assert row["macs"] == plan.points[0].cost.macs
-
-
-def test_a_row_that_could_not_be_written_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first of two rows meets a full disk; the second does not, and must not hide it."""
-    plan = quick_plan(tmp_path, 2)
-    failures = [OSError(28, "No space left on device")]
-
-    def fsync(number: int) -> None:
-        if failures:
-            raise failures.pop()
-
-    log = ResultsLog(plan.folder)
-    recorder = open_recorder(plan.points, log)
-    monkeypatch.setattr(results.os, "fsync", fsync)
-
-    def end_all() -> None:
-        for point in plan.points:
-            recorder.ended(point.id, "FAILED", "as a test")
-        log.close()
-
-    with pytest.raises(OSError, match="No space left"):
-        end_all()
-
-
-def test_who_writes_rows_does_not_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were a row to wait for it, this would never end."""
-    plan = quick_plan(tmp_path, 2)
-    disk = threading.Event()
-    monkeypatch.setattr(results.os, "fsync", lambda number: disk.wait())
-    log = ResultsLog(plan.folder)
-    recorder = open_recorder(plan.points, log)
-
-    for point in plan.points:
-        recorder.started(point.id)
-        recorder.ended(point.id, "FAILED", "as a test")
-
-    disk.set()
-    log.close()
-    assert latest_rows(plan.folder).keys() == {point.id for point in plan.points}

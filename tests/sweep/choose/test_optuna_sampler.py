@@ -9,12 +9,14 @@ import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from PIL import Image
 
 from search_spaces.registry import get_space
-from sweep.choose.optuna_sampler import OptunaSampler
+from sweep.choose.optuna_sampler import FIRST_RANDOM, OptunaSampler
 from sweep.config import SweepConfig
 from sweep.plan.axes import effective_space
-from sweep.plan.plan import Plan, PlannedPoint, make_plan
+from sweep.plan.plan import Plan, make_plan
+from sweep.plan.points import PlannedPoint
 from trainers.errors import ConfigError
 
 CHOICES = ("width_mult=0.2,0.35,0.5,0.6,0.75,1.0", "resolution=16,20", "dropout=0,0.1,0.2")
@@ -33,7 +35,8 @@ def opened(config: SweepConfig) -> tuple[Plan, OptunaSampler]:
 def row(point: PlannedPoint, state: str = "COMPLETE", top1: float | None = None) -> Mapping[str, Any]:
     """How a point ended; wider is better."""
     top1 = 50 + 40 * point.config.width_mult if top1 is None else top1
-    return {"point": point.id, "state": state, "top1": top1, "macs": point.cost.macs, "num_params": 1}
+    return {"point": point.id, "state": state, "top1": top1, "macs": point.cost.macs, "num_params": 1,
+            "epochs_trained": point.config.epochs}  # fmt: skip
 
 
 def study_of(plan: Plan) -> optuna.Study:
@@ -45,7 +48,7 @@ def study_of(plan: Plan) -> optuna.Study:
 def test_thirty_asks_give_the_thirty_points_that_are_feasible(name: str, tmp_path: Path) -> None:
     """36 combinations, of which the cap leaves 30."""
     plan, sampler = opened(config_of(tmp_path, sampler=name))
-    assert len(plan.points) == 30
+    assert len(plan.candidates) == 30
 
     proposed = []
     for _ in range(30):
@@ -54,7 +57,7 @@ def test_thirty_asks_give_the_thirty_points_that_are_feasible(name: str, tmp_pat
         proposed.append(point)
         sampler.ended(row(point))
 
-    assert {point.id for point in proposed} == {point.id for point in plan.points}
+    assert {point.id for point in proposed} == {point.id for point in plan.candidates}
     assert max(point.cost.macs for point in proposed) <= 2.4e7
     assert sampler.propose() is None
 
@@ -74,8 +77,22 @@ def test_a_gaussian_process_learns_accuracy_and_knows_costs(tmp_path: Path) -> N
             )
 
     assert len({point.id for point in points}) == 24
-    best = {point.id for point in plan.points if point.config.dropout == 0.2}
+    best = {point.id for point in plan.candidates if point.config.dropout == 0.2}
     assert len(best & {point.id for point in points}) >= 11  # of 12
+
+
+def test_a_gaussian_process_proposes_the_cheaper_of_networks_that_are_as_accurate(tmp_path: Path) -> None:
+    """Resolution buys nothing here and costs MACs: only the lower one can move the frontier."""
+    axes = ("width_mult=0.2,0.25,0.3,0.35,0.4,0.5,0.6,0.75", "resolution=16,20,24,28")
+    _, sampler = opened(config_of(tmp_path, *axes, sampler="gp", max_macs=None))
+    resolutions: list[int] = []
+    for _ in range(16):
+        point = sampler.propose()
+        assert point is not None
+        sampler.ended(row(point, top1=60 + 20 * point.config.width_mult))
+        resolutions.append(point.config.resolution)
+
+    assert sum(resolution == 16 for resolution in resolutions[FIRST_RANDOM:]) >= 4  # of 6, where luck finds 1.5
 
 
 def test_points_in_flight_are_not_proposed_again(tmp_path: Path) -> None:
@@ -160,7 +177,7 @@ def test_a_distribution_over_widths_is_refused(tmp_path: Path) -> None:
         opened(config_of(tmp_path, "width_mult=uniform(0.2,1)", "resolution=16"))
 
 
-def test_good_and_cheap_points_are_found_sooner_than_at_random(tmp_path: Path) -> None:
+def test_good_settings_are_found_sooner_than_at_random(tmp_path: Path) -> None:
     """Dropout 0.2 is worth 30 points: TPE proposes it more often than one time in three."""
     axes = ("width_mult=0.2,0.25,0.3,0.35,0.4,0.5", "resolution=16,20", "dropout=0,0.1,0.2", "lr=loguniform(0.001,0.1)")
     _, sampler = opened(config_of(tmp_path, *axes, num_samples=60))
@@ -176,7 +193,26 @@ def test_good_and_cheap_points_are_found_sooner_than_at_random(tmp_path: Path) -
 
 def test_seeds_are_for_samplers_that_know_their_points(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="optuna chooses its points one by one"):
-        replace(config_of(tmp_path), seeds=2)
+        make_plan(replace(config_of(tmp_path), seeds=2))
+
+
+@pytest.mark.parametrize("sampler", ["optuna", "nsga2", "gp"])
+def test_a_data_axis_is_an_axis_like_any_other(sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points have absolute paths, a user writes relative ones."""
+    for name in "ab":
+        for path in (f"{name}/{split}/{label}/{i}.png" for split in ("train", "val") for label in "xy" for i in (0, 1)):
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (20, ord(name) - 80), color=(0, 0, 0)).save(tmp_path / path)
+    monkeypatch.chdir(tmp_path)
+    config = config_of(tmp_path / "runs", "width_mult=0.2,0.35,0.5,0.6,0.75,1.0", "resolution=16", "data=a,b",
+                       sampler=sampler, max_macs=None)  # fmt: skip
+    config = replace(config, train=replace(config.train, batch_size=2, data="a"))
+    _, sampler_ = opened(config)
+
+    proposed = [sampler_.propose() for _ in range(12)]
+
+    assert {point.config.data for point in proposed if point} == {str(tmp_path / name) for name in "ab"}
+    assert len({point.id for point in proposed if point}) == 12
 
 
 @pytest.mark.parametrize("name", ["optuna", "gp"])
@@ -184,7 +220,7 @@ def test_only_what_fits_into_the_budget_is_proposed(name: str, tmp_path: Path) -
     """An hour each of width 0.2, 100 hours of the others: of 12 hours, the six smallest and nothing else."""
     config = config_of(tmp_path, sampler=name, max_device_hours=12)
     plan = make_plan(config)
-    hours = {point.id: 1.0 if point.config.width_mult == 0.2 else 100.0 for point in plan.points}
+    hours = {point.id: 1.0 if point.config.width_mult == 0.2 else 100.0 for point in plan.candidates}
     sampler = OptunaSampler(plan, effective_space(config), hours)
 
     proposed = [sampler.propose() for _ in range(7)]
@@ -197,9 +233,27 @@ def test_only_what_fits_into_the_budget_is_proposed(name: str, tmp_path: Path) -
 def test_a_budget_counts_what_was_proposed(tmp_path: Path) -> None:
     config = config_of(tmp_path, max_device_hours=2.5)
     plan = make_plan(config)
-    sampler = OptunaSampler(plan, effective_space(config), {point.id: 1.0 for point in plan.points})
+    sampler = OptunaSampler(plan, effective_space(config), {point.id: 1.0 for point in plan.candidates})
 
     assert [sampler.propose() is None for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize(("epochs_trained", "proposes"), [(0, True), (2, True), (3, False), (5, False)])
+def test_the_budget_gets_back_the_epochs_that_a_stopped_point_did_not_train(
+    epochs_trained: int, proposes: bool, tmp_path: Path
+) -> None:
+    """Of 2.5 hours two are spent; half an hour and the rest of a point of 5 epochs make room for an hour, or not."""
+    config = config_of(tmp_path, max_device_hours=2.5)
+    plan = make_plan(config)
+    sampler = OptunaSampler(plan, effective_space(config), {point.id: 1.0 for point in plan.candidates})
+    first, second = sampler.propose(), sampler.propose()
+    assert first
+    assert second
+    assert first.config.epochs == 5
+
+    sampler.ended({**row(first, "PRUNED"), "epochs_trained": epochs_trained})
+
+    assert (sampler.propose() is not None) == proposes
 
 
 @pytest.mark.filterwarnings("ignore::Warning")

@@ -7,7 +7,9 @@ from typing import Any
 
 from sweep.choose.queue import Queue
 from sweep.choose.schedulers import Fifo, Frontier
-from sweep.plan.plan import PlannedPoint, make_plan
+from sweep.plan.plan import make_plan
+from sweep.plan.points import PlannedPoint
+from sweep.plan.trials import PlannedTrial
 from tests.sweep.conftest import measurement, quick_config, quick_plan
 
 
@@ -17,12 +19,12 @@ def ended(point: PlannedPoint, state: str) -> dict[str, Any]:
 
 def test_every_point_is_handed_out_once(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 3)
-    queue = Queue(Fifo(), plan.points)
+    queue = Queue(Fifo(), plan.trials)
 
     taken = [queue.next() for _ in range(4)]
 
     assert taken[3] is None
-    assert {point.id for point in taken if point} == {point.id for point in plan.points}
+    assert {trial.id for trial in taken if trial} == {point.id for point in plan.points}
     assert queue.waiting == []
 
 
@@ -31,10 +33,11 @@ def test_a_stopped_point_comes_back_when_the_better_one_fails(tmp_path: Path) ->
     scheduler = Frontier()
     for point in plan.points:
         scheduler.add(point, [], None)
-    queue = Queue(scheduler, plan.points)
-    better, worse = queue.next(), queue.next()
-    assert better
-    assert worse
+    queue = Queue(scheduler, plan.trials)
+    first, second = queue.next(), queue.next()
+    assert first
+    assert second
+    better, worse = first.points[0], second.points[0]
     reasons = []
     for epoch in range(1, 8):
         queue.measured(measurement(better, epoch, 60.0))
@@ -47,7 +50,7 @@ def test_a_stopped_point_comes_back_when_the_better_one_fails(tmp_path: Path) ->
 
     queue.ended(ended(better, "FAILED"))
 
-    assert queue.next() is worse
+    assert queue.next() == second
 
 
 class TwoProposals:
@@ -66,9 +69,10 @@ class TwoProposals:
 def test_proposals_follow_what_waits_and_stop_at_their_number(tmp_path: Path) -> None:
     first, second, third = quick_plan(tmp_path, 3).points
     sampler = TwoProposals([second, third])
-    queue = Queue(Fifo(), [first], sampler, num_proposals=1)
+    queue = Queue(Fifo(), [PlannedTrial.alone(first)], sampler, num_proposals=1)
 
-    assert [queue.next(), queue.next(), queue.next()] == [first, second, None]
+    taken = [queue.next() for _ in range(3)]
+    assert [trial and trial.points for trial in taken] == [(first,), (second,), None]
     queue.ended(ended(second, "COMPLETE"))
     assert sampler.told == [second.id]
 
@@ -82,8 +86,8 @@ def test_a_sampler_that_has_no_more_ends_the_queue(tmp_path: Path) -> None:
 
 def test_nothing_is_handed_out_after_the_deadline(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 2)
-    late = Queue(Fifo(), plan.points, deadline=time.monotonic() - 1)
-    early = Queue(Fifo(), plan.points, deadline=time.monotonic() + 1000)
+    late = Queue(Fifo(), plan.trials, deadline=time.monotonic() - 1)
+    early = Queue(Fifo(), plan.trials, deadline=time.monotonic() + 1000)
 
     assert late.out_of_time
     assert late.next() is None
@@ -92,7 +96,7 @@ def test_nothing_is_handed_out_after_the_deadline(tmp_path: Path) -> None:
 
 def test_failures_in_a_row_end_it_but_diverging_is_a_result(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 9)
-    queue = Queue(Fifo(), plan.points, max_failures=2)
+    queue = Queue(Fifo(), plan.trials, max_failures=2)
     for state, reason, over in [
         ("FAILED", "boom", False),
         ("FAILED", "diverged at epoch 1, step 3, loss nan", False),
@@ -101,9 +105,9 @@ def test_failures_in_a_row_end_it_but_diverging_is_a_result(tmp_path: Path) -> N
         ("FAILED", "boom", False),
         ("FAILED", "bang", True),
     ]:
-        point = queue.next()
-        assert point
-        queue.ended({"point": point.id, "state": state, "reason": reason})
+        trial = queue.next()
+        assert trial
+        queue.ended({"point": trial.id, "state": state, "reason": reason})
         assert queue.over is over
 
     assert queue.given_up == "bang"

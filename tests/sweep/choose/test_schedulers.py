@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sweep.choose.schedulers import SCHEDULERS, Asha, Fifo, Frontier, Scheduler
-from sweep.plan.plan import PlannedPoint
+from sweep.plan.points import PlannedPoint
+from sweep.plan.trials import PlannedTrial
 from tests.sweep.conftest import measurement
 from trainers.config import TrainConfig
 from trainers.datasets.registry import load_dataset
@@ -33,6 +34,12 @@ def curve(final: float, noise: float = 0.1, seed: int = 0, start: float = 0.25) 
     return (rise + np.random.default_rng(seed).normal(0, noise, EPOCHS)).tolist()
 
 
+def choose(scheduler: Scheduler, waiting: Sequence[PlannedPoint]) -> PlannedPoint:
+    """The point that comes next where each has a trial of its own."""
+    [point] = scheduler.choose(list(map(PlannedTrial.alone, waiting))).points
+    return point
+
+
 def train(scheduler: Scheduler, curves: dict[PlannedPoint, list[float]], slots: int = 2) -> dict[str, int]:
     """Train the points in `slots` trials side by side; the epochs each was trained for."""
     waiting, running, trained = list(curves), list[PlannedPoint](), dict[str, int]()
@@ -40,7 +47,7 @@ def train(scheduler: Scheduler, curves: dict[PlannedPoint, list[float]], slots: 
         scheduler.add(point, [], None)
     while waiting or running:
         while waiting and len(running) < slots:
-            running.append(scheduler.choose(waiting))
+            running.append(choose(scheduler, waiting))
             waiting.remove(running[-1])
         for point in list(running):
             epoch = trained[point.id] = trained.get(point.id, 0) + 1
@@ -222,7 +229,7 @@ def test_the_cheapest_network_comes_first_and_its_best_setting_before_the_others
         scheduler.add(point, known if point.id.startswith("0.25") else [], None)
     waiting = [point for point in curves if not point.id.startswith("0.25")]
 
-    assert scheduler.choose(waiting).id == "0.5-1"
+    assert choose(scheduler, waiting).id == "0.5-1"
 
 
 def test_an_interrupted_sweep_decides_as_an_uninterrupted_one() -> None:

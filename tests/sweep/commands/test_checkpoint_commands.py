@@ -11,7 +11,7 @@ from PIL import Image
 
 import run_sweep
 from trainers.config import TrainConfig
-from trainers.training.classifier import train
+from trainers.training.classifier import train_point
 from trainers.trial import Measurement, Point
 
 Trained = tuple[Path, Measurement]
@@ -22,7 +22,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The best checkpoint of a tiny training, and what its only epoch measured."""
     folder = tmp_path_factory.mktemp("point")
     config = TrainConfig(num_classes=10, width_mult=0.1, resolution=16, total_stride=8, epochs=1, batch_size=128)
-    [measured] = train([Point(id="p", config=config, folder=folder)])
+    [measured] = train_point(Point(id="p", config=config, folder=folder))
     return folder / "best.pt", measured
 
 

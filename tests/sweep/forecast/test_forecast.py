@@ -1,6 +1,5 @@
 """Forecasts: of the points that are left, with what a budget leaves out and when it is over."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +7,10 @@ import pytest
 
 from sweep.forecast import forecast as forecasts
 from sweep.forecast import timings
-from sweep.forecast.forecast import deadline, forecast, seconds_alive
+from sweep.forecast.forecast import deadline, forecast
+from sweep.forecast.machine import this_machine
 from sweep.forecast.prediction import START_UP_SECONDS
-from sweep.forecast.timings import this_machine
-from sweep.plan.left import Held
+from sweep.plan.left import all_left
 from sweep.plan.plan import make_plan
 from tests.sweep.conftest import measurement, quick_config
 from trainers.errors import ConfigError
@@ -31,71 +30,63 @@ def test_what_is_left_is_predicted_and_every_point_is_in_the_table(tmp_path: Pat
     points = plan.points
     history = {points[0].id: [measurement(points[0], epoch) for epoch in range(1, 10)]}
 
-    ids = [point.id for point in points]
-    whole = forecast(Held(plan, "fifo", {}, {}), ids[1:], this_machine(), announce=print)
-    rest = forecast(Held(plan, "fifo", {}, history), ids[1:], this_machine(), announce=print)
-    none = forecast(Held(plan, "fifo", {}, {}), ids, this_machine(), announce=print)
+    left = all_left(plan)
+    others = {point.id: tmp_path for point in points[1:]}
+    whole = forecast(replace(left, elsewhere=others), this_machine(), announce=print)
+    rest = forecast(replace(left, elsewhere=others, history=history), this_machine(), announce=print)
+    none = forecast(replace(left, elsewhere={**others, points[0].id: tmp_path}), this_machine(), announce=print)
 
     assert whole
     assert rest
     assert none
     assert set(rest.prediction.points) == {point.id for point in points}
     assert 8.9 < (whole.seconds - START_UP_SECONDS) / (rest.seconds - START_UP_SECONDS) < 10.1
-    assert whole.said.startswith("predicted: ")
-    assert (none.seconds, none.said) == (0, "")
+    assert whole.text.startswith("predicted: ")
+    assert (none.seconds, none.text) == (0, "")
 
 
 def test_points_that_are_yet_to_be_chosen_are_taken_evenly(tmp_path: Path) -> None:
     config = quick_config(tmp_path, "width_mult=0.25,0.5,1.0", epochs=1)
     chosen = replace(config, sampler="optuna", num_samples=9)
-    every = forecast(Held(make_plan(config), "fifo", {}, {}), [], this_machine(), announce=print)
+    every = forecast(all_left(make_plan(config)), this_machine(), announce=print)
 
-    nine = forecast(Held(make_plan(chosen), "fifo", {}, {}), [], this_machine(), announce=print)
+    nine = forecast(all_left(make_plan(chosen)), this_machine(), announce=print)
 
     assert every
     assert nine
     assert nine.seconds == every.seconds
-    assert nine.said.endswith("; if the points are chosen evenly")
+    assert nine.text.endswith("; if the points are chosen evenly")
 
 
 def test_what_cannot_be_predicted_is_said_and_stops_only_a_budget(tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path), cpus_per_trial=4096)
-    held = Held(make_plan(config), "fifo", {}, {})
+    left = all_left(make_plan(config))
     said: list[str] = []
 
-    assert forecast(held, [], this_machine(), announce=said.append) is None
+    assert forecast(left, this_machine(), announce=said.append) is None
 
     assert said[0].startswith("no prediction: a trial is to have 4096 CPUs")
     for budget in ({"time_budget": 1e6}, {"max_device_hours": 1e6}):
-        held = Held(make_plan(replace(config, **budget)), "fifo", {}, {})
+        left = all_left(make_plan(replace(config, **budget)))
         with pytest.raises(ConfigError, match="a trial is to have 4096 CPUs"):
-            forecast(held, [], this_machine(), announce=said.append)
+            forecast(left, this_machine(), announce=said.append)
 
 
 def test_too_little_room_for_checkpoints_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan(quick_config(tmp_path))
     monkeypatch.setattr(forecasts, "free_bytes", lambda folder: 1e6)
 
-    found = forecast(Held(plan, "fifo", {}, {}), [], this_machine(), announce=print)
+    found = forecast(all_left(plan), this_machine(), announce=print)
 
     assert found
-    assert f"\nwarning: checkpoints will take 65 MB, and 1 MB are free for {plan.folder}" in found.said
+    assert f"\nwarning: checkpoints will take 65 MB, and 1 MB are free for {plan.folder}" in found.text
 
 
-def test_a_budget_is_over_so_long_after_the_process_began(tmp_path: Path) -> None:
+def test_a_budget_is_over_so_long_after_the_program_started(tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path), time_budget=5000.0)
-    held = Held(make_plan(config), "fifo", {}, {})
 
-    found = forecast(held, [], this_machine(), announce=print)
+    predicted = forecast(all_left(make_plan(config)), this_machine(), announce=print)
 
-    assert found
-    over = deadline(config, found)
-    assert over == pytest.approx(time.monotonic() - seconds_alive() + found.timing_seconds + 5000, abs=1)
-    assert deadline(quick_config(tmp_path), found) is None
-
-
-def test_a_process_has_lived_for_some_time() -> None:
-    before = seconds_alive()
-    time.sleep(0.05)
-
-    assert 0 < before < seconds_alive() < time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert predicted
+    assert deadline(config, predicted, 100.0) == 100 + predicted.timing_seconds + 5000
+    assert deadline(quick_config(tmp_path), predicted, 100.0) is None

@@ -23,6 +23,8 @@ CLUSTER = [{"CPU": 16.0}, {"CPU": 32.0, "GPU": 2.0}, {"CPU": 32.0, "GPU": 2.0}]
         (LAPTOP, {"workers_per_trial": 2, "cpus_per_trial": 4}, 2, 2, 0, 2),
         (SERVER, {}, 1, 16, 1, 4),
         (SERVER, {"gpus_per_trial": 0.25}, 1, 4, 0.25, 16),
+        ([{"CPU": 64.0, "GPU": 8.0}], {"gpus_per_trial": 0.6}, 1, 4, 0.6, 8),
+        (SERVER, {"gpus_per_trial": 0.4, "cpus_per_trial": 1}, 1, 1, 0.4, 8),
         (SERVER, {"gpus_per_trial": 2}, 2, 16, 1, 2),
         (SERVER, {"gpus_per_trial": 4, "cpus_per_trial": 8}, 4, 2, 1, 1),
         (SERVER, {"gpus_per_trial": 0}, 1, 1, 0, 64),

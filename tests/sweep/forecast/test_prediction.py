@@ -17,17 +17,17 @@ from sweep.forecast.prediction import (
     PointPrediction,
     Prediction,
     TimedNetwork,
-    byte_size,
+    cut_text,
     makespan,
     predict,
-    said_of_cut,
     to_time,
     within_budget,
 )
 from sweep.plan.plan import Plan, make_plan
+from sweep.plan.trials import PlannedTrial
 from tests.sweep.conftest import quick_config, quick_plan, resources
 from trainers.config import TrainConfig
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, byte_size
 from trainers.training.step_time import Line, Timing, training_activations
 
 TIMING = Timing(train=Line(0.02, 0.003), memory=Line(5e8, 1e6), evaluate_seconds=0.001)
@@ -61,7 +61,9 @@ def test_an_epoch_is_its_steps_and_its_evaluations(
 ) -> None:
     [point] = one_point(tmp_path, epochs=7, **train).points
 
-    found = predict([point], [TimedNetwork(config=point.config, timing=TIMING)], resources(num_workers=workers))
+    found = predict(
+        [PlannedTrial.alone(point)], [TimedNetwork(config=point.config, timing=TIMING)], resources(num_workers=workers)
+    )
 
     num_steps = 1078 // point.config.batch_size
     epoch = DRIVER_SHARE * (num_steps * step + evaluated * 360 * 0.001) + EPOCH_SECONDS
@@ -73,7 +75,7 @@ def test_an_epoch_is_its_steps_and_its_evaluations(
 def test_a_batch_of_more_images_than_there_are_is_one_step_of_them_all(tmp_path: Path) -> None:
     [point] = one_point(tmp_path, batch_size=5000).points
 
-    found = predict([point], [TimedNetwork(config=point.config, timing=TIMING)], resources())
+    found = predict([PlannedTrial.alone(point)], [TimedNetwork(config=point.config, timing=TIMING)], resources())
 
     epoch = DRIVER_SHARE * (0.02 + 1078 * 0.003 + 360 * 0.001) + EPOCH_SECONDS
     assert found.points[point.id].seconds_per_epoch == pytest.approx(epoch)
@@ -90,9 +92,9 @@ def test_networks_that_were_not_timed_lie_between_those_that_were(tmp_path: Path
         return Timing(train=Line(0.01, share), memory=Line(1e8, 1e6 * share), evaluate_seconds=share)
 
     timed = [TimedNetwork(config=p.config, timing=linear(p.config)) for p in (by_size[-1], by_size[0])]
-    found = predict(plan.points, timed, resources())
+    found = predict(plan.trials, timed, resources())
 
-    alone = predict(plan.points, [TimedNetwork(config=p.config, timing=linear(p.config)) for p in by_size], resources())
+    alone = predict(plan.trials, [TimedNetwork(config=p.config, timing=linear(p.config)) for p in by_size], resources())
     assert least < most
     for id_, point in found.points.items():
         assert asdict(point) == pytest.approx(asdict(alone.points[id_]))
@@ -104,7 +106,7 @@ def test_a_kind_of_network_is_predicted_from_its_own_timings(tmp_path: Path) -> 
 
     timings = {"sgd": TIMING, "adamw": slow}
     timed = [TimedNetwork(config=p.config, timing=timings[p.config.optimizer]) for p in plan.points]
-    found = predict(plan.points, timed, resources())
+    found = predict(plan.trials, timed, resources())
 
     seconds = {p.config.optimizer: found.points[p.id].seconds_per_epoch for p in plan.points}
     assert seconds["adamw"] > 30 * seconds["sgd"] > 0
@@ -116,8 +118,8 @@ def test_finished_epochs_cost_nothing_again(tmp_path: Path) -> None:
     [point] = one_point(tmp_path, epochs=5).points
     timed = [TimedNetwork(config=point.config, timing=TIMING)]
 
-    whole = predict([point], timed, resources()).points[point.id]
-    rest = predict([point], timed, resources(), epochs_done={point.id: 3}).points[point.id]
+    whole = predict([PlannedTrial.alone(point)], timed, resources()).points[point.id]
+    rest = predict([PlannedTrial.alone(point)], timed, resources(), epochs_done={point.id: 3}).points[point.id]
 
     assert whole.seconds - rest.seconds == pytest.approx(3 * whole.seconds_per_epoch)
 
@@ -162,33 +164,31 @@ def test_trials_are_laid_over_the_slots_in_their_order(seconds: list[float], num
 def test_a_sweep_takes_longer_where_small_networks_come_first(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 3)
     found = predicted([10, 20, 40], plan)
-    ids = [point.id for point in plan.points]
 
-    assert found.seconds(ids) == START_UP_SECONDS + 40
-    assert replace(found, longest_first=False).seconds(ids) == START_UP_SECONDS + 50
+    assert found.seconds(plan.trials) == START_UP_SECONDS + 40
+    assert replace(found, longest_first=False).seconds(plan.trials) == START_UP_SECONDS + 50
 
 
 def test_a_sweep_of_nothing_takes_nothing_and_else_its_start_counts(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 3)
     found = predicted([30, 20, 20], plan)
-    ids = [point.id for point in plan.points]
 
     assert found.seconds([]) == 0
-    assert found.seconds(ids) == START_UP_SECONDS + 40
-    assert found.device_hours(ids) == pytest.approx(70 / 3600)
+    assert found.seconds(plan.trials) == START_UP_SECONDS + 40
+    assert found.device_hours(plan.trials) == pytest.approx(70 / 3600)
 
 
 def test_the_line_says_time_range_trials_devices_and_disk(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 3)
     found = replace(predicted([7164, 3582, 3582], plan), cache_bytes=3e9, num_devices=0.5)
 
-    said = found.line([point.id for point in plan.points])
+    said = found.line(plan.trials)
 
     assert said == (
         "predicted: 2 h 00 min (1 h 42 min to 2 h 30 min) on 2 trials at once, 2 device-hours, 3.0 GB of disk, "
         "at most 2.0 GB of memory at once"
     )
-    assert "on 1 trial at once" in found.line([plan.points[0].id])
+    assert "on 1 trial at once" in found.line(plan.trials[:1])
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,9 @@ def test_the_line_says_time_range_trials_devices_and_disk(tmp_path: Path) -> Non
 def test_a_device_is_a_gpu_or_else_a_core(tmp_path: Path, fields: dict[str, Any], num_devices: float) -> None:
     [point] = one_point(tmp_path).points
 
-    found = predict([point], [TimedNetwork(config=point.config, timing=TIMING)], resources(**fields))
+    found = predict(
+        [PlannedTrial.alone(point)], [TimedNetwork(config=point.config, timing=TIMING)], resources(**fields)
+    )
 
     assert found.num_devices == num_devices
 
@@ -221,10 +223,10 @@ def test_a_budget_keeps_the_cheapest_points_in_their_order(
     plan = quick_plan(tmp_path, 4)
     config = replace(quick_config(tmp_path), **budgets)
 
-    found, cut = within_budget(plan.points, predicted([30, 20, 40, 10], plan), config)
+    found, cut = within_budget(plan.trials, predicted([30, 20, 40, 10], plan), config)
 
-    assert [plan.points.index(point) for point in found] == kept
-    assert [plan.points.index(point) for point in cut] == [i for i in (3, 1, 0, 2) if i not in kept]
+    assert [plan.trials.index(trial) for trial in found] == kept
+    assert [plan.trials.index(trial) for trial in cut] == [i for i in (3, 1, 0, 2) if i not in kept]
 
 
 def test_what_a_budget_keeps_is_within_it_and_one_point_more_is_not(tmp_path: Path) -> None:
@@ -234,11 +236,10 @@ def test_what_a_budget_keeps_is_within_it_and_one_point_more_is_not(tmp_path: Pa
         found = predicted([draw.uniform(5, 100) for _ in plan.points], plan, num_trials=draw.randint(1, 4))
         config = replace(quick_config(tmp_path), time_budget=START_UP_SECONDS + draw.uniform(101, 500))
 
-        kept, cut = within_budget(plan.points, found, config)
+        kept, cut = within_budget(plan.trials, found, config)
 
-        ids = [point.id for point in kept]
-        assert found.seconds(ids) <= (config.time_budget or math.nan)
-        assert not cut or found.seconds([*ids, cut[0].id]) > (config.time_budget or math.nan)
+        assert found.seconds(kept) <= (config.time_budget or math.nan)
+        assert not cut or found.seconds([*kept, cut[0]]) > (config.time_budget or math.nan)
 
 
 def test_a_budget_that_allows_nothing_says_what_the_cheapest_point_needs(tmp_path: Path) -> None:
@@ -246,7 +247,7 @@ def test_a_budget_that_allows_nothing_says_what_the_cheapest_point_needs(tmp_pat
     config = replace(quick_config(tmp_path), time_budget=30.0, max_device_hours=0.5)
 
     with pytest.raises(ConfigError) as refused:
-        within_budget(plan.points, predicted([3600, 1764], plan), config)
+        within_budget(plan.trials, predicted([3600, 1764], plan), config)
 
     assert str(refused.value) == (
         "no point fits into a time budget of 30 s and a budget of 0.5 device-hours: the cheapest, "
@@ -259,7 +260,7 @@ def test_what_is_left_out_is_said_from_which_network_on(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 3)
     config = replace(quick_config(tmp_path), time_budget=1800.0)
 
-    said = said_of_cut(plan.points[1:], 3, config)
+    said = cut_text(plan.trials[1:], 3, config)
 
     assert said == f"left out, for a time budget of 30 min: 2 of 3 points, {plan.points[1].label} and what takes longer"
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from sweep.forecast import machine as machines
 from sweep.forecast import timings
-from sweep.forecast.timings import Machine, kept_timings, predict_on, this_machine
+from sweep.forecast.machine import Machine, this_machine
+from sweep.forecast.timings import kept_timings, predict_on
 from sweep.plan.plan import make_plan
 from tests.sweep.conftest import quick_config
 from trainers.config import TrainConfig
@@ -61,12 +63,12 @@ def test_a_plan_is_predicted_whose_first_image_is_damaged(timer: Timer, tmp_path
         Image.new("RGB", (30, 20)).save(tmp_path / "pets" / path)
     (tmp_path / "pets/train/a/0.png").write_bytes(b"")
     config = quick_config(tmp_path, "width_mult=0.25", "resolution=16", data=str(tmp_path / "pets"))
-    points = make_plan(config).points
+    trials = make_plan(config).trials
 
-    predicted = predict_on(this_machine(), config, points, epochs_done={}, longest_first=True, announce=print)
+    predicted = predict_on(this_machine(), config, trials, epochs_done={}, longest_first=True, announce=print)
 
     assert timer.asked == [[0.25]]
-    assert predicted.points.keys() == {point.id for point in points}
+    assert predicted.points.keys() == {trial.id for trial in trials}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "null", "{}", '{"train": {"fixed": NaN}}'])
@@ -98,7 +100,7 @@ def test_a_cluster_is_timed_on_its_roomiest_node(timer: Timer, tmp_path: Path) -
     machine = Machine(name="a node", nodes=[{"CPU": 2}, {"CPU": 4}], call=call)
     config = quick_config(tmp_path)
 
-    found = predict_on(machine, config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print)
+    found = predict_on(machine, config, make_plan(config).trials, epochs_done={}, longest_first=True, announce=print)
 
     assert called == ["hardware", "timer"]
     assert timer.slots == [Slot(num_threads=1, gpu_share=0.0, num_processes=4)]
@@ -134,12 +136,12 @@ def test_where_nothing_can_be_kept_networks_are_timed_each_time(
 def test_as_many_are_timed_side_by_side_as_will_train(
     timer: Timer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fields: dict[str, int], slot: Slot
 ) -> None:
-    monkeypatch.setattr(timings.os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(timings, "gpu_names", list[str])
+    monkeypatch.setattr(machines.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(machines, "gpu_names", list[str])
     config = replace(quick_config(tmp_path), **fields)
 
     found = predict_on(
-        this_machine(), config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print
+        this_machine(), config, make_plan(config).trials, epochs_done={}, longest_first=True, announce=print
     )
 
     assert timer.slots == [slot]
@@ -147,24 +149,29 @@ def test_as_many_are_timed_side_by_side_as_will_train(
     assert found.num_trials == slot.num_processes // config.num_workers
 
 
-def test_a_gpu_is_shared_as_its_trials_share_it(timer: Timer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(timings.os, "cpu_count", lambda: 16)
-    monkeypatch.setattr(timings, "gpu_names", lambda: ["a GPU"] * 2)
+@pytest.mark.parametrize(
+    ("share", "num_processes", "num_trials"), [(0.25, 4, 8), (0.6, 1, 2), (0.15, 6, 12), (0.4, 2, 4)]
+)
+def test_a_gpu_is_shared_as_its_trials_share_it(
+    timer: Timer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, share: float, num_processes: int, num_trials: int
+) -> None:
+    monkeypatch.setattr(machines.os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(machines, "gpu_names", lambda: ["a GPU"] * 2)
     monkeypatch.setattr(timings, "hardware", lambda slot: "a GPU")
-    config = replace(quick_config(tmp_path), gpus_per_trial=0.25)
+    config = replace(quick_config(tmp_path), gpus_per_trial=share, cpus_per_trial=2)
 
     found = predict_on(
-        this_machine(), config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print
+        this_machine(), config, make_plan(config).trials, epochs_done={}, longest_first=True, announce=print
     )
 
-    assert timer.slots == [Slot(num_threads=2, gpu_share=0.25, num_processes=4)]
-    assert (found.num_trials, found.num_devices) == (8, 0.25)
+    assert timer.slots == [Slot(num_threads=2, gpu_share=share, num_processes=num_processes)]
+    assert (found.num_trials, found.num_devices) == (num_trials, share)
 
 
 def test_more_than_the_machine_has_is_refused_before_anything_is_timed(timer: Timer, tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path), cpus_per_trial=4096)
 
     with pytest.raises(ConfigError, match="a trial is to have 4096 CPUs"):
-        predict_on(this_machine(), config, make_plan(config).points, epochs_done={}, longest_first=True, announce=print)
+        predict_on(this_machine(), config, make_plan(config).trials, epochs_done={}, longest_first=True, announce=print)
 
     assert timer.asked == []

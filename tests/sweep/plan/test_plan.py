@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results.read import ResultsLog
 from search_spaces.registry import SPACES, get_space
 from sweep.config import SweepConfig, to_json
-from sweep.plan.plan import make_plan, point_id
+from sweep.plan.plan import make_plan
+from sweep.plan.points import point_id
+from sweep.run.log import ResultsLog
 from tests.sweep.conftest import measurement, open_recorder, quick_config
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError

@@ -7,13 +7,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-from analysis.results.read import ResultsLog, latest_rows, load_measurements
+from analysis.results.read import latest_rows, load_measurements
 from analysis.results.schema import COLUMNS
 from sweep.choose.queue import Queue
 from sweep.plan.plan import Plan, make_plan
-from sweep.plan.reuse import find_trained, take_over
+from sweep.plan.points import PlannedPoint
+from sweep.plan.reuse import find_all_trained, find_trained
+from sweep.run.log import ResultsLog
 from sweep.run.recorder import Recorder
+from sweep.run.take_over import take_over
 from tests.sweep.conftest import measurement, open_recorder, quick_config
+
+
+def by_id(plan: Plan) -> dict[str, PlannedPoint]:
+    return {point.id: point for point in plan.points}
 
 
 def trained(runs: Path, name: str, *axes: str, epochs: int = 2) -> Plan:
@@ -22,22 +29,22 @@ def trained(runs: Path, name: str, *axes: str, epochs: int = 2) -> Plan:
     with closing(ResultsLog(plan.folder)) as log:
         recorder = open_recorder(plan.points, log)
         for point in plan.points[:-1]:
-            point.point.folder.mkdir(parents=True)
+            point.folder.mkdir(parents=True)
             for file in ("best.pt", "last.pt"):
-                (point.point.folder / file).write_text(f"{name} {point.id} {file}")
+                (point.folder / file).write_text(f"{name} {point.id} {file}")
             for epoch in range(1, epochs + 1):
                 recorder.measured(measurement(point, epoch, 40.0 + epoch))
-        recorder.ended(plan.points[-1].id, "FAILED", "diverged")
+        recorder.failed(plan.points[-1].id, "diverged")
     return plan
 
 
 def test_complete_points_are_taken_over_with_rows_measurements_and_checkpoints(tmp_path: Path) -> None:
     before = trained(tmp_path, "before", "lr=0.01,0.02,0.03")
-    (before.points[0].point.folder / ".last.node-1.pt").write_text("left by a process that was killed")
+    (before.points[0].folder / ".last.node-1.pt").write_text("left by a process that was killed")
     axes = ("width_mult=0.25", "resolution=16", "lr=0.02,0.01,0.03,0.04")
     plan = make_plan(replace(quick_config(tmp_path, *axes, epochs=2), name="wider"))
 
-    found = find_trained(plan.points, tmp_path, plan.folder)
+    found = find_trained(by_id(plan), tmp_path, plan.folder)
     with closing(ResultsLog(plan.folder)) as log:
         take_over(found, plan.points, log)
 
@@ -57,8 +64,8 @@ def test_other_settings_and_the_sweep_itself_are_not_found(tmp_path: Path) -> No
     before = trained(tmp_path, "before", "lr=0.01,0.02", epochs=2)
     longer = make_plan(replace(quick_config(tmp_path, *before_axes(), epochs=3), name="longer"))
 
-    assert find_trained(longer.points, tmp_path, longer.folder) == {}
-    assert find_trained(before.points, tmp_path, before.folder) == {}
+    assert find_trained(by_id(longer), tmp_path, longer.folder) == {}
+    assert find_trained(by_id(before), tmp_path, before.folder) == {}
 
 
 def before_axes() -> tuple[str, ...]:
@@ -67,9 +74,9 @@ def before_axes() -> tuple[str, ...]:
 
 def test_a_row_without_its_checkpoint_is_not_reused(tmp_path: Path) -> None:
     before = trained(tmp_path, "before", "lr=0.01,0.02")
-    (before.points[0].point.folder / "best.pt").unlink()
+    (before.points[0].folder / "best.pt").unlink()
 
-    assert find_trained(before.points, tmp_path, tmp_path / "other") == {}
+    assert find_trained(by_id(before), tmp_path, tmp_path / "other") == {}
 
 
 def test_a_row_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
@@ -82,7 +89,7 @@ def test_a_row_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: Pa
     plan = make_plan(replace(quick_config(tmp_path, *before_axes(), epochs=2), name="again"))
 
     with closing(ResultsLog(plan.folder)) as written:
-        take_over(find_trained(plan.points, tmp_path, plan.folder), plan.points, written)
+        take_over(find_trained(by_id(plan), tmp_path, plan.folder), plan.points, written)
 
     [row] = latest_rows(plan.folder).values()
     assert (row["sync_bn"], row["reused_from"]) == (False, "before")
@@ -91,20 +98,19 @@ def test_a_row_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: Pa
 def test_a_point_that_is_chosen_later_is_found_trained_by_its_trial(tmp_path: Path) -> None:
     before = trained(tmp_path, "before", "lr=0.01,0.02")
     plan = make_plan(replace(quick_config(tmp_path, *before_axes(), epochs=2), name="again"))
-    found = find_trained(None, tmp_path, plan.folder)
-    waiting = iter(plan.points)
+    found = find_all_trained(tmp_path, plan.folder)
+    waiting = iter(plan.trials)
     stopping = SimpleNamespace(next=lambda _: next(waiting), measured=lambda _: "bad", ended=lambda _: None)
 
     with closing(ResultsLog(plan.folder)) as log:
         recorder = Recorder(log, [], cast(Queue, stopping), {}, found)
-        first, second = recorder.take(), recorder.take()
-        assert first
-        assert second
+        taken = [trial.points[0] for trial in (recorder.take(), recorder.take()) if trial]
+        first, second = taken
         stops = [recorder.measured(measurement(point, 1)) for point in (first, second)]
         recorder.measured(measurement(first, 2))
 
     assert set(found) == {first.id}
-    assert (first.point.folder / "last.pt").read_text() == f"before {first.id} last.pt"
+    assert (first.folder / "last.pt").read_text() == f"before {first.id} last.pt"
     assert stops == [False, True]
     rows = latest_rows(plan.folder)
     assert [rows[point.id]["state"] for point in (first, second)] == ["COMPLETE", "PRUNED"]
@@ -116,4 +122,12 @@ def test_a_damaged_log_of_another_sweep_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "results.jsonl").write_text("no json\n")
 
-    assert set(find_trained(before.points, tmp_path, tmp_path / "other")) == {before.points[0].id}
+    assert set(find_trained(by_id(before), tmp_path, tmp_path / "other")) == {before.points[0].id}
+
+
+def test_a_row_with_the_id_of_a_point_and_other_settings_is_not_its_result(tmp_path: Path) -> None:
+    before = trained(tmp_path, "before", "lr=0.01,0.02")
+    log = before.folder / "results.jsonl"
+    log.write_text(log.read_text().replace('"lr": 0.01', '"lr": 0.777'))
+
+    assert find_trained(by_id(before), tmp_path, tmp_path / "other") == {}

@@ -7,15 +7,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from analysis.results.read import ResultsLog, load_table
+from analysis.results.read import load_table
 from sweep.choose.queue import Queue
 from sweep.choose.schedulers import Fifo
 from sweep.run import ray_trials as runner
 from sweep.run import sweep as sweeps
+from sweep.run.log import ResultsLog
 from sweep.run.recorder import Recorder
 from tests.sweep.conftest import quick_plan, resources, start
 from trainers.errors import TrainingDivergedError
-from trainers.trial import Measurement, Point
+from trainers.trial import Measurement, Trial
 
 pytestmark = pytest.mark.usefixtures("known_timings")
 
@@ -47,14 +48,14 @@ def test_several_workers_train_a_point_together_and_are_stopped(
 
 def test_a_point_is_not_handed_out_while_the_trial_that_was_told_to_end_it_lives(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 1)
-    recorder = Recorder(ResultsLog(plan.folder), [], Queue(Fifo(), plan.points), {})
+    recorder = Recorder(ResultsLog(plan.folder), [], Queue(Fifo(), plan.trials), {})
     ending = {"first": plan.points[0].id}
-    points = runner._Points(recorder, ending, resources(num_trials=2, num_workers=2), 0)
+    points = runner._Trials(recorder, ending, resources(num_trials=2, num_workers=2), 0)
 
     assert points.suggest("second") is None
-    first = SimpleNamespace(trial_id="first", config={"point": plan.points[0].point})
+    first = SimpleNamespace(trial_id="first", config={"trial": plan.trials[0].trial})
     runner._Report(recorder, ending).on_trial_complete(0, [], first)
-    assert points.suggest("second") == {"point": plan.points[0].point}
+    assert points.suggest("second") == {"trial": plan.trials[0].trial}
 
 
 def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,12 +80,12 @@ def test_several_workers_start_again_with_smaller_parts_where_the_memory_of_one_
     plan = quick_plan(tmp_path, 1, batch_size=batch_size)
     tried: list[int] = []
 
-    def fit(point: Point, name: str) -> None:
-        tried.append(point.config.accumulate)
+    def fit(trial: Trial, name: str) -> None:
+        tried.append(trial.points[0].config.accumulate)
         raise WorkerGroupError("", {0: RuntimeError("a peer is gone"), 1: torch.OutOfMemoryError("of it")})
 
     with pytest.raises(WorkerGroupError) as failed:
-        runner._fit_in_memory(fit, plan.points[0].point, "trial", 2)
+        runner._fit_in_memory(fit, plan.trials[0].trial, "trial", 2)
 
     assert tried == [2**i for i in range(num_fits)]
     assert str(runner._cause(failed.value)) == "of it"

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results.read import ResultsLog, latest_rows, load_measurements
+from analysis.results.read import latest_rows, load_measurements
 from sweep.plan.plan import Plan
-from sweep.run.recorder import MOST_RESTARTS
+from sweep.plan.points import PlannedPoint
+from sweep.run.log import ResultsLog
+from sweep.run.recorder import MOST_RESTARTS, Recorder
 from tests.sweep.conftest import Follower, measurement, open_recorder, quick_plan
 
 
@@ -23,6 +25,11 @@ def log(plan: Plan) -> Iterator[ResultsLog]:
     log.close()
 
 
+def taken(recorder: Recorder) -> tuple[PlannedPoint, ...]:
+    trial = recorder.take()
+    return trial.points if trial else ()
+
+
 def test_a_point_is_complete_with_its_last_epoch(plan: Plan, log: ResultsLog) -> None:
     follower = Follower()
     recorder = open_recorder(plan.points, log, [follower])
@@ -33,7 +40,7 @@ def test_a_point_is_complete_with_its_last_epoch(plan: Plan, log: ResultsLog) ->
         recorder.measured(measurement(first, epoch))
 
     assert [told for told, _ in follower.told] == ["started", "epoch 1", "epoch 2", "epoch 3", "COMPLETE"]
-    assert recorder.unfinished == [second]
+    assert recorder.open_points == [second]
 
 
 def test_epochs_told_again_are_logged_once(plan: Plan, log: ResultsLog) -> None:
@@ -83,7 +90,7 @@ def test_a_failed_point_keeps_its_reason_and_what_was_measured(plan: Plan, log: 
     recorder = open_recorder(plan.points, log)
 
     recorder.measured(measurement(point, 1, top1=33.0))
-    recorder.ended(point.id, "FAILED", "diverged at epoch 2")
+    recorder.failed(point.id, "diverged at epoch 2")
     log.close()
 
     row = latest_rows(plan.folder)[point.id]
@@ -94,8 +101,8 @@ def test_what_comes_after_the_end_changes_nothing(plan: Plan, log: ResultsLog) -
     point = plan.points[0]
     recorder = open_recorder(plan.points, log)
 
-    recorder.ended(point.id, "FAILED", "first")
-    recorder.ended(point.id, "FAILED", "second")
+    recorder.failed(point.id, "first")
+    recorder.failed(point.id, "second")
     recorder.measured(measurement(point, 3))
     log.close()
 
@@ -109,12 +116,12 @@ def test_a_point_whose_process_died_is_taken_up_again_a_bounded_number_of_times(
     for _ in range(MOST_RESTARTS):
         recorder.measured(measurement(first, 1))
         recorder.lost(first.id, "killed by signal 9")
-        assert recorder.unfinished == [second]
-        assert recorder.take() == first
+        assert recorder.open_points == [second]
+        assert taken(recorder) == (first,)
 
     recorder.lost(first.id, "killed by signal 15")
     recorder.lost(second.id, "the node is gone")
-    assert recorder.take() == second
+    assert taken(recorder) == (second,)
     for epoch in (1, 2, 3):
         recorder.measured(measurement(second, epoch))
     log.close()

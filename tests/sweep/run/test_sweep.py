@@ -18,14 +18,15 @@ import torch
 from mlflow import MlflowClient
 
 import run_sweep
-from analysis.results.read import ResultsLog, load_measurements, load_table
+from analysis.results.read import load_measurements, load_table
 from sweep.commands.sweep import sweep_config
 from sweep.forecast import timings
 from sweep.forecast.prediction import TimedNetwork, predict
-from sweep.plan.left import Held
+from sweep.plan.left import read_left
 from sweep.plan.plan import make_plan
 from sweep.run.environment import write_identity
-from sweep.run.ray_session import global_worker
+from sweep.run.log import ResultsLog
+from sweep.run.ray_processes import global_worker
 from sweep.run.sweep import progress_so_far
 from tests.sweep.conftest import (
     ARGUMENTS,
@@ -308,10 +309,10 @@ def test_a_bad_setting_is_stopped_and_a_wider_sweep_without_stopping_goes_on_wit
     assert sorted(run.data.tags["state"] for run in runs if "point" in run.data.tags) == ["COMPLETE", "PRUNED"]
 
     config = sweep_config([*shape, "--axis", "lr=0.01,1e-6,0.003", "--scheduler", "fifo"])
-    so_far = progress_so_far(Held.read(make_plan(config)))
+    so_far = progress_so_far(read_left(make_plan(config)))
     assert so_far == f"1 of 3 points done, 1 begun ({counted(epochs, 'epoch')}) in {folder}"
     kept = replace(config, scheduler="frontier")
-    assert progress_so_far(Held.read(make_plan(kept))).startswith("2 of 3 points done")
+    assert progress_so_far(read_left(make_plan(kept))).startswith("2 of 3 points done")
 
 
 def test_a_sweep_that_was_killed_before_its_first_epoch_goes_on(tmp_path: Path) -> None:
@@ -320,6 +321,6 @@ def test_a_sweep_that_was_killed_before_its_first_epoch_goes_on(tmp_path: Path) 
     plan.folder.mkdir()
     write_identity(plan)
 
-    assert progress_so_far(Held.read(plan)) == f"0 of 9 points done in {plan.folder}"
+    assert progress_so_far(read_left(plan)) == f"0 of 9 points done in {plan.folder}"
     other = replace(config, train=replace(config.train, epochs=7))
-    assert "holds another sweep (train.epochs was 5, is 7)" in progress_so_far(Held.read(make_plan(other)))
+    assert "holds another sweep (train.epochs was 5, is 7)" in progress_so_far(read_left(make_plan(other)))

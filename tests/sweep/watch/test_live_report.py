@@ -1,16 +1,15 @@
 """The report of a running sweep is written by real processes, one at a time, now and then, and none outlives it."""
 
-import sys
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from sweep.plan.plan import PlannedPoint
+from sweep.plan.points import PlannedPoint
 from sweep.watch import live_report
 from sweep.watch.live_report import LiveReport
 from tests.sweep.conftest import measurement, quick_plan
+from tests.sweep.watch.reports import add_a_line, fail_at_first, never_end, wait_until, write_until
 
 
 @pytest.fixture
@@ -18,80 +17,73 @@ def point(tmp_path: Path) -> PlannedPoint:
     return quick_plan(tmp_path, 1).points[0]
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    over = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < over
-        time.sleep(0.02)
-
-
-def command(code: str) -> list[str]:
-    return [sys.executable, "-c", code]
-
-
-def test_a_report_is_written_after_points_have_ended_and_told_when_it_is_done(
-    tmp_path: Path, point: PlannedPoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports follow each other without a pause."""
     monkeypatch.setattr(live_report, "SECONDS_BETWEEN", 0.0)
     monkeypatch.setattr(live_report, "SHARE", 1e9)
-    log, told = tmp_path / "log", list[str]()
 
-    with LiveReport(command(f"open({str(log)!r}, 'a').write('report ')"), lambda: told.append(log.read_text())) as live:
+
+@pytest.mark.usefixtures("at_once")
+def test_a_report_is_written_after_a_point_has_ended_and_given_to_the_listener(
+    tmp_path: Path, point: PlannedPoint
+) -> None:
+    log, reports = tmp_path / "log", list[str]()
+
+    with LiveReport(partial(add_a_line, log), reports.append) as live:
         live.started(point)
         live.measured(measurement(point, 1))
-        time.sleep(0.2)
-        assert not log.exists()
         for number in (1, 2):
             live.ended({})
-            wait_until(lambda number=number: len(told) == number)
+            wait_until(lambda number=number: len(reports) == number)
 
-    assert told == ["report ", "report report "]
-
-
-def test_what_ends_while_a_report_is_written_is_in_the_next_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_report, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(live_report, "SHARE", 1e9)
-    begun, told = tmp_path / "begun", list[int]()
-
-    with LiveReport(
-        command(f"open({str(begun)!r}, 'w'); import time; time.sleep(0.5)"), lambda: told.append(1)
-    ) as live:
-        live.ended({})
-        wait_until(begun.exists)
-        live.ended({})
-        live.ended({})
-        wait_until(lambda: len(told) == 2)
+    assert reports == ["report\n", "report\nreport\n"]  # so that none was written before a point ended
 
 
-def test_a_report_that_fails_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_report, "SECONDS_BETWEEN", 0.0)
-    monkeypatch.setattr(live_report, "SHARE", 1e9)
-    log, told = tmp_path / "log", list[int]()
-    code = f"open({str(log)!r}, 'a').write('.'); raise SystemExit(len(open({str(log)!r}).read()) == 1)"
+@pytest.mark.usefixtures("at_once")
+def test_points_that_end_while_a_report_is_written_are_in_one_report_more(tmp_path: Path) -> None:
+    log, gate, reports = tmp_path / "log", tmp_path / "gate", list[str]()
 
-    with LiveReport(command(code), lambda: told.append(len(log.read_text()))) as live:
+    with LiveReport(partial(write_until, log, gate), reports.append) as live:
         live.ended({})
         wait_until(log.exists)
-        wait_until(lambda: bool((live.ended({}), told)[1]))
-
-    assert 1 not in told
-
-
-def test_none_is_written_in_the_first_minute_and_none_outlives_the_sweep(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun, done = tmp_path / "begun", tmp_path / "done"
-    slow = command(f"open({str(begun)!r}, 'w'); import time; time.sleep(5); open({str(done)!r}, 'w')")
-    with LiveReport(slow, lambda: pytest.fail("told")) as live:
         live.ended({})
+        live.ended({})
+        gate.touch()
+        wait_until(lambda: len(reports) == 2)
+
+    assert reports == ["report\n", "report\nreport\n"]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_report_that_fails_is_not_given_and_the_next_one_is(tmp_path: Path) -> None:
+    log, reports = tmp_path / "log", list[str]()
+
+    with LiveReport(partial(fail_at_first, log), reports.append) as live:
+        live.ended({})
+        wait_until(log.exists)
+        wait_until(lambda: bool((live.ended({}), reports)[1]))
+
+    assert "report\n" not in reports
+
+
+def test_no_report_is_begun_in_the_first_minute(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
+    with LiveReport(partial(never_end, begun), lambda _: pytest.fail("a report was given")) as live:
+        live.ended({})
+
     assert not begun.exists()
 
-    monkeypatch.setattr(live_report, "SECONDS_BETWEEN", 0.0)
-    with LiveReport(slow, lambda: pytest.fail("told")) as live:
+
+@pytest.mark.usefixtures("at_once")
+def test_no_report_outlives_the_sweep(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
+    with LiveReport(partial(never_end, begun), lambda _: pytest.fail("a report was given")) as live:
         live.ended({})
         wait_until(begun.exists)
 
     assert not live._thread.is_alive()
-    assert not done.exists()
+    assert live._writer is not None
+    assert not live._writer.is_alive()

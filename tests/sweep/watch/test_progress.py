@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from analysis.results.read import ResultsLog
 from sweep.plan.plan import Plan
+from sweep.run.log import ResultsLog
 from sweep.run.recorder import Recorder
 from sweep.watch.progress import Progress, duration
 from tests.sweep.conftest import measurement, open_recorder, quick_plan
@@ -37,7 +37,7 @@ def test_lines_without_a_terminal_count_and_say_why(plan: Plan) -> None:
             recorder.started(point)
         for epoch in (1, 2):
             recorder.measured(measurement(complete, epoch, 12.5, measured_at=time.time() + 1))
-        recorder.ended(failed, "FAILED", "diverged at epoch 1")
+        recorder.failed(failed, "diverged at epoch 1")
         recorder.measured(measurement(lost, 1))
         recorder.lost(lost, "killed by signal 9")
 

@@ -7,13 +7,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from analysis.results.read import ResultsLog, latest_rows, load_measurements
+from analysis.report.report import Report
+from analysis.results.read import load_measurements
+from sweep.plan.left import read_left
 from sweep.plan.plan import Plan
+from sweep.run.log import ResultsLog
 from sweep.watch.mlflow_store import connect, tracking_uri
 from sweep.watch.mlflow_views import VIEWS, view_links
 from sweep.watch.tracker import COSTS, EPOCH_METRICS, Tracker, _Pending
@@ -35,9 +39,8 @@ def start(store: tuple[str, Path], tmp_path: Path) -> Callable[..., tuple[Tracke
 
     def start_tracker(sweep_id: str = tmp_path.name) -> tuple[Tracker, Plan]:
         plan = quick_plan(tmp_path, 2, epochs=3)
-        ended, history = list(latest_rows(plan.folder).values()), load_measurements(plan.folder)
         tags = {"git_dirty": "False"}
-        return Tracker(connect(*store), plan, sweep_id=sweep_id, tags=tags, ended=ended, history=history), plan
+        return Tracker(connect(*store), read_left(plan), sweep_id=sweep_id, tags=tags), plan
 
     return start_tracker
 
@@ -45,6 +48,16 @@ def start(store: tuple[str, Path], tmp_path: Path) -> Callable[..., tuple[Tracke
 def away(client: MlflowClient, *args: Any, **kwargs: Any) -> None:
     """Stands for a method of a client whose store cannot be reached."""
     raise MlflowException("the store is away")
+
+
+def a_report(folder: Path, *, frontier: list[str], num_points: int) -> Report:
+    """A report with these points on its frontier, whose files lie in `folder`."""
+    settings = pd.DataFrame({"points": [(point,) for point in frontier]})
+    path = folder / "results.csv"
+    return Report(
+        folder=folder, charts=(), csv=path, markdown=path, html=path, note="", summary="Ship it.", frontier=settings,
+        num_points=num_points,
+    )  # fmt: skip
 
 
 def find_runs(store: tuple[str, Path], sweep_id: str) -> tuple[Run, dict[str, Run]]:
@@ -97,10 +110,10 @@ def test_a_complete_point_is_one_finished_child_with_all_its_figures(
     report = tmp_path / "report"
     report.mkdir()
     point = plan.points[0]
-    (report / "results.csv").write_text(f"point,on_frontier\n{point.id},True\n{plan.points[1].id},False\n")
+    (report / "results.csv").touch()
     (report / "summary.md").write_text("Ship it.")
 
-    assert tracker.finish("FINISHED", report) is None
+    assert tracker.finish("FINISHED", a_report(report, frontier=[point.id], num_points=2)) is None
 
     parent, children = find_runs(store, tmp_path.name)
     child = children[point.id]
@@ -165,7 +178,7 @@ def test_a_failed_point_is_a_failed_run_with_its_reason(
 ) -> None:
     tracker, plan = start()
     log = ResultsLog(plan.folder)
-    open_recorder(plan.points, log, [tracker]).ended(plan.points[0].id, "FAILED", "diverged at epoch 1")
+    open_recorder(plan.points, log, [tracker]).failed(plan.points[0].id, "diverged at epoch 1")
     log.close()
     tracker.finish("FINISHED", None)
 
@@ -179,7 +192,7 @@ def test_a_point_that_failed_and_completed_while_nobody_tracked_ends_finished(
 ) -> None:
     tracker, plan = start()
     log = ResultsLog(plan.folder)
-    open_recorder(plan.points, log, [tracker]).ended(plan.points[0].id, "FAILED", "diverged at epoch 1")
+    open_recorder(plan.points, log, [tracker]).failed(plan.points[0].id, "diverged at epoch 1")
     log.close()
     tracker.finish("FINISHED", None)
     silent, _ = start("nobody else")
@@ -219,7 +232,7 @@ def test_a_stopped_point_that_was_trained_to_its_end_while_nobody_tracked_is_com
     log = ResultsLog(plan.folder)
     recorder = open_recorder(plan.points, log, [tracker])
     recorder.measured(measurement(plan.points[0], 1, top1=10.0))
-    recorder.ended(plan.points[0].id, "PRUNED", "behind the frontier")
+    recorder._end(plan.points[0], "PRUNED", "behind the frontier")
     log.close()
     tracker.finish("FINISHED", None)
     silent, _ = start("nobody at all")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import distributed, multiprocessing, nn
 
-from tests.trainers.conftest import MakePoint
+from tests.trainers.conftest import MakePoint, trial_of
 from trainers.config import TrainConfig
 from trainers.datasets.dataset import DamagedImage, Dataset
 from trainers.datasets.sources.digits import digits
@@ -19,7 +19,7 @@ from trainers.errors import ConfigError
 from trainers.hardware.workers import Workers
 from trainers.models.registry import MODELS
 from trainers.training import classifier
-from trainers.training.classifier import train
+from trainers.training.classifier import train, train_point
 from trainers.trial import Measurement, Point
 from trainers.weights import checkpoint
 
@@ -46,7 +46,7 @@ def work(rank: int, count: int, port: int, points: Sequence[Point], out: Path) -
     MODELS["linear"] = linear
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count)
-    measurements = list(train(points))
+    measurements = list(train(trial_of(points)))
     (out / f"{rank}.pkl").write_bytes(pickle.dumps(measurements))
     classifier.check_dataset = lambda _: with_damaged(rank)
     with pytest.raises(ConfigError, match="find different images of digits damaged"):
@@ -87,7 +87,7 @@ def test_two_workers_follow_one(make_point: MakePoint, tmp_path: Path, monkeypat
     }
     alone = [make_point(f"{name}_alone", **(PLAIN | given)) for name, given in settings.items()]
     together = [make_point(f"{name}_together", **(PLAIN | given)) for name, given in settings.items()]
-    expected = list(train(alone))
+    expected = list(train(trial_of(alone)))
 
     first, second = train_together(together, tmp_path)
 
@@ -107,7 +107,7 @@ def test_two_workers_follow_one(make_point: MakePoint, tmp_path: Path, monkeypat
         assert two.device == f"2 x {one.device}"
     # the checkpoint is of the same format: one process goes on from it
     (last,) = (m for m in first if m.point == together[0].id and m.epoch == together[0].config.epochs)
-    assert list(train([together[0]]))[-1] == last
+    assert list(train_point(together[0]))[-1] == last
     states = [checkpoint.load(p.folder / checkpoint.BEST) for p in (alone[1], together[1])]
     assert states[0] is not None
     assert states[1] is not None

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.trainers.conftest import trial_of
 from trainers.config import TrainConfig
 from trainers.datasets.batches.batches import batches
 from trainers.datasets.registry import load_dataset
@@ -22,7 +23,7 @@ from trainers.errors import TrainingDivergedError
 from trainers.hardware.device import Device
 from trainers.models.registry import MODELS, build_model
 from trainers.training import classifier
-from trainers.training.classifier import train
+from trainers.training.classifier import train, train_point
 from trainers.training.evaluate import Scores, evaluate
 from trainers.trial import Measurement, Point
 from trainers.weights import checkpoint
@@ -62,13 +63,13 @@ def scores_of_best(point: Point, split: Any) -> Scores:
 def test_two_runs_of_one_seed_are_equal(make_point: MakePoint, model: str) -> None:
     first, second = (make_point(name, model=model, dropout=0.5, epochs=2) for name in ("first", "second"))
 
-    assert results(list(train([first]))) == results(list(train([second])))
+    assert results(list(train_point(first))) == results(list(train_point(second)))
     assert_equal_weights(first, second, checkpoint.LAST)
     assert_equal_weights(first, second, checkpoint.BEST)
 
 
 def test_seed_changes_the_run(make_point: MakePoint, linear_model: str) -> None:
-    losses = {next(train([make_point(f"p{seed}", model=linear_model, seed=seed)])).train_loss for seed in range(3)}
+    losses = {next(train_point(make_point(f"p{seed}", model=linear_model, seed=seed))).train_loss for seed in range(3)}
 
     assert len(losses) == 3
 
@@ -94,7 +95,7 @@ def test_order_and_dropout_follow_seed_and_epoch(make_point: MakePoint, monkeypa
         "hflip": 0.0,
     }  # one step an epoch
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        list(train([make_point(name, seed=seed, **settings)]))
+        list(train_point(make_point(name, seed=seed, **settings)))
 
     for noted in seen.values():
         assert len(noted) == 9
@@ -115,12 +116,12 @@ def test_resumed_run_equals_the_uninterrupted_one(
 ) -> None:
     settings = settings | {"dropout": 0.3, "lr": 0.01, "warmup_epochs": 0.5, "label_smoothing": 0.1}
     whole, parted = make_point("whole", **settings), make_point("parted", **settings)
-    expected = list(train([whole]))
-    interrupted = train([parted])
+    expected = list(train_point(whole))
+    interrupted = train_point(parted)
     before = [next(interrupted) for _ in range(finished)]
     interrupted.close()  # type: ignore[attr-defined] # a generator
 
-    resumed = list(train([parted]))
+    resumed = list(train_point(parted))
 
     assert resumed[:finished] == before
     assert results(resumed) == results(expected)
@@ -157,11 +158,11 @@ def test_the_best_of_a_killed_process_counts_if_its_epoch_does(
     rename = Path.replace
     monkeypatch.setattr(checkpoint, "save", die)
     with pytest.raises(KeyboardInterrupt):
-        list(train([point]))
+        list(train_point(point))
     monkeypatch.setattr(checkpoint, "save", save)
     monkeypatch.setattr(Path, "replace", rename)
 
-    measured = list(train([point]))
+    measured = list(train_point(point))
 
     assert max(m.top1 for m in measured) == load(point, "best.pt")["scores"]["top1"] == top1
     assert not (point.folder / checkpoint.NEXT_BEST).exists()
@@ -170,32 +171,32 @@ def test_the_best_of_a_killed_process_counts_if_its_epoch_does(
 def test_run_killed_between_its_two_checkpoints_equals_the_uninterrupted_one(make_point: MakePoint) -> None:
     """best.pt is then of an epoch that last.pt does not know, as an earlier version left it."""
     whole, killed = make_point("whole"), make_point("killed")
-    expected = list(train([whole]))
-    running = train([killed])
+    expected = list(train_point(whole))
+    running = train_point(killed)
     next(running)
     shutil.copy(killed.folder / checkpoint.LAST, killed.folder / "first.pt")
     next(running)
     shutil.move(killed.folder / "first.pt", killed.folder / checkpoint.LAST)
 
-    assert results(list(train([killed]))) == results(expected)
+    assert results(list(train_point(killed))) == results(expected)
     assert_equal_weights(killed, whole, checkpoint.BEST)
 
 
 def test_finished_point_yields_its_history_without_training(make_point: MakePoint, linear_model: str) -> None:
     point = make_point(model=linear_model)
-    first = list(train([point]))
+    first = list(train_point(point))
     written = {path: path.stat().st_mtime_ns for path in point.folder.iterdir()}
 
-    assert list(train([point])) == first  # the clocks too
+    assert list(train_point(point)) == first  # the clocks too
     assert {path: path.stat().st_mtime_ns for path in point.folder.iterdir()} == written
 
 
 def test_interrupted_sweep_of_points_goes_on_with_the_next(make_point: MakePoint, linear_model: str) -> None:
     points = [make_point(name, model=linear_model, epochs=2, lr=lr) for name, lr in (("a", 0.1), ("b", 0.2))]
-    running = train(points)
+    running = train(trial_of(points))
     before = [next(running) for _ in range(3)]
 
-    after = list(train(points))
+    after = list(train(trial_of(points)))
 
     assert after[:3] == before
     assert [(m.point, m.epoch) for m in after] == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
@@ -207,9 +208,9 @@ def test_accumulated_parts_add_up_to_the_whole_batch(make_point: MakePoint, line
     settings = {"model": linear_model, "batch_size": 101, "epochs": 1, "lr": 0.5, "crop_scale": 1.0}
     settings["precision"] = "fp32"
     whole, parted = make_point("whole", **settings), make_point("parted", accumulate=accumulate, **settings)
-    (expected,), (measured,) = list(train([whole])), list(train([parted]))
+    (expected,), (measured,) = list(train_point(whole)), list(train_point(parted))
     initial = make_point("initial", **(settings | {"lr": 1e-12}))
-    list(train([initial]))
+    list(train_point(initial))
 
     weights, reference, start = (load(p, checkpoint.LAST)["model"]["2.weight"] for p in (parted, whole, initial))
     torch.testing.assert_close(weights, reference, rtol=1e-3, atol=1e-5)
@@ -226,7 +227,7 @@ def test_no_part_of_a_batch_is_too_small_for_batch_normalisation(
     settings = {"data": str(folder), "num_classes": 2, "total_stride": 32, "epochs": 1, "lr": 1e-6}
     point = make_point(batch_size=batch_size, accumulate=accumulate, **settings)
 
-    (measurement,) = train([point])
+    (measurement,) = train_point(point)
 
     assert math.isfinite(measurement.train_loss)
 
@@ -252,7 +253,7 @@ def test_a_point_that_runs_out_of_memory_goes_on_with_smaller_parts(
 
     point = make_point(model="small", batch_size=32, epochs=2)
     asked = make_point(model="small", batch_size=32, epochs=2, accumulate=4)
-    found, expected = list(train([point])), list(train([asked]))
+    found, expected = list(train_point(point)), list(train_point(asked))
 
     assert [(m.epoch, m.parts) for m in found] == [(1, 4), (2, 4)]
     assert [m.train_loss for m in found] == [m.train_loss for m in expected]
@@ -264,7 +265,7 @@ def test_a_point_that_cannot_fit_fails_with_what_the_device_said(
     monkeypatch.setitem(MODELS, "small", Small)
 
     with pytest.raises(torch.OutOfMemoryError, match="out of memory"):
-        list(train([make_point(model="small", batch_size=512, epochs=1)]))
+        list(train_point(make_point(model="small", batch_size=512, epochs=1)))
 
 
 def test_the_best_checkpoint_is_not_of_an_attempt_that_ran_out_of_memory(
@@ -282,7 +283,7 @@ def test_the_best_checkpoint_is_not_of_an_attempt_that_ran_out_of_memory(
     monkeypatch.setattr(classifier, "evaluate", evaluate)
     point = make_point(model=linear_model, epochs=2)
 
-    *_, last = train([point])
+    *_, last = train_point(point)
 
     assert (last.top1, last.test_top1, last.parts) == (50.0, 55.0, 2)
     assert load(point, "best.pt")["scores"]["top1"] == 60.0
@@ -295,7 +296,7 @@ def test_durations_do_not_follow_a_clock_that_is_set_back(
     days = count(1e9, -86400.0)
     monkeypatch.setattr(classifier, "time", clock)
 
-    first, second = train([make_point(model=linear_model, epochs=2)])
+    first, second = train_point(make_point(model=linear_model, epochs=2))
 
     assert second.measured_at < first.measured_at
     assert 0 < first.train_seconds < second.train_seconds < 3600
@@ -318,14 +319,14 @@ def test_diverging_training_says_where(
     point = make_point(model=linear_model, lr=1e38, batch_size=batch_size, warmup_epochs=warmup_epochs)
 
     with pytest.raises(TrainingDivergedError, match=rf"^diverged at epoch 1, {where} (nan|inf)$") as caught:
-        list(train([point]))
+        list(train_point(point))
 
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 def test_test_scores_come_once_and_are_those_of_the_best_checkpoint(make_point: MakePoint) -> None:
     point = make_point(lr=0.2)
-    *earlier, last = train([point])
+    *earlier, last = train_point(point)
     expected = scores_of_best(point, "test")
 
     assert all((m.test_top1, m.test_top5, m.test_loss) == (None, None, None) for m in earlier)
@@ -340,7 +341,7 @@ def test_best_checkpoint_is_the_first_epoch_of_the_highest_top1(
 ) -> None:
     """A rate of almost 0 makes every epoch a tie."""
     point = make_point(model=linear_model, lr=lr, epochs=5, lr_schedule="constant")
-    history = list(train([point]))
+    history = list(train_point(point))
     best = load(point, checkpoint.BEST)
     top1s = [m.top1 for m in history]
 
@@ -350,7 +351,7 @@ def test_best_checkpoint_is_the_first_epoch_of_the_highest_top1(
 
 def test_checkpoint_says_what_it_is(make_point: MakePoint, linear_model: str) -> None:
     point = make_point(model=linear_model, epochs=1)
-    list(train([point]))
+    list(train_point(point))
 
     for name in (checkpoint.BEST, checkpoint.LAST):
         state = load(point, name)
@@ -365,7 +366,9 @@ def test_label_smoothing_raises_the_floor_of_the_training_loss(make_point: MakeP
     settings = {"model": linear_model, "optimizer": "adamw", "lr": 0.02, "epochs": 6, "batch_size": 32}
     plain, smooth = (
         list(
-            train([make_point(f"s{mass}", crop_scale=1.0, hflip=0.0, label_smoothing=mass, crop_share=1.0, **settings)])
+            train_point(
+                make_point(f"s{mass}", crop_scale=1.0, hflip=0.0, label_smoothing=mass, crop_share=1.0, **settings)
+            )
         )
         for mass in (0.0, 0.3)
     )
@@ -380,7 +383,7 @@ def test_label_smoothing_raises_the_floor_of_the_training_loss(make_point: MakeP
 def test_measurement_reports_the_rate_of_the_last_step(make_point: MakePoint, linear_model: str) -> None:
     point = make_point(model=linear_model, lr=0.8, lr_schedule="linear", epochs=2, batch_size=269)  # 4 steps an epoch
 
-    assert [m.lr for m in train([point])] == pytest.approx([0.8 * (1 - 3 / 8), 0.8 * (1 - 7 / 8)])
+    assert [m.lr for m in train_point(point)] == pytest.approx([0.8 * (1 - 3 / 8), 0.8 * (1 - 7 / 8)])
 
 
 def test_training_learns_the_digits(make_point: MakePoint) -> None:
@@ -395,7 +398,7 @@ def test_training_learns_the_digits(make_point: MakePoint) -> None:
         hflip=0.0,
         epochs=3,
     )
-    history = list(train([point]))
+    history = list(train_point(point))
 
     assert history[-1].top1 > 80
     assert history[-1].test_top1 is not None
@@ -406,7 +409,7 @@ def test_training_learns_the_digits(make_point: MakePoint) -> None:
 def test_the_average_is_scored_and_kept_and_the_raw_weights_beside_it(make_point: MakePoint) -> None:
     point = make_point(epochs=1, ema_decay=0.5, lr=0.01)
 
-    (measured,) = train([point])
+    (measured,) = train_point(point)
 
     last = load(point, checkpoint.LAST)
     assert_equal = torch.testing.assert_close
@@ -420,4 +423,4 @@ def test_the_average_is_scored_and_kept_and_the_raw_weights_beside_it(make_point
 
 
 def test_raw_weights_are_not_scored_apart_without_an_average(make_point: MakePoint, linear_model: str) -> None:
-    assert [m.raw_top1 for m in train([make_point(model=linear_model)])] == [None] * 3
+    assert [m.raw_top1 for m in train_point(make_point(model=linear_model))] == [None] * 3

@@ -12,7 +12,7 @@ from tests.trainers.weights.weights_server import Served, serving
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 from trainers.models.registry import build_model
-from trainers.training.classifier import train
+from trainers.training.classifier import train_point
 from trainers.training.start import STARTS, published_start
 from trainers.trial import Point
 from trainers.weights import checkpoint
@@ -48,7 +48,7 @@ def test_a_training_starts_from_the_published_weights(
     torch.manual_seed(0)
     published = randomised(build_model(PUBLISHED[START].config)).state_dict()
     point = make_point(**FROZEN, ema_decay=ema_decay)
-    list(train([point]))
+    list(train_point(point))
 
     state = checkpoint.load(point.folder / checkpoint.LAST)
     assert state is not None
@@ -62,13 +62,13 @@ def test_a_training_starts_from_the_published_weights(
 
 def test_the_head_of_other_classes_is_fresh_and_named(make_point: MakePoint, server: Served) -> None:
     with pytest.warns(UserWarning, match="0.25_224 has other classes: classifier.1.weight, classifier.1.bias keep"):
-        list(train([make_point("published", **FROZEN)]))
+        list(train_point(make_point("published", **FROZEN)))
 
 
 @pytest.mark.filterwarnings("error:.*keep their fresh weights")
 def test_imagenets_own_head_is_kept(make_point: MakePoint, server: Served) -> None:
     point = make_point(**FROZEN, num_classes=1000)
-    list(train([point]))
+    list(train_point(point))
 
     torch.manual_seed(0)
     published = randomised(build_model(PUBLISHED[START].config)).state_dict()
@@ -82,13 +82,13 @@ def test_a_resumed_training_needs_the_published_weights_no_more(
 ) -> None:
     settings = {"width_mult": 0.25, "init": "published", "epochs": 2}
     whole, parted = make_point("whole", **settings), make_point("parted", **settings)
-    expected = list(train([whole]))
-    interrupted = train([parted])
+    expected = list(train_point(whole))
+    interrupted = train_point(parted)
     next(interrupted)
     interrupted.close()  # type: ignore[attr-defined] # a generator
     monkeypatch.setitem(PUBLISHED, START, replace(PUBLISHED[START], url="http://127.0.0.1:1/gone-01234567.pth"))
 
-    resumed = list(train([parted]))
+    resumed = list(train_point(parted))
 
     assert [m.train_loss for m in resumed] == [m.train_loss for m in expected]
     assert all(torch.equal(weights(whole)[key], tensor) for key, tensor in weights(parted).items())

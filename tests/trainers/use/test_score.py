@@ -16,7 +16,7 @@ from torchvision.datasets import ImageFolder
 from trainers.config import TrainConfig
 from trainers.datasets.registry import load_dataset
 from trainers.errors import ConfigError
-from trainers.training.classifier import train
+from trainers.training.classifier import train_point
 from trainers.trial import Point
 from trainers.use.score import evaluate_network, write_confusion
 from trainers.weights.checkpoint import BEST
@@ -31,7 +31,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
     config = TrainConfig(num_classes=10, width_mult=0.25, resolution=20, total_stride=8, epochs=2, batch_size=32,
                          optimizer="adamw", lr=0.005, crop_scale=1.0, hflip=0.0, precision="fp32")  # fmt: skip
     point = Point(id="p", config=config, folder=tmp_path_factory.mktemp("point"))
-    list(train([point]))
+    list(train_point(point))
     return load_network(point.folder / BEST)
 
 

@@ -13,7 +13,7 @@ from tests.trainers.weights.layouts import like_dli14, randomised
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 from trainers.models.registry import build_model
-from trainers.training.classifier import train
+from trainers.training.classifier import train_point
 from trainers.trial import Point
 from trainers.weights import checkpoint
 from trainers.weights.network import imagenet_classes, load_network
@@ -38,7 +38,7 @@ def test_a_checkpoint_of_a_training_is_the_network_that_was_scored(
     make_point: MakePoint, name: str, ema_decay: float | None
 ) -> None:
     point = make_point(epochs=1, ema_decay=ema_decay)
-    list(train([point]))
+    list(train_point(point))
 
     network = load_network(point.folder / name)
 
@@ -51,7 +51,7 @@ def test_a_checkpoint_of_a_training_is_the_network_that_was_scored(
 
 def test_outputs_without_a_class_have_names_of_their_own(make_point: MakePoint) -> None:
     point = make_point(epochs=1, num_classes=12)
-    list(train([point]))
+    list(train_point(point))
 
     assert load_network(point.folder / checkpoint.BEST).classes[8:] == ("8", "9", "output 10", "output 11")
 

@@ -21,7 +21,7 @@ from trainers.datasets.pixels.decode import Decoder
 from trainers.datasets.registry import check_dataset, load_dataset
 from trainers.datasets.splits import Part
 from trainers.errors import ConfigError
-from trainers.training.classifier import train
+from trainers.training.classifier import train_point
 from trainers.trial import Point
 from trainers.use.score import evaluate_network
 from trainers.weights.network import Network, untrained
@@ -167,7 +167,7 @@ def test_500_damaged_images_of_12_kinds_are_all_found_and_every_good_one_is_trai
         read = batches(dataset, name, config, num_workers=0, centred=True)  # type: ignore[arg-type]
         labels = [label for _, of_batch in read for label in of_batch.tolist()]
         assert labels == [int(b"/b/" in path) for path in files(dataset, (name,))]
-    [measured] = train([Point(id="p", config=config, folder=tmp_path / "p")])
+    [measured] = train_point(Point(id="p", config=config, folder=tmp_path / "p"))
     assert np.isfinite([measured.train_loss, measured.val_loss, measured.test_loss]).all()
 
 
@@ -239,7 +239,7 @@ def test_images_in_memory_need_no_check(own_cache: Path) -> None:
 
 
 def test_a_training_on_a_node_where_nothing_was_checked_meets_no_damaged_image(spoiled: Path, tmp_path: Path) -> None:
-    [measured] = train([Point(id="p", config=replace(SETTINGS, data=str(spoiled)), folder=tmp_path / "p")])
+    [measured] = train_point(Point(id="p", config=replace(SETTINGS, data=str(spoiled)), folder=tmp_path / "p"))
 
     assert np.isfinite(measured.train_loss)
     assert load_dataset(str(spoiled)).sizes == "13 train, 6 val"

@@ -1,0 +1,31 @@
+"""The identity of a sweep: its id, its age and its images, as `environment.json` in its folder tells them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from analysis.results.columns import Name, Number, Text
+from analysis.results.json_lines import Schema
+from trainers.errors import ConfigError, one_line
+
+CONFIG, ENVIRONMENT = "config.json", "environment.json"
+"""Files in a sweep's folder."""
+IDENTITY = Schema(
+    {"fingerprint": Text, "sweep_id": Name, "created_at": Number}, ("fingerprint", "sweep_id", "created_at")
+)
+"""The values of `environment.json` that a later start reads."""
+
+
+def read_identity(folder: Path) -> dict[str, Any]:
+    """The environment of the latest start of the sweep in `folder`, with the id of the sweep.
+
+    Raises:
+        ConfigError: the file is missing or damaged.
+    """
+    path = folder / ENVIRONMENT
+    try:
+        value = json.loads(path.read_text())
+        IDENTITY.check(value)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is damaged ({one_line(error)}); restore it, or choose another --name") from error
+    return value

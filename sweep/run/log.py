@@ -1,0 +1,74 @@
+"""The writer of a sweep's logs: rows are appended, durably, by the driver alone."""
+
+import json
+import os
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from analysis.results.schema import COLUMNS, MEASUREMENTS, RESULTS
+from trainers.trial import Measurement
+
+
+class ResultsLog:
+    """Appends rows; opening it first cuts off a last line that a killed writer left unfinished.
+
+    A thread puts the rows of ended points on disk, as file systems may take seconds for it. A row that a power failure
+    takes is written again: the point's checkpoint tells all its epochs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._results = open_for_append(folder / RESULTS)
+        self._measurements = open_for_append(folder / MEASUREMENTS)
+        self._thread = ThreadPoolExecutor(1)
+        self._written: list[Future[None]] = []
+
+    def append_result(self, row: Mapping[str, Any]) -> None:
+        """Append the row of an ended point, which has every one of COLUMNS, soon: on disk once the log is closed.
+
+        Raises:
+            OSError: an earlier row could not be written.
+        """
+        assert tuple(row) == COLUMNS, f"columns differ: {set(row) ^ set(COLUMNS)}"
+        while self._written and self._written[0].done():
+            self._written.pop(0).result()
+        self._written.append(self._thread.submit(self._write, dict(row)))
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        os.fsync(self._measurements.fileno())  # a row that is there has its measurements
+        append(self._results, row)
+        os.fsync(self._results.fileno())
+
+    def append_measurement(self, measurement: Measurement) -> None:
+        """Append the measurement of one epoch; the checkpoint holds it too, so it need not be on disk yet."""
+        append(self._measurements, asdict(measurement))
+
+    def close(self) -> None:
+        """Put everything on disk and close both files.
+
+        Raises:
+            OSError: a row could not be written.
+        """
+        self._thread.shutdown()
+        try:
+            self._results.close()
+        finally:
+            self._measurements.close()
+        for written in self._written:
+            written.result()
+
+
+def open_for_append(path: Path) -> BinaryIO:
+    """The file, made if need be, without a last line that a killed writer left unfinished; to be closed."""
+    file = open(path, "ab")  # noqa: SIM115 - its user closes it
+    file.truncate(path.read_bytes().rfind(b"\n") + 1)
+    return file
+
+
+def append(file: BinaryIO, row: Mapping[str, Any]) -> None:
+    """Write a row, which every reader has from then on."""
+    file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+    file.flush()
