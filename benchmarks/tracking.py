@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the project is run from its checkout, not installed
 
 from benchmarks.trial_overhead import LOGGED, empty_training, plan_of
+from sweep.plan.left import all_left
 from sweep.watch.mlflow_store import connect
 from sweep.watch.tracker import Tracker
 
@@ -29,9 +30,9 @@ def ours(num_points: int, epochs: int, folder: Path) -> float:
     plan = plan_of(num_points, epochs, folder)
     tracker = Tracker(connect(f"sqlite:///{folder / 'ours.db'}", folder), all_left(plan), sweep_id="benchmark", tags={})
     start = time.monotonic()
-    for planned in plan.points:
-        tracker.started(planned)
-        for measurement in empty_training([planned.point]):
+    for planned in plan.trials:
+        tracker.started(planned.points[0])
+        for measurement in empty_training(planned.trial):
             tracker.measured(measurement)
     error = tracker.finish("FINISHED", None)
     assert error is None, error
@@ -44,10 +45,10 @@ def rays(num_points: int, epochs: int, folder: Path) -> float:
     callback = MLflowLoggerCallback(tracking_uri=f"sqlite:///{folder / 'ray.db'}", experiment_name="benchmark")
     callback.setup()
     start = time.monotonic()
-    for planned in plan.points:
-        trial = Trial("empty", config={"seed": planned.config.seed}, stub=True)
+    for planned in plan.trials:
+        trial = Trial("empty", config={"seed": planned.points[0].config.seed}, stub=True)
         callback.log_trial_start(trial)
-        for measurement in empty_training([planned.point]):
+        for measurement in empty_training(planned.trial):
             metrics = {name: getattr(measurement, name) for name in LOGGED}
             callback.log_trial_result(measurement.epoch, trial, metrics | {"training_iteration": measurement.epoch})
         callback.log_trial_end(trial)

@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 
 from analysis.results.read import latest_rows, load_measurements
+from sweep.choose.queue import Queue
+from sweep.choose.schedulers import Fifo
 from sweep.plan.plan import Plan
 from sweep.plan.points import PlannedPoint
+from sweep.plan.trials import PlannedTrial
 from sweep.run.log import ResultsLog
 from sweep.run.recorder import MOST_RESTARTS, Recorder
 from tests.sweep.conftest import Follower, measurement, open_recorder, quick_plan
+from trainers.trial import Trial
 
 
 @pytest.fixture
@@ -132,3 +136,62 @@ def test_a_point_whose_process_died_is_taken_up_again_a_bounded_number_of_times(
         ("FAILED", MOST_RESTARTS, "its process died 4 times, the last time: killed by signal 15"),
         ("COMPLETE", 1, "went on after its process died: the node is gone"),
     ]
+
+
+@pytest.fixture
+def pair(plan: Plan, log: ResultsLog) -> tuple[Recorder, PlannedTrial]:
+    """A recorder with one trial of two points, which was taken up."""
+    trial = Trial(id="pair", points=tuple(point.point for point in plan.points), folder=plan.folder / "trials" / "pair")
+    planned = PlannedTrial(trial=trial, points=plan.points)
+    recorder = Recorder(log, [], Queue(Fifo(), [planned]), {})
+    assert recorder.take() == planned
+    return recorder, planned
+
+
+def test_a_trial_is_open_until_the_last_of_its_points_has_ended(
+    plan: Plan, pair: tuple[Recorder, PlannedTrial]
+) -> None:
+    recorder, trial = pair
+    first, second = plan.points
+    for epoch in (1, 2, 3):
+        assert recorder.trials == [trial]
+        recorder.measured(measurement(first, epoch))
+
+    assert (recorder.trials, recorder.open_points) == ([trial], [second])
+    for epoch in (1, 2, 3):
+        recorder.measured(measurement(second, epoch))
+    assert recorder.trials == []
+
+
+def test_a_trial_that_fails_ends_its_open_points_alone(
+    plan: Plan, log: ResultsLog, pair: tuple[Recorder, PlannedTrial]
+) -> None:
+    recorder, trial = pair
+    first, second = plan.points
+    for epoch in (1, 2, 3):
+        recorder.measured(measurement(first, epoch))
+
+    recorder.failed(trial.id, "boom")
+    log.close()
+
+    rows = latest_rows(plan.folder)
+    assert {id_: row["state"] for id_, row in rows.items()} == {first.id: "COMPLETE", second.id: "FAILED"}
+
+
+def test_a_trial_whose_process_died_goes_on_with_its_open_points(
+    plan: Plan, log: ResultsLog, pair: tuple[Recorder, PlannedTrial]
+) -> None:
+    recorder, trial = pair
+    first, second = plan.points
+    for epoch in (1, 2, 3):
+        recorder.measured(measurement(first, epoch))
+
+    recorder.lost(trial.id, "killed by signal 9")
+
+    again = recorder.take()
+    assert again
+    assert (again.id, again.points) == (trial.id, (second,))
+    for epoch in (1, 2, 3):
+        recorder.measured(measurement(second, epoch))
+    log.close()
+    assert {id_: row["restarts"] for id_, row in latest_rows(plan.folder).items()} == {first.id: 0, second.id: 1}
