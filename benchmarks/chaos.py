@@ -30,8 +30,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the project is run from its checkout, not installed
 
 from sweep.plan.plan import make_plan
-from sweep.commands.parse import parse_sweep
-from sweep.config import SweepConfig
+from sweep.commands.sweep import sweep_config
 from analysis.results.read import latest_rows, load_measurements
 from analysis.results.schema import MEASUREMENTS, RESULTS
 from sweep.watch.mlflow_store import EXPERIMENT
@@ -76,7 +75,7 @@ class Sweep:
 
     def __init__(self, runs: Path, arguments: Sequence[str], *, uri: str | None = None) -> None:
         self.arguments = ["--space", "mnv2_quick", "--gpus-per-trial", "0", "--runs", str(runs), *arguments]
-        self.plan = make_plan(parse_sweep(self.arguments, SweepConfig, "", ""))
+        self.plan = make_plan(sweep_config(self.arguments))
         self.folder = self.plan.folder
         self.uri = uri or f"sqlite:///{runs / 'mlflow.db'}"
         self.tally = Tally()

@@ -20,8 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the project is run from its checkout, not installed
 
-from sweep.commands.parse import parse_sweep
-from sweep.config import SweepConfig
+from sweep.commands.sweep import sweep_config
 from sweep.plan.left import all_left
 from sweep.plan.plan import make_plan
 from sweep.choose.queue import Queue
@@ -47,7 +46,7 @@ def arguments_of(num_points: int, runs: Path) -> list[str]:
 
 def finish(num_points: int, runs: Path) -> None:
     """Have all points of such a sweep but the last one finished."""
-    config = parse_sweep(arguments_of(num_points, runs), SweepConfig, "", "")
+    config = sweep_config(arguments_of(num_points, runs))
     plan = make_plan(config)
     plan.folder.mkdir(parents=True)
     identity = write_identity(plan)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, field_names
 from trainers.errors import ConfigError, unknown_choice
-from trainers.values import Value, accepts, field_names, parse_field
+from trainers.values import Value, accepts, parse_field
 
 
 @dataclass(frozen=True)

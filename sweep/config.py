@@ -3,29 +3,20 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import yaml
-from tyro.conf import UseAppendAction
-from tyro.constructors import PrimitiveConstructorSpec
 
 from search_spaces.registry import SPACES
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, field_names
 from trainers.errors import ConfigError, one_line, without_credentials
 from trainers.recipes import with_recipe
-from trainers.values import (
-    accepts,
-    field_from,
-    field_names,
-    parse_amount,
-    parse_duration,
-    parse_percent,
-    text_of_scalar,
-)
+from trainers.units import Amount, Duration
+from trainers.values import accepts, parse_field
 
 MOST_SAMPLES = 100_000
 """Points that one sweep may draw."""
@@ -36,33 +27,12 @@ SchedulerName = Literal["frontier", "fifo", "asha"]
 ADAPTIVE = ("optuna", "nsga2", "gp")
 """The samplers that choose each point by what the earlier ones showed."""
 CostName = Literal["macs", "num_params", "activations"]
-LISTS = ("axis", "costs", "promoted")
-"""The settings that hold several texts."""
 CAPS = ("max_macs", "min_macs", "max_params", "min_params")
 """The settings that bound the cost of a network."""
 DEFINING = ("space", "axis", "sampler", "costs", "num_samples", "sample_seed", "seeds", "promoted", "trainer", *CAPS)
 """The settings, besides those of training, that decide which points there are."""
 TAG_ERRORS = (AttributeError, LookupError, TypeError)
 """What PyYAML raises, besides its own errors, for a `!!tag` that does not fit its value."""
-
-
-def _in_units(parse: Callable[[str], float], metavar: str, unit: str = "") -> PrimitiveConstructorSpec[float | None]:
-    """How the command line takes a number that may be unset, and writes its default with `unit`."""
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar=metavar,
-        instance_from_str=lambda words: None if words == ["None"] else parse(words[0]),
-        is_instance=lambda value: isinstance(value, (int, float, NoneType)),
-        str_from_instance=lambda value: ["None" if value is None else f"{value:g}{unit}"],
-    )
-
-
-Amount = Annotated[float | None, _in_units(parse_amount, "N")]
-"""A number that the command line takes in human units, such as 100M; None where it is unset."""
-Percent = Annotated[float | None, _in_units(parse_percent, "PERCENT", "%")]
-"""0 to 100, which the command line takes as 70 or 70%; None where it is unset."""
-Duration = Annotated[float | None, _in_units(parse_duration, "TIME", "s")]
-"""Seconds, which the command line takes as 90s, 30m or 4h; None where they are unset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +46,15 @@ class SweepConfig:
     recipe: str | None = None
     """Train as published: a recipe's settings instead of the space's, flags on top; `run_sweep.py recipe NAME` prints
     it."""
-    axis: Annotated[tuple[str, ...], UseAppendAction] = ()
+    axis: tuple[str, ...] = ()
     """Add or replace an axis: `dropout=0,0.2`, `lr=loguniform(0.01,0.2)`. Any field of `train`; may be given again."""
-    max_macs: Amount = None
+    max_macs: Amount | None = None
     """Leave out networks with more multiply-accumulates, such as 100M."""
-    min_macs: Amount = None
+    min_macs: Amount | None = None
     """Leave out networks with fewer."""
-    max_params: Amount = None
+    max_params: Amount | None = None
     """Leave out networks with more parameters, such as 3M."""
-    min_params: Amount = None
+    min_params: Amount | None = None
     """Leave out networks with fewer."""
     sampler: SamplerName | None = None
     """How points are chosen: all of the `grid`; `random` draws; one by one for accuracy and cost together, with
@@ -128,7 +98,7 @@ class SweepConfig:
     """A running Ray cluster (`auto`, or HOST:PORT); unset: this machine."""
     tracking_uri: str | None = None
     """MLflow server or store; unset: MLFLOW_TRACKING_URI, else an SQLite file in `runs`."""
-    time_budget: Duration = None
+    time_budget: Duration | None = None
     """Wall-clock of this start, such as 90s, 30m or 4h (in a file: seconds): trains the points of the least predicted
     time that fit."""
     max_device_hours: float | None = None
@@ -196,8 +166,8 @@ class SweepConfig:
 def to_json(config: SweepConfig) -> dict[str, Any]:
     """`config` as JSON values, without the credentials that a tracking URI may hold."""
     uri = config.tracking_uri and without_credentials(config.tracking_uri)
-    texts = {name: list(getattr(config, name)) for name in LISTS}
-    return asdict(config) | texts | {"runs": str(config.runs), "tracking_uri": uri}
+    lists = {name: list(value) for name, value in vars(config).items() if isinstance(value, tuple)}
+    return asdict(config) | lists | {"runs": str(config.runs), "tracking_uri": uri}
 
 
 def from_json(settings: Mapping[str, Any]) -> SweepConfig:
@@ -206,20 +176,17 @@ def from_json(settings: Mapping[str, Any]) -> SweepConfig:
     Raises:
         ConfigError: a field that does not exist or holds what it may not, or `space` is absent.
     """
-    settings = dict(settings)
-    train = settings.pop("train", {})
-    lists = {name: settings.pop(name) for name in LISTS if name in settings}
-    if not isinstance(train, Mapping) or not all(isinstance(value, list) for value in lists.values()):
-        raise ConfigError("in the configuration, train must hold fields and axis a list of texts such as dropout=0,0.2")
+    train = settings.get("train", {})
+    if not isinstance(train, Mapping):
+        raise ConfigError("in the configuration, train must hold fields, such as epochs: 3")
     if settings.get("space") is None:
         raise ConfigError("the configuration names no space; add one, such as space: mnv2_quick")
-    texts: dict[str, Any] = {name: tuple(text_of_scalar(name, each) for each in lists[name]) for name in lists}
-    given = _parsed(SweepConfig, settings)
-    space = SPACES.get(given["space"])  # one that is not known is told with the choice when its points are listed
+    given = _parsed(SweepConfig, {name: value for name, value in settings.items() if name != "train"})
+    space = SPACES.get(given["space"])  # an unknown one is told with the choice when its points are listed
     base = space.base if space else TrainConfig()
     if given.get("recipe") is not None:
         base = with_recipe(base, given["recipe"])
-    return SweepConfig(**given, **texts, train=replace(base, **_parsed(TrainConfig, train)))
+    return SweepConfig(**given, train=replace(base, **_parsed(TrainConfig, train)))
 
 
 def load_config(path: Path) -> SweepConfig:
@@ -262,7 +229,7 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _parsed(cls: type, settings: Mapping[Any, Any]) -> dict[str, Any]:
-    """`settings` with every value in its field's own type; a null leaves a field as it is unless that may be unset."""
+    """`settings` in the types of their fields; a null unsets a field that may be None, and else leaves it as it is."""
     allowed = field_names(cls)
     if not all(isinstance(name, str) for name in settings):
         raise ConfigError("the names of fields in the configuration must be texts")
@@ -270,4 +237,4 @@ def _parsed(cls: type, settings: Mapping[Any, Any]) -> dict[str, Any]:
     if unknown:
         raise ConfigError(f"unknown field {unknown[0]!r} in the configuration; choose from {', '.join(allowed)}")
     unset = {name: None for name, value in settings.items() if value is None and accepts(cls, name, NoneType)}
-    return unset | {name: field_from(cls, name, value) for name, value in settings.items() if value is not None}
+    return unset | {name: parse_field(cls, name, value) for name, value in settings.items() if value is not None}

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("trainers", "search_spaces", "sweep", "analysis")
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-FREE = {f"trainers.{name}" for name in ("config", "errors", "values", "files", "trial", "recipes")}
+FREE = {f"trainers.{name}" for name in ("config", "errors", "values", "units", "files", "trial", "recipes")}
 """Free to all, and standard library only."""
 ALLOWED = {
     "trainers": {"trainers"},
@@ -20,7 +20,7 @@ OWNERS = {
     "torch": "trainers", "torchvision": "trainers", "PIL": "trainers", "numba": "trainers",
     "pyarrow": "trainers", "timm": "trainers", "onnx": "trainers", "onnxruntime": "trainers", "onnxscript": "trainers",
     "ray": "sweep", "optuna": "sweep", "mlflow": "sweep", "rich": "sweep", "matplotlib": "analysis",
-    "tyro": "sweep", "yaml": "sweep", "plotly": "analysis", "jinja2": "analysis",
+    "yaml": "sweep", "plotly": "analysis", "jinja2": "analysis",
 }  # fmt: skip
 
 OPTIONAL = {"timm", "onnx", "onnxruntime", "onnxscript"}

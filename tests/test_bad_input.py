@@ -23,14 +23,16 @@ from hypothesis.strategies import SearchStrategy
 
 import run_sweep
 from analysis.results.schema import NEEDED
-from sweep.commands import checkpoint_commands
-from sweep.config import SweepConfig, to_json
+from sweep.commands.flags import Flag, flags_of
+from sweep.commands.registry import COMMANDS as REGISTRY
+from sweep.config import CAPS, SweepConfig, to_json
 from sweep.plan.plan import make_plan
 from sweep.run.log import ResultsLog
 from tests.sweep.conftest import measurement, open_recorder, quick_config
 from trainers.config import TrainConfig
 from trainers.trial import Measurement
-from trainers.values import parse_amount, parse_duration, row_type
+from trainers.units import parse_amount, parse_duration
+from trainers.values import row_type
 
 QUICK = ("--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis", "lr=0.01,0.02",
          "--train.epochs", "2")  # fmt: skip
@@ -121,18 +123,17 @@ def refused_by(parse: Callable[[str], object]) -> Callable[[str], bool]:
     return is_refused
 
 
-def bad_values(cls: type, name: str) -> SearchStrategy[str]:
-    """Texts that the field `name` of `cls` can never take."""
-    hint = str(cls.__dataclass_fields__[name].type)
+def bad_values(flag: Flag) -> SearchStrategy[str]:
+    """Texts that a flag can never take."""
+    name, kind = flag.field.name, flag.type
     if name in BAD_TEXTS:
         return UNPRINTABLE | BAD_TEXTS[name]
-    if name in ("time_budget", *(cap for cap in run_sweep.CAPS)):
+    if name in ("time_budget", *CAPS):
         parse = parse_duration if name == "time_budget" else parse_amount
         return NO_NUMBERS | LETTERS.filter(refused_by(parse))
-    kind = row_type(cls, name)
-    if kind in NUMBERS:
-        return UNPRINTABLE | NO_NUMBERS | LETTERS.filter(refused_by(kind))
-    if "Literal" in hint or "Name" in hint:
+    if kind.plain in NUMBERS and not kind.choices:
+        return UNPRINTABLE | NO_NUMBERS | LETTERS.filter(refused_by(kind.plain))
+    if kind.choices:
         return UNPRINTABLE | LETTERS.map("no {}".format)
     return UNPRINTABLE
 
@@ -145,59 +146,50 @@ BAD_TEXTS: dict[str, SearchStrategy[str]] = {
     "name": st.sampled_from(PATHS) | LETTERS.map("../{}".format) | LETTERS.map("/{}".format),
     "axis": st.sampled_from(AXES) | LETTERS.map("no {}=1".format),
     "data": st.sampled_from(["nowhere", "", "../nowhere", "/dev/null", "cifar10:nowhere", "~nosuchuser/x"]),
+    "config": st.sampled_from(["nowhere.json", "runs", "", "/dev/null"]),
     "csv": st.sampled_from(["missing/plan.csv", "runs", "/dev/null/x.csv", "."]),
     "lr_milestones": LETTERS.map("x{}".format),
     "promoted": st.sampled_from(["nowhere/x", f"{SWEEP}/x"]),
     **dict.fromkeys(("space", "recipe", "trainer", "published", "model"), LETTERS.map("no {}".format)),
 }
-OTHER_COMMANDS = {
-    ("report", SWEEP): run_sweep.ReportArguments,
-    ("recommend", SWEEP): run_sweep.RecommendArguments,
-    ("promote", SWEEP): run_sweep.PromoteArguments,
-    ("recipe", "nothing"): run_sweep.RecipeArguments,
-    ("ui",): run_sweep.UiArguments,
-    ("list",): run_sweep.ListArguments,
-    ("evaluate", "nowhere"): checkpoint_commands.EvaluateArguments,
-    ("predict", "nowhere", "a.png"): checkpoint_commands.PredictArguments,
-    ("features", "nowhere", "a.png"): checkpoint_commands.FeaturesArguments,
-    ("export", "nowhere", "--format", "onnx"): checkpoint_commands.ExportArguments,
-    ("latency", "nowhere"): checkpoint_commands.LatencyArguments,
+WORDS: dict[str, tuple[str, ...]] = {
+    "sweep": QUICK,
+    "plan": ("plan", *QUICK),
+    "report": ("report", SWEEP),
+    "recommend": ("recommend", SWEEP),
+    "promote": ("promote", SWEEP),
+    "recipe": ("recipe", "nothing"),
+    "ui": ("ui",),
+    "list": ("list",),
+    "evaluate": ("evaluate", "nowhere"),
+    "predict": ("predict", "nowhere", "a.png"),
+    "features": ("features", "nowhere", "a.png"),
+    "export": ("export", "nowhere", "--format", "onnx"),
+    "latency": ("latency", "nowhere"),
 }
-COMMANDS: dict[tuple[str, ...], type] = {
-    ("plan", *QUICK): run_sweep.PlanArguments,
-    QUICK: SweepConfig,
-    **OTHER_COMMANDS,
-}
-FLAGS = [
-    (command, cls, prefix, field.name)
-    for command, main in COMMANDS.items()
-    for cls, prefix in ((main, ""), *([(TrainConfig, "train.")] if issubclass(main, SweepConfig) else []))
-    for field in fields(cls)
-    if field.name not in ("train", "folder", "checkpoint", "images")
-    and (cls, field.name) != (run_sweep.RecipeArguments, "name")
-]
-"""Every flag of every command: its words, the class with the field, the flag's prefix."""
+"""A command line of each command that lacks nothing."""
+COMMANDS = [(WORDS[name], flags_of(command.arguments)) for name, command in REGISTRY.items()]
+FLAGS = [(words, flag) for words, flags in COMMANDS for flag in flags if not flag.positional]
+"""Every flag of every command."""
 
 
 @st.composite
 def bad_flags(draw: st.DrawFn) -> list[str]:
     """A command with a flag of its own that has a value it cannot have, or none."""
-    command, cls, prefix, name = draw(st.sampled_from(FLAGS))
-    flag = f"--{prefix}{name}"
-    if draw(st.booleans()):
-        flag = flag.replace("_", "-")
-    if row_type(cls, name) is bool:
-        return [*command, f"{flag}={draw(LETTERS.filter(lambda text: text not in ('True', 'False')))}"]
-    if "tuple" not in str(cls.__dataclass_fields__[name].type) and draw(st.integers(0, 9)) == 0:
-        return [*command, flag]
-    value = draw(bad_values(cls, name))
-    return [*command, *([f"{flag}={value}"] if draw(st.booleans()) else [flag, value])]
+    words, flag = draw(st.sampled_from(FLAGS))
+    name = flag.name.replace("-", "_").replace("__", "--", 1) if draw(st.booleans()) else flag.name
+    if flag.type.item is bool:
+        return [*words, f"{name}={draw(LETTERS)}"]
+    if not flag.type.several and draw(st.integers(0, 9)) == 0:
+        return [*words, name]
+    value = draw(bad_values(flag))
+    return [*words, *([f"{name}={value}"] if draw(st.booleans()) else [name, value])]
 
 
 @st.composite
 def bad_words(draw: st.DrawFn) -> list[str]:
     """A command with a word that no command has: a flag, a place, or the command itself."""
-    command = list(draw(st.sampled_from(list(COMMANDS))))
+    command = list(draw(st.sampled_from(list(WORDS.values()))))
     word = draw(
         st.sampled_from(["stray", "--no-such-flag", "--train.nothing=1", "--train", "-x", "--=1"]) | UNPRINTABLE
     )

@@ -234,6 +234,17 @@ def _require(holds: bool, field: str, value: object, allowed: str) -> None:
         raise ConfigError(f"{field} is {value}; it must be {allowed}")
 
 
+def field_names(cls: type) -> list[str]:
+    """The names of a dataclass' fields, in order."""
+    return [field.name for field in fields(cls)]
+
+
+def as_row(config: Any) -> dict[str, Any]:
+    """The fields of a dataclass as logs and tables hold them: whole numbers joined by +, every other value as it is."""
+    values = {name: getattr(config, name) for name in field_names(type(config))}
+    return {name: "+".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
 def network_name(model: str, width_mult: float, resolution: int) -> str:
     """Name of a network, such as `mobilenet_v2_0.35_96`: every id, label, table and message has this one."""
     return f"{model}_{width_mult:g}_{resolution}"

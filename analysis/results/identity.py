@@ -4,15 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from analysis.results.json_lines import NAME, NUMBER, TEXT, Column, damage_of
+from analysis.results.columns import Name, Number, Text
+from analysis.results.json_lines import Schema
 from trainers.errors import ConfigError, one_line
 
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
 """Files in a sweep's folder."""
-IDENTITY = (
-    Column("fingerprint", TEXT, needed=True),
-    Column("sweep_id", NAME, needed=True),
-    Column("created_at", NUMBER, needed=True),
+IDENTITY = Schema(
+    {"fingerprint": Text, "sweep_id": Name, "created_at": Number}, ("fingerprint", "sweep_id", "created_at")
 )
 """The values of `environment.json` that a later start reads."""
 
@@ -26,9 +25,7 @@ def read_identity(folder: Path) -> dict[str, Any]:
     path = folder / ENVIRONMENT
     try:
         value = json.loads(path.read_text())
+        IDENTITY.check(value)
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is damaged ({one_line(error)}); restore it, or choose another --name") from error
-    damage = damage_of(value, IDENTITY)
-    if damage:
-        raise ConfigError(f"{path} is damaged: {damage}; restore it, or choose another --name")
     return value

@@ -1,111 +1,88 @@
-"""Rows of JSON-lines files: what each column may hold, the reader that says which value is damaged, and the writer."""
+"""Rows of JSON-lines files: their schema, and the reader that says which value is damaged."""
 
-import json
-import math
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from reprlib import repr as shortened
-from typing import Any
+from typing import Any, NotRequired, Required
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from trainers.errors import ConfigError
-from trainers.values import row_type
-
-LARGEST_NUMBER, LARGEST_COUNT = 1e300, 2**63
-SURROGATE = re.compile("[\ud800-\udfff]")
-"""What JSON can write and no file can hold."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What a column may hold."""
+class Schema:
+    """What each column of a row may hold; a row may have other columns, with anything in them."""
 
-    name: str
-    holds: Callable[[Any], bool]
+    def __init__(self, columns: Mapping[str, Any], needed: Collection[str]) -> None:
+        """
+        Args:
+            columns: an annotated type, with a description for messages, by the name of its column.
+            needed: the columns that every row has, and never null.
+        """
+        self._words = {name: _description(column) for name, column in columns.items()}
+        optional = {name: NotRequired[column | None] for name, column in columns.items()}
+        hints = optional | {name: Required[columns[name]] for name in needed}
+        row: Any = TypedDict("row", hints)  # pyright: ignore[reportArgumentType]
+        row.__pydantic_config__ = ConfigDict(extra="allow", strict=True)
+        self._rows: TypeAdapter[dict[str, Any]] = TypeAdapter(row)
+
+    def parse(self, line: bytes) -> dict[str, Any]:
+        """The row of a line of JSON.
+
+        Raises:
+            ValueError: the line is damaged; the message says where.
+        """
+        try:
+            return self._rows.validate_json(line)
+        except ValidationError as error:
+            raise ValueError(self._damage(error)) from None
+
+    def check(self, row: object) -> None:
+        """Raise a ValueError that says where, if a value is no row of the schema."""
+        try:
+            self._rows.validate_python(row)
+        except ValidationError as error:
+            raise ValueError(self._damage(error)) from None
+
+    def _damage(self, error: ValidationError) -> str:
+        first = error.errors(include_url=False)[0]
+        if not first["loc"]:
+            return "it is not a JSON object"
+        column = str(first["loc"][0])
+        if first["type"] == "missing" or first["input"] is None:
+            return f"column {column} is missing"
+        return f"column {column} is {shortened(first['input'])}, not {self._words[column]}"
 
 
-def _is_number(value: Any, below: float) -> bool:
-    return type(value) in (int, float) and 0 <= value < below  # a NaN compares false
-
-
-TEXT = Kind("a text", lambda value: isinstance(value, str) and not SURROGATE.search(value))
-NAME = Kind(
-    "the name of a folder",
-    lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", value) is not None,
-)
-COUNT = Kind("a whole number of 0 or more", lambda value: type(value) is int and 0 <= value < LARGEST_COUNT)
-NUMBER = Kind("a number of 0 or more", lambda value: _is_number(value, LARGEST_NUMBER))
-POSITIVE_COUNT = Kind("a whole number of 1 or more", lambda value: COUNT.holds(value) and value > 0)
-POSITIVE = Kind("a number above 0", lambda value: NUMBER.holds(value) and value > 0)
-TIME = Kind("seconds since 1970, before the year 10000", lambda value: _is_number(value, 253402300800.0))
-PERCENT = Kind("a number from 0 to 100", lambda value: _is_number(value, math.nextafter(100, 101)))
-FLAG = Kind("true or false", lambda value: type(value) is bool)
-KINDS = {str: TEXT, int: COUNT, float: NUMBER, bool: FLAG}
-
-
-def one_of(names: Sequence[str]) -> Kind:
-    """One of these texts."""
-    return Kind(f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names)
-
-
-@dataclass(frozen=True)
-class Column:
-    """A value of a row, by name."""
-
-    name: str
-    kind: Kind
-    needed: bool = False
-    """Whether every row has it, and never null."""
-
-
-def columns_of(cls: type) -> list[Column]:
-    """The columns of a dataclass' fields, by their types; those without a default are needed."""
-    return [Column(f.name, KINDS[row_type(cls, f.name)], f.default is MISSING) for f in fields(cls)]
+def _description(column: Any) -> str:
+    return next(mark.description for mark in column.__metadata__ if getattr(mark, "description", None))
 
 
 def read_rows(
-    path: Path, columns: Sequence[Column], rule: Callable[[dict[str, Any]], str] = lambda row: ""
+    path: Path, schema: Schema, rule: Callable[[dict[str, Any]], str] = lambda row: ""
 ) -> Iterator[dict[str, Any]]:
     """The rows of a JSON-lines file; none if it does not exist. A last line that was cut off is left out.
 
     Args:
         path: the file.
-        columns: what is checked; others may hold anything.
-        rule: what else is wrong with a row whose columns are right; "" if nothing is.
+        schema: what the columns may hold.
+        rule: says what else is wrong with a row; "" if nothing is.
 
     Raises:
-        ConfigError: a line is no JSON object, lacks a column or holds something else in it, which the message names.
+        ConfigError: a line is no JSON object, lacks a column or holds another value in it, which the message names.
     """
     lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is empty or torn
-        row = _json(line)
-        damage = damage_of(row, columns) or rule(row)
+        try:
+            row = schema.parse(line)
+            damage = rule(row)
+        except ValueError as error:
+            row, damage = {}, str(error)
         if damage:
             raise ConfigError(f"{path}, line {number} is damaged: {damage}; repair or remove the line")
         yield row
-
-
-def _json(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-
-
-def damage_of(row: Any, columns: Sequence[Column]) -> str:
-    """What is wrong with a row, or with what should be one; "" if nothing is."""
-    if not isinstance(row, dict):
-        return "it is not a JSON object"
-    for column in columns:
-        value = row.get(column.name)
-        if value is None:
-            if column.needed:
-                return f"column {column.name} is missing"
-        elif not column.kind.holds(value):
-            return f"column {column.name} is {shortened(value)}, not {column.kind.name}"
-    return ""
 
 
 def is_cut_off(path: Path) -> bool:

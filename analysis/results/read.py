@@ -1,19 +1,18 @@
 """Readers of a sweep's logs, which the driver of the sweep alone writes. Knows no Ray."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis.results.json_lines import NAME, POSITIVE, Column, columns_of, is_cut_off, read_rows
-from analysis.results.schema import COLUMNS, LATENCIES, MEASURED, MEASUREMENTS, RESULTS, ROW, SETTINGS
-from trainers.config import TrainConfig
+from analysis.results.json_lines import is_cut_off, read_rows
+from analysis.results.schema import COLUMNS, LATENCIES, MEASURED, MEASUREMENTS, RESULTS, ROW, SETTINGS, TIMED
+from trainers.config import TrainConfig, field_names
 from trainers.errors import ConfigError
 from trainers.trial import Latency, Measurement
-from trainers.values import field_names, parse_field
+from trainers.values import parse_field
 
 
 def load_table(folder: Path) -> pd.DataFrame:
@@ -70,11 +69,11 @@ def load_latencies(sweep: Path) -> dict[str, list[Latency]]:
     Raises:
         ConfigError: what was kept is damaged.
     """
-    found: dict[str, list[Latency]] = {}
-    columns = [replace(c, kind=POSITIVE) if c.name.endswith("_ms") else c for c in columns_of(Latency)]
-    for row in read_rows(sweep / LATENCIES, [Column("point", NAME, needed=True), *columns]):
-        found.setdefault(row["point"], []).append(Latency(**{name: row[name] for name in field_names(Latency)}))
-    return found
+    latencies: dict[str, list[Latency]] = {}
+    for row in read_rows(sweep / LATENCIES, TIMED):
+        latency = Latency(**{name: row[name] for name in field_names(Latency)})
+        latencies.setdefault(row["point"], []).append(latency)
+    return latencies
 
 
 def cut_off_notes(folder: Path) -> list[str]:

@@ -1,32 +1,20 @@
-"""The schema of a sweep's logs: their names, their columns, what each column may hold, and the outcome of a point.
+"""The schema of a sweep's logs: their names, what each column may hold, and the outcome of a point.
 
 `results.jsonl` has one row per ended point, `measurements.jsonl` one per point and epoch. A point that ended more than
 once (failed, then run again) counts with its last row. Both are read by pandas in one call:
 `pandas.read_json("runs/NAME/results.jsonl", lines=True)`.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Annotated, Any, Literal
 
-from analysis.results.json_lines import (
-    COUNT,
-    KINDS,
-    NAME,
-    NUMBER,
-    PERCENT,
-    POSITIVE,
-    POSITIVE_COUNT,
-    TEXT,
-    TIME,
-    Column,
-    Kind,
-    columns_of,
-    one_of,
-)
-from trainers.config import TrainConfig, names_of
-from trainers.trial import Measurement
-from trainers.values import field_names, row_type
+from pydantic import Field
+
+from analysis.results.columns import Count, Name, Number, Percent, Positive, PositiveCount, Text, Time, columns_of
+from analysis.results.json_lines import Schema
+from trainers.config import TrainConfig, field_names, names_of
+from trainers.trial import Latency, Measurement
 
 RESULTS = "results.jsonl"
 MEASUREMENTS = "measurements.jsonl"
@@ -38,74 +26,65 @@ SETTINGS = tuple(field_names(TrainConfig))
 """The columns that say what was trained."""
 SAME = names_of(TrainConfig, "network", "schedule", "training")
 """What the points of one setting share, beside their images and their costs; where the images lie decides nothing."""
-OUTCOMES = (
-    "top1",
-    "top5",
-    "val_loss",
-    "best_epoch",
-    "raw_top1",
-    "final_top1",
-    "final_top5",
-    "final_val_loss",
-    "final_train_loss",
-    "test_top1",
-    "test_top5",
-    "test_loss",
-    "epochs_trained",
-    "train_seconds",
-    "images_per_second",
-    "device",
-    "parts",
-)
-COLUMNS = (
-    "point",
-    "state",
-    "reason",
-    "restarts",
-    *SETTINGS,
-    "dataset",
-    "fingerprint",
-    "macs",
-    "num_params",
-    "activations",
-    *OUTCOMES,
-    "reused_from",
-    "ended_at",
-)
-"""The columns of the results table, in order."""
+OUTCOME_COLUMNS: Mapping[str, Any] = {
+    "top1": Percent,
+    "top5": Percent,
+    "val_loss": Number,
+    "best_epoch": Count,
+    "raw_top1": Percent,
+    "final_top1": Percent,
+    "final_top5": Percent,
+    "final_val_loss": Number,
+    "final_train_loss": Number,
+    "test_top1": Percent,
+    "test_top5": Percent,
+    "test_loss": Number,
+    "epochs_trained": Count,
+    "train_seconds": Number,
+    "images_per_second": Number,
+    "device": Text,
+    "parts": Count,
+}
+RESULT_COLUMNS: Mapping[str, Any] = {
+    "point": Name,
+    "state": Annotated[State, Field(description="one of COMPLETE, PRUNED, FAILED")],
+    "reason": Text,
+    "restarts": Count,
+    **columns_of(TrainConfig),
+    "width_mult": Positive,
+    "resolution": PositiveCount,
+    "dataset": Text,
+    "fingerprint": Text,
+    "macs": PositiveCount,
+    "num_params": PositiveCount,
+    "activations": PositiveCount,
+    **OUTCOME_COLUMNS,
+    "reused_from": Text,
+    "ended_at": Time,
+}
+OUTCOMES, COLUMNS = tuple(OUTCOME_COLUMNS), tuple(RESULT_COLUMNS)
+"""The columns of the results table, in order; the outcomes are those that a training decides."""
 NEEDED = ("point", "state", "model", "width_mult", "resolution", "dataset", "macs", "num_params")
-"""The columns that no row lacks, of whichever version; an earlier one may lack others."""
-TEXTS = ("reason", "dataset", "fingerprint", "device", "reused_from")
-COUNTS = ("restarts", "best_epoch", "epochs_trained", "parts")
-
-
-def _kind(column: str) -> Kind:
-    """What a column of the results table may hold."""
-    if column in ("macs", "num_params", "activations", "resolution"):
-        return POSITIVE_COUNT
-    if column == "width_mult":
-        return POSITIVE
-    if column.endswith("_at"):
-        return TIME
-    if column in SETTINGS:
-        return KINDS[row_type(TrainConfig, column)]
-    if "top" in column:
-        return PERCENT
-    return TEXT if column in TEXTS else COUNT if column in COUNTS else NUMBER
-
-
-def _measured(column: Column) -> Column:
-    """A field of Measurement, with what its type does not say."""
-    kinds = {"point": NAME, "measured_at": TIME}
-    return replace(column, kind=PERCENT if "top" in column.name else kinds.get(column.name, column.kind))
-
-
-ROW = [
-    Column("point", NAME, needed=True),
-    Column("state", one_of(get_args(State)), needed=True),
-    *(Column(name, _kind(name), needed=name in NEEDED) for name in COLUMNS[2:]),
-]
-MEASURED = [_measured(column) for column in columns_of(Measurement)]
+"""The columns that no row lacks, of whichever version; an earlier version may lack others."""
+MEASUREMENT_COLUMNS: Mapping[str, Any] = {
+    **columns_of(Measurement),
+    "point": Name,
+    "top1": Percent,
+    "top5": Percent,
+    "raw_top1": Percent,
+    "test_top1": Percent,
+    "test_top5": Percent,
+    "measured_at": Time,
+}
+LATENCY_COLUMNS: Mapping[str, Any] = {
+    "point": Name,
+    **columns_of(Latency),
+    "median_ms": Positive,
+    "p90_ms": Positive,
+}
+ROW = Schema(RESULT_COLUMNS, NEEDED)
+MEASURED = Schema(MEASUREMENT_COLUMNS, [field.name for field in fields(Measurement) if field.default is MISSING])
+TIMED = Schema(LATENCY_COLUMNS, list(LATENCY_COLUMNS))
 
 
 def outcome(measurements: Sequence[Measurement]) -> dict[str, Any]:

@@ -1,165 +1,122 @@
-"""From the words of a command line to configurations, and from a mistake in them to one line.
+"""From the words of a command line to the typed arguments of a command, and from their dataclass to its help.
 
-Knows no command: what a word such as `plan` does is run_sweep.py's.
+Knows no command. argparse splits the words into flags and texts; each flag reads its texts by the type of its field.
 """
 
-import contextlib
-import io
+import argparse
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, replace
+from difflib import get_close_matches
+from inspect import cleandoc
+from typing import Any, Generic, TypeVar
 
-import tyro
+from sweep.commands.flags import flags_of
+from sweep.commands.source_docs import field_docs
+from trainers.errors import ConfigError
 
-from search_spaces.registry import SPACES, get_space
-from sweep.config import SweepConfig, load_config
-from sweep.plan.axes import effective_space
-from trainers.errors import ConfigError, without_credentials
-from trainers.recipes import with_recipe
-
-PLAIN = {
-    r"invalid literal for int\(\) with base 10: ('.*?')": r"\1 is not a whole number",
-    r"could not convert string to float: ('.*?')": r"\1 is not a number",
-    r"^Missing from (\S+)( \S+)?: (?:--)?(\S+) .*": r"\1\2 needs \3",
-    r"^Unrecognized options: ([^-].*)": r"Unrecognized: \1; several values of an axis are joined by commas",
-}
-"""What the parser and Python say of a mistake, and what that means."""
 T = TypeVar("T")
-S = TypeVar("S", bound=SweepConfig)
-
-SHORT_FORMS = """Short forms: --data PATH is --train.data PATH, --init published is --train.init published; --config
-FILE starts from a saved configuration (JSON or YAML; any sweep's config.json is one), with the flags on top."""
 
 
-def parse_sweep(argv: Sequence[str], cls: type[S], command: str, description: str) -> S:
-    """The configuration that `argv` asks for: a saved one or the space's own base, and the flags on top."""
-    arguments, saved = _take_option(short_forms(argv), "--config")
-    _, space = _take_option(arguments, "--space")
-    _, recipe = _take_option(arguments, "--recipe")
-    if saved is not None:
-        default = load_config(Path(saved))
-        if space not in (None, default.space):
-            raise ConfigError(f"{saved} is of the space {default.space}, --space names {space}; leave one of them out")
-    elif space is not None:
-        default = SweepConfig(space=space, train=get_space(space).base)
-    elif {"-h", "--help"} & set(arguments):
-        default = SweepConfig(space=tyro.MISSING)
-    else:
-        parse(arguments, cls, command, default=cls(space=next(iter(SPACES))))  # a misspelt --space is told as such
-        raise ConfigError(f"which search space? Give --space, one of {', '.join(SPACES)}")
-    if recipe is not None:
-        default = replace(default, train=with_recipe(default.train, recipe))
-    if space is None and saved is None:
-        whose = "TrainConfig's; a space may set its own, which --space NAME --help shows"
-    else:
-        whose = f"{saved or space}'s"
-    description = f"{description}\n\n{SHORT_FORMS}\n\nThe defaults below are {whose}."
-    config = parse(arguments, cls, command, default=cls(**vars(default)), description=description)
-    given = config.axis[len(default.axis) :]
-    names = {_axis_name(text) for text in given}
-    config = replace(config, axis=(*(text for text in default.axis if _axis_name(text) not in names), *given))
-    _refuse_flags_of_axes(arguments, config)
-    return config
-
-
-def short_forms(argv: Sequence[str]) -> list[str]:
-    """`argv` with its short forms written out."""
-    return [re.sub(r"^--(data|init)(?==|$)", r"--train.\1", argument) for argument in argv]
-
-
-def parse(
-    argv: Sequence[str], cls: type[T], command: str, *, default: T | None = None, description: str | None = None
-) -> T:
-    """Parse `argv` into `cls` by its fields; `--help` prints and exits.
-
-    Args:
-        argv: the words after the command's.
-        cls: a dataclass; its docstring describes the command unless `description` does.
-        command: its name, "" for the main one.
-        default: values of the fields that `argv` leaves out.
-        description: Markdown is not interpreted; paragraphs are kept.
+class CommandLine(Generic[T]):
+    """The words of a command, read by the fields of a dataclass: which flags were given, and their values.
 
     Raises:
-        ConfigError: what the parser says, on one line and without credentials.
+        ConfigError: a flag that does not exist, a value of another type, or a stray word.
     """
-    shown = [without_credentials(argument) for argument in argv]
-    if shown != list(argv):
-        parse(shown, cls, command, default=default, description=description)  # what the parser says is cut into lines
-    options: dict[str, Any] = {"prog": f"run_sweep.py {command}".strip()}
-    if default is not None:
-        options["default"] = default
-    if description is not None:
-        options["description"] = description
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return tyro.cli(cls, args=list(argv), **options)
-    except SystemExit as stop:
-        if stop.code in (0, None):
-            raise
-        raise ConfigError(_parser_message(said.getvalue())) from None
+
+    def __init__(self, argv: Sequence[str], cls: type[T], command: str) -> None:
+        self._cls, self._program = cls, f"run_sweep.py {command}".strip()
+        self._flags = {flag.path: flag for flag in flags_of(cls)}
+        positionals = [flag.positional for flag in self._flags.values() if flag.positional]
+        self._parser = argparse.ArgumentParser(
+            usage=" ".join([self._program, "[OPTIONS]", *positionals]),
+            add_help=False,
+            allow_abbrev=False,
+            argument_default=argparse.SUPPRESS,
+            exit_on_error=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        options = self._parser.add_argument_group("options")
+        options.add_argument("-h", "--help", action="store_true", help="Print this and exit.")
+        groups: dict[str, Any] = {"": options}
+        self._actions: dict[str, argparse.Action] = {}
+        for path, flag in self._flags.items():
+            prefix = path.rpartition(".")[0]
+            if prefix not in groups:
+                groups[prefix] = self._parser.add_argument_group(f"{prefix} options")
+            self._actions[path] = flag.add_to(self._parser if flag.positional else groups[prefix])
+        words = self._split(argv)
+        self.wants_help = bool(words.pop("help", False))
+        """Whether the command is to print its help."""
+        self.given = {path: self._flags[path].value(text) for path, text in words.items()}
+        """The values that were given, by the path of their field."""
+
+    def build(self, base: Mapping[str, Any] | None = None, description: str = "") -> T:
+        """The arguments: what was given, on top of `base`, on top of the fields' defaults; help is printed and exits.
+
+        Args:
+            base: values by field of the dataclass.
+            description: what the help starts with; unset: the docstring of the dataclass.
+
+        Raises:
+            ConfigError: a field has no value.
+        """
+        values = dict(base or {})
+        if self.wants_help:
+            sys.stdout.write(self._help(values, description or cleandoc(self._cls.__doc__ or "")))
+            raise SystemExit(0)
+        for path, value in self.given.items():
+            outer, _, name = path.rpartition(".")
+            if outer:
+                values[outer] = replace(values[outer], **{name: value})
+            else:
+                values[name] = value
+        for flag in self._flags.values():
+            if flag.field.name not in values and flag.is_required:
+                raise ConfigError(f"{self._program} needs {flag.name}; see --help")
+        return self._cls(**values)
+
+    def _split(self, argv: Sequence[str]) -> dict[str, Any]:
+        """The texts of each flag that was given, by path."""
+        dashed = [re.sub(r"^--[^=]+", lambda name: name[0].replace("_", "-"), word) for word in argv]
+        try:
+            parsed, stray = self._parser.parse_known_intermixed_args(dashed)
+        except argparse.ArgumentError as error:
+            needs = "takes no value" if "/" in str(error.argument_name) else "needs a value"
+            raise ConfigError(f"{error.argument_name} {needs}; see --help") from None
+        words = vars(parsed)
+        if stray and "help" not in words:
+            raise self._unrecognized(stray)
+        return words
+
+    def _unrecognized(self, stray: Sequence[str]) -> ConfigError:
+        """The error for words that no flag takes."""
+        options = [word.partition("=")[0] for word in stray if word.startswith("-")]
+        if not options:
+            return ConfigError(f"Unrecognized: {stray[0]}; several values of an axis are joined by commas; see --help")
+        names = [flag.name for flag in self._flags.values() if not flag.positional]
+        ending = [name for name in names if name.endswith(f".{options[0].lstrip('-').replace('_', '-')}")]
+        close = ending or get_close_matches(options[0], names)
+        hint = f"perhaps you meant {' or '.join(close)}" if close else "see --help"
+        return ConfigError(f"Unrecognized options: {', '.join(options)}; {hint}")
+
+    def _help(self, base: Mapping[str, Any], description: str) -> str:
+        docs = {owner: field_docs(owner) for owner in {flag.owner for flag in self._flags.values()}}
+        for path, flag in self._flags.items():
+            outer, _, name = path.rpartition(".")
+            default = getattr(base[outer], name) if outer else base.get(name, flag.field.default)
+            value = "required" if default is MISSING else f"default: {flag.text(default)}"
+            self._actions[path].help = f"{docs[flag.owner][name]} ({value})".replace("%", "%%")
+        self._parser.description = description
+        return self._parser.format_help()
 
 
-def _take_option(argv: Sequence[str], option: str) -> tuple[list[str], str | None]:
-    """`argv` without `option VALUE` or `option=VALUE`, and the last such value."""
-    rest: list[str] = []
-    value = None
-    arguments = iter(argv)
-    for argument in arguments:
-        name, equals, text = argument.partition("=")
-        if name != option:
-            rest.append(argument)
-            continue
-        value = text if equals else next(arguments, None)
-        if value is None:
-            raise ConfigError(f"{option} needs a value")
-    return rest, value
+def parse(argv: Sequence[str], cls: type[T], command: str) -> T:
+    """The arguments of a command from the words after its name; `--help` prints and exits.
 
-
-def _axis_name(text: str) -> str:
-    return text.partition("=")[0].strip().replace("-", "_")
-
-
-def _refuse_flags_of_axes(argv: Sequence[str], config: SweepConfig) -> None:
-    """Raise a ConfigError for a `--train.X` whose X is an axis, which would be without effect."""
-    for axis in effective_space(config).axes:
-        spellings = {f"--train.{axis}", f"--train.{axis.replace('_', '-')}"}
-        if any(argument.partition("=")[0] in spellings for argument in argv):
-            raise ConfigError(f"{axis} is an axis of {config.space}; choose its values with --axis {axis}=...")
-
-
-def _parser_message(box: str) -> str:
-    """The statement in the box that the parser draws around its errors, and the flags that it suggests.
-
-    The box is of lines, or of dashes where the terminal has no Unicode; its first part is the title, and the next one,
-    up to a rule, the statement.
+    Raises:
+        ConfigError: a mistake in `argv`; the message is one line.
     """
-    parts = [" ".join(part.replace("│", " ").split()) for part in re.split(r"[╭╮╰╯\s]*[─-]{2,}(?!\w)[╭╮╰╯\s]*", box)]
-    statement, *others = [part for part in parts if part][1:] or [box]
-    ours = re.fullmatch(
-        r"Error parsing (?:train|\w+Config|\w+Arguments): (.*)", statement
-    )  # raised by the class itself
-    if ours:
-        return ours[1]
-    statement = statement.removeprefix("Error parsing ")
-    for of_python, plain in PLAIN.items():
-        statement = re.sub(of_python, plain, statement)
-    statement = re.sub(r"(?<=^Unrecognized options: )-.*", _options_only, statement)
-    suggested = dict.fromkeys(
-        re.findall(r"--[\w.-]+", " ".join(p for p in others if p.startswith("Perhaps you meant")))
-    )
-    hint = f"perhaps you meant {' or '.join(list(suggested)[:3])}" if suggested else "see --help"
-    return f"{statement.removesuffix('.')}; {hint}"
-
-
-def _options_only(words: re.Match[str]) -> str:
-    """The options of a list of words; the others are their values."""
-    return ", ".join(word for word in words[0].split(", ") if word.startswith("-"))
-
-
-def say_aside(line: str) -> None:
-    """Print a line that is no part of what was asked for."""
-    print(line, file=sys.stderr, flush=True)
+    return CommandLine(argv, cls, command).build()

@@ -18,14 +18,13 @@ from sweep.plan.draw import check_count, choose
 from sweep.plan.kinds import SCHEDULERS, SamplerKind, SchedulerKind, sampler_kind
 from sweep.plan.points import PlannedPoint, planned_point, point_label, with_distinct_ids
 from sweep.plan.trials import PlannedTrial, group_points
-from trainers.config import SHAPE_FIELDS, TrainConfig, names_of
+from trainers.config import SHAPE_FIELDS, TrainConfig, as_row, names_of
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, counted, unknown_choice
 from trainers.models.cost import network_key
 from trainers.registry import TRAINERS
 from trainers.training.start import published_start
-from trainers.values import as_row
 
 SUMMARISED = ("num_classes", "total_stride", "epochs", "batch_size", "optimizer", "lr", "lr_schedule")
 """The settings that a plan's summary names, where all points share them."""

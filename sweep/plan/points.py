@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainers.config import TrainConfig, network_name
+from trainers.config import TrainConfig, as_row, network_name
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import load_dataset
 from trainers.models.cost import Cost, cost
 from trainers.trial import Point
-from trainers.values import as_row
 
 DEFAULTS = vars(TrainConfig())
 NETWORK = ("model", "width_mult", "resolution")

@@ -7,8 +7,8 @@ from typing import Any
 from analysis.results.read import latest_rows
 from analysis.results.schema import RESULTS, SAME
 from sweep.plan.points import PlannedPoint
+from trainers.config import as_row
 from trainers.errors import ConfigError
-from trainers.values import as_row
 
 DECISIVE = (*SAME, "seed")
 """The columns that decide the result of a point, besides its images, which the id of a point tells too."""

@@ -14,8 +14,8 @@ from sweep.plan.reuse import is_result_of
 from sweep.plan.trials import PlannedTrial
 from sweep.run.log import ResultsLog
 from sweep.run.take_over import link_checkpoints
+from trainers.config import as_row
 from trainers.trial import Measurement
-from trainers.values import as_row
 
 MOST_RESTARTS = 3
 """How often a start of a sweep goes on with a trial whose process died."""

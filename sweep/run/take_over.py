@@ -11,8 +11,8 @@ from analysis.results.read import latest_rows, load_measurements
 from analysis.results.schema import COLUMNS
 from sweep.plan.points import PlannedPoint
 from sweep.run.log import ResultsLog
+from trainers.config import as_row
 from trainers.trial import Measurement, Point
-from trainers.values import as_row
 
 
 @dataclass(frozen=True)

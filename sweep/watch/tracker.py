@@ -18,9 +18,9 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from analysis.results.read import config_of_row
+from trainers.config import as_row
 from trainers.errors import counted, one_line
 from trainers.trial import Measurement
-from trainers.values import as_row
 
 if TYPE_CHECKING:
     from analysis.report.report import Report

@@ -12,8 +12,7 @@ from analysis.published.tables import load_cells
 from analysis.results.read import load_table
 from analysis.results.schema import COLUMNS, OUTCOMES
 from sweep.run.log import ResultsLog
-from trainers.config import TrainConfig
-from trainers.values import as_row
+from trainers.config import TrainConfig, as_row
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]

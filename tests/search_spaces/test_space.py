@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from search_spaces.space import Axis, Choice, Constraint, LogUniform, SearchSpace, Uniform, parse_axis
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, field_names
 from trainers.errors import ConfigError
-from trainers.values import field_names
 
 WIDTHS, RESOLUTIONS = Choice((1.0, 0.5)), Choice((224, 96, 32))
 NARROW = Constraint("wide networks are too slow", lambda config: config.width_mult < 1)

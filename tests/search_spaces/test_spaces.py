@@ -10,12 +10,12 @@ import pytest
 import search_spaces
 from search_spaces.registry import SPACES, get_space
 from search_spaces.space import Choice
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, field_names
 from trainers.datasets.registry import DATASETS
 from trainers.errors import ConfigError
 from trainers.models.cost import cost
 from trainers.models.registry import MODELS
-from trainers.values import accepts, field_names, parse_field
+from trainers.values import accepts, parse_field
 
 SOURCES = sorted(Path(search_spaces.__file__).parent.glob("*.py"))
 TF_SLIM_V2 = {

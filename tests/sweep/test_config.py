@@ -88,7 +88,7 @@ def test_a_saved_configuration_holds_no_password() -> None:
         ({"space": "mnv2_quick", "train": {"epochs": "many"}}, "epochs: 'many' is not a whole number"),
         ({"space": "mnv2_quick", "train": {"optimizer": "adam"}}, "optimizer: 'adam' is not allowed; choose from sgd"),
         ({"space": "mnv2_quick", "train": [1]}, "train must hold fields"),
-        ({"space": "mnv2_quick", "axis": "lr=1"}, "axis a list of texts"),
+        ({"space": "mnv2_quick", "axis": "lr=1"}, "axis is 'lr=1'; it must be a list"),
         ({"space": "mnv2_quick", "cpus_per_trial": 1.5}, "cpus_per_trial: '1.5' is not a whole number"),
         ({"space": "mnv2_quick", "quiet": "maybe"}, "quiet: 'maybe' is not True or False"),
     ],

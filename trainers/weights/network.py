@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainers.config import TrainConfig, network_name
+from trainers.config import TrainConfig, field_names, network_name
 from trainers.errors import ConfigError
 from trainers.models.mobilenet_v3 import squeeze_before_activation
 from trainers.models.registry import build_model
-from trainers.values import field_names
 from trainers.weights import checkpoint
 from trainers.weights.state_dicts import Tensors, fill, infer_shape, is_dli14_v3, renamed, tensors_of
 

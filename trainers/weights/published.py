@@ -20,6 +20,7 @@ from trainers.models.registry import build_model
 from trainers.weights import checkpoint
 from trainers.weights.network import Network, network_of
 from trainers.weights.state_dicts import Tensors, tensors_of
+from trainers.weights.stated import STATED_TOP1, TIMM
 
 SOURCES = ("dli14", "torchvision", "timm")
 """What the names begin with."""
@@ -39,40 +40,38 @@ class Published:
     """ImageNet accuracy that the source states, percent."""
 
 
-def _dli14_v2(file: str, top1: float, **settings: Any) -> Published:
+def _dli14_v2(file: str, **settings: Any) -> tuple[str, TrainConfig]:
     url = f"https://github.com/d-li14/mobilenetv2.pytorch/raw/master/pretrained/mobilenetv2{file}.pth"
-    return Published(url=url, config=replace(IMAGENET, **settings), top1=top1)
+    return url, replace(IMAGENET, **settings)
 
 
-def _dli14_v3(file: str, top1: float, model: str, width_mult: float) -> Published:
+def _dli14_v3(file: str, model: str, width_mult: float) -> tuple[str, TrainConfig]:
     url = f"https://github.com/d-li14/mobilenetv3.pytorch/raw/master/pretrained/mobilenetv3-{file}.pth"
-    config = replace(IMAGENET, model=f"mobilenet_v3_{model}", width_mult=width_mult, bn_eps=1e-5)
-    return Published(url=url, config=config, top1=top1)
+    return url, replace(IMAGENET, model=f"mobilenet_v3_{model}", width_mult=width_mult, bn_eps=1e-5)
 
 
-def _torchvision(weights: Any, model: str, **settings: Any) -> Published:
-    top1 = weights.meta["_metrics"]["ImageNet-1K"]["acc@1"]
-    return Published(url=weights.url, config=replace(IMAGENET, model=model, **settings), top1=top1)
+def _torchvision(weights: Any, model: str, **settings: Any) -> tuple[str, TrainConfig]:
+    return weights.url, replace(IMAGENET, model=model, **settings)
 
 
 RESIZED_232 = {"eval_margin": 8}
 """torchvision's second weights are evaluated on 224 px cut from 232."""
-PUBLISHED: dict[str, Published] = {
-    "dli14:1.0_224": _dli14_v2("_1.0-0c6065bc", 72.192),
-    "dli14:1.0_224_best": _dli14_v2("-c5e733a8", 72.834),
-    "dli14:1.0_192": _dli14_v2("_192x192-e423d99e", 71.076, resolution=192),
-    "dli14:1.0_160": _dli14_v2("_160x160-64dc7fa1", 69.504, resolution=160),
-    "dli14:1.0_128": _dli14_v2("_128x128-fd66a69d", 66.740, resolution=128),
-    "dli14:1.0_96": _dli14_v2("_96x96-ff0e83d8", 62.696, resolution=96),
-    "dli14:0.75_224": _dli14_v2("_0.75-dace9791", 69.952, width_mult=0.75),
-    "dli14:0.5_224": _dli14_v2("_0.5-eaa6f9ad", 64.592, width_mult=0.5),
-    "dli14:0.35_224": _dli14_v2("_0.35-b2e15951", 60.092, width_mult=0.35),
-    "dli14:0.25_224": _dli14_v2("_0.25-b61d2159", 52.352, width_mult=0.25),
-    "dli14:0.1_224": _dli14_v2("_0.1-7d1d638a", 34.896, width_mult=0.1, round_nearest=4),
-    "dli14:v3_large_1.0": _dli14_v3("large-1cd25616", 74.280, "large", 1.0),
-    "dli14:v3_large_0.75": _dli14_v3("large-0.75-9632d2a8", 72.842, "large", 0.75),
-    "dli14:v3_small_1.0": _dli14_v3("small-55df8e1f", 67.214, "small", 1.0),
-    "dli14:v3_small_0.75": _dli14_v3("small-0.75-86c972c3", 64.876, "small", 0.75),
+_FILES: dict[str, tuple[str, TrainConfig]] = {
+    "dli14:1.0_224": _dli14_v2("_1.0-0c6065bc"),
+    "dli14:1.0_224_best": _dli14_v2("-c5e733a8"),
+    "dli14:1.0_192": _dli14_v2("_192x192-e423d99e", resolution=192),
+    "dli14:1.0_160": _dli14_v2("_160x160-64dc7fa1", resolution=160),
+    "dli14:1.0_128": _dli14_v2("_128x128-fd66a69d", resolution=128),
+    "dli14:1.0_96": _dli14_v2("_96x96-ff0e83d8", resolution=96),
+    "dli14:0.75_224": _dli14_v2("_0.75-dace9791", width_mult=0.75),
+    "dli14:0.5_224": _dli14_v2("_0.5-eaa6f9ad", width_mult=0.5),
+    "dli14:0.35_224": _dli14_v2("_0.35-b2e15951", width_mult=0.35),
+    "dli14:0.25_224": _dli14_v2("_0.25-b61d2159", width_mult=0.25),
+    "dli14:0.1_224": _dli14_v2("_0.1-7d1d638a", width_mult=0.1, round_nearest=4),
+    "dli14:v3_large_1.0": _dli14_v3("large-1cd25616", "large", 1.0),
+    "dli14:v3_large_0.75": _dli14_v3("large-0.75-9632d2a8", "large", 0.75),
+    "dli14:v3_small_1.0": _dli14_v3("small-55df8e1f", "small", 1.0),
+    "dli14:v3_small_0.75": _dli14_v3("small-0.75-86c972c3", "small", 0.75),
     "torchvision:mobilenet_v2": _torchvision(MobileNet_V2_Weights.IMAGENET1K_V2, "mobilenet_v2", **RESIZED_232),
     "torchvision:mobilenet_v2_v1": _torchvision(MobileNet_V2_Weights.IMAGENET1K_V1, "mobilenet_v2"),
     "torchvision:mobilenet_v3_large": _torchvision(
@@ -81,9 +80,11 @@ PUBLISHED: dict[str, Published] = {
     "torchvision:mobilenet_v3_large_v1": _torchvision(MobileNet_V3_Large_Weights.IMAGENET1K_V1, "mobilenet_v3_large"),
     "torchvision:mobilenet_v3_small": _torchvision(MobileNet_V3_Small_Weights.IMAGENET1K_V1, "mobilenet_v3_small"),
 }
+"""The URL and the network of each file."""
+PUBLISHED: dict[str, Published] = {
+    name: Published(url=url, config=config, top1=STATED_TOP1[name]) for name, (url, config) in _FILES.items()
+}
 """Sources: the READMEs of d-li14/mobilenetv2.pytorch and mobilenetv3.pytorch; torchvision's weights enums."""
-TIMM: dict[str, float] = {"timm:mobilenetv2_050": 0.5, "timm:mobilenetv2_100": 1.0, "timm:mobilenetv2_140": 1.4}
-"""Width multipliers of timm's MobileNetV2; its `d` variants are deeper, which no width is."""
 
 
 def published_network(name: str) -> Network:

@@ -109,7 +109,7 @@ def test_latency_names_the_network_the_machine_and_the_threads(
     [
         (["evaluate", "{path}", "--data", "nowhere"], "no dataset 'nowhere'"),
         (["evaluate", "{path}", "--confusion", "missing/c.csv"], "cannot write missing/c.csv"),
-        (["evaluate", "{path}", "--split", "all"], "invalid choice 'all'"),
+        (["evaluate", "{path}", "--split", "all"], "--split: 'all' is not allowed; choose from val, test, train"),
         (["evaluate", "{path}", "--resolution", "1"], "resolution is 1; it must be 8 to 2048"),
         (["evaluate", "{path}", "--batch-size", "0"], "batch_size is 0; it must be 2 or more"),
         (["evaluate", "nowhere"], "no checkpoint 'nowhere'; give a point runs/NAME/ID"),
@@ -117,7 +117,7 @@ def test_latency_names_the_network_the_machine_and_the_threads(
         (["predict", "{path}"], "no images were given"),
         (["predict", "{path}", "missing.png"], "cannot read the image 'missing.png'"),
         (["features", "{path}", "missing.png"], "cannot read the image 'missing.png'"),
-        (["export", "{path}", "--format", "tflite"], "invalid choice 'tflite'"),
+        (["export", "{path}", "--format", "tflite"], "--format: 'tflite' is not allowed; choose from onnx, "),
         (["export", "{path}", "--format", "onnx", "--out", "missing/n.onnx"], "cannot write missing/n.onnx"),
         (["latency", "{path}", "--repeats", "0"], "repeats is 0; it must be 1 or more"),
         (["latency", "mobilenet_v2:1_0"], "resolution is 0; it must be 8 to 2048"),

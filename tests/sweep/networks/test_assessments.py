@@ -1,12 +1,13 @@
 """Latencies of a real sweep's points, and the recommendation that asks for them."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import run_sweep
-from analysis.results.json_lines import read_rows
 from analysis.results.read import latest_rows
 from analysis.results.schema import LATENCIES
 from sweep.networks.assessments import point_latency
@@ -24,6 +25,10 @@ def complete(folder: Path) -> list[str]:
     return [point for point, row in latest_rows(folder).items() if row["state"] == "COMPLETE"]
 
 
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def test_a_point_is_measured_once_for_each_number_of_threads(folder: Path) -> None:
     [point, other] = complete(folder)
 
@@ -33,7 +38,7 @@ def test_a_point_is_measured_once_for_each_number_of_threads(folder: Path) -> No
 
     assert first == again
     assert first.median_ms > 0
-    kept = [(row["point"], row["num_threads"], row["batch_size"]) for row in read_rows(folder / LATENCIES, [])]
+    kept = [(row["point"], row["num_threads"], row["batch_size"]) for row in rows_of(folder / LATENCIES)]
     assert kept == [(point, 1, 1), (point, 2, 1), (other, 1, 1)]
 
 
@@ -55,7 +60,7 @@ def test_what_was_measured_on_another_device_does_not_count(folder: Path) -> Non
 
     point_latency(folder, point, num_threads=1)
 
-    assert [row["device"] for row in read_rows(path, [])] == ["another", found.device]
+    assert [row["device"] for row in rows_of(path)] == ["another", found.device]
 
 
 def test_a_point_without_a_checkpoint_is_refused(folder: Path) -> None:
@@ -72,7 +77,7 @@ def test_recommend_measures_says_where_and_names_the_export(folder: Path, capsys
     best = max(complete(folder), key=lambda point: rows[point]["top1"])
     assert "latency:   one image, PyTorch " in printed
     assert f"run_sweep.py export {folder / best} --format onnx\n" in printed
-    assert len(list(read_rows(folder / LATENCIES, []))) == 2
+    assert len(rows_of(folder / LATENCIES)) == 2
 
 
 def test_recommend_says_how_fast_the_fastest_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

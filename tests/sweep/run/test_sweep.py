@@ -19,8 +19,7 @@ from mlflow import MlflowClient
 
 import run_sweep
 from analysis.results.read import load_measurements, load_table
-from sweep.commands.parse import parse_sweep
-from sweep.config import SweepConfig
+from sweep.commands.sweep import sweep_config
 from sweep.forecast import timings
 from sweep.forecast.prediction import TimedNetwork, predict
 from sweep.plan.left import read_left
@@ -124,7 +123,7 @@ def test_the_cost_is_predicted_before_and_compared_after(real_sweep: Sweep) -> N
 
 
 def test_the_disk_that_is_predicted_is_what_checkpoints_take(real_sweep: Sweep) -> None:
-    plan = make_plan(parse_sweep(real_sweep.arguments, SweepConfig, "", ""))
+    plan = make_plan(sweep_config(real_sweep.arguments))
     timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)
     timed = [TimedNetwork(config=plan.points[0].config, timing=timing)]
 
@@ -309,7 +308,7 @@ def test_a_bad_setting_is_stopped_and_a_wider_sweep_without_stopping_goes_on_wit
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert sorted(run.data.tags["state"] for run in runs if "point" in run.data.tags) == ["COMPLETE", "PRUNED"]
 
-    config = parse_sweep([*shape, "--axis", "lr=0.01,1e-6,0.003", "--scheduler", "fifo"], SweepConfig, "", "")
+    config = sweep_config([*shape, "--axis", "lr=0.01,1e-6,0.003", "--scheduler", "fifo"])
     so_far = progress_so_far(read_left(make_plan(config)))
     assert so_far == f"1 of 3 points done, 1 begun ({counted(epochs, 'epoch')}) in {folder}"
     kept = replace(config, scheduler="frontier")

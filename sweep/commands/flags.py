@@ -1,0 +1,107 @@
+"""Flags of the command line, each made from a field of a dataclass. Every value is a text to argparse."""
+
+import argparse
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from trainers.values import FieldType, field_type, parse_field
+
+ONE_WORD_EACH = ("axis",)
+"""Fields of several texts whose flag takes one at a time and may be given again."""
+PLACEHOLDERS: dict[Any, str] = {str: "STR", int: "INT", float: "FLOAT", Path: "PATH"}
+
+
+@dataclass(frozen=True)
+class Positional:
+    """Marks a field that is given by its place, without a flag."""
+
+    placeholder: str
+    """Stands for the value in a help text."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A field of a command's arguments, or of a dataclass that one of them holds."""
+
+    owner: type
+    field: Field[Any]
+    path: str
+    """The names of the fields that lead to this one, such as train.lr_schedule."""
+
+    @property
+    def name(self) -> str:
+        """How a command line spells the flag; the placeholder of a positional."""
+        return self.positional or f"--{self.path}".replace("_", "-")
+
+    @property
+    def positional(self) -> str:
+        """The placeholder of a field that is given by its place; "" for a flag."""
+        marks = getattr(get_type_hints(self.owner, include_extras=True)[self.field.name], "__metadata__", ())
+        return next((mark.placeholder for mark in marks if isinstance(mark, Positional)), "")
+
+    @property
+    def type(self) -> FieldType:
+        """The type of the field."""
+        return field_type(self.owner, self.field.name)
+
+    @property
+    def is_required(self) -> bool:
+        """Whether the field has no default."""
+        return self.field.default is MISSING and self.field.default_factory is MISSING
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for the value in a help text."""
+        kind = self.type
+        choices = f"{{{','.join(map(str, kind.choices))}}}" if kind.choices else PLACEHOLDERS[kind.plain]
+        return self.positional or (kind.unit.placeholder if kind.unit else choices)
+
+    def add_to(self, group: Any) -> argparse.Action:
+        """Add the flag, which takes texts, to a group of an argparse parser."""
+        several = self.type.several
+        if self.positional:
+            return group.add_argument(self.path, metavar=self.positional, nargs="*" if several else "?")
+        if self.type.item is bool:
+            prefix, dot, name = self.name.removeprefix("--").rpartition(".")
+            return group.add_argument(self.name, f"--{prefix}{dot}no-{name}", dest=self.path, action=_Truth, nargs=0)
+        repeated = self.field.name in ONE_WORD_EACH
+        words: dict[str, Any] = {"action": "append"} if repeated else {"nargs": "*" if several else None}
+        return group.add_argument(self.name, dest=self.path, metavar=self.placeholder, **words)
+
+    def value(self, words: Any) -> Any:
+        """The typed value of what argparse took: a text, texts or a truth.
+
+        Raises:
+            ConfigError: a text is of another type; the message names the flag and what it may be.
+        """
+        if isinstance(words, bool):
+            return words
+        if words == "None" and self.type.optional:
+            return None
+        return parse_field(self.owner, self.field.name, words, self.name)
+
+    def text(self, value: Any) -> str:
+        """A value as a command line would have it."""
+        if isinstance(value, tuple):
+            return " ".join(map(str, value))
+        return f"{value:g}{self.type.unit.suffix}" if self.type.unit and value is not None else str(value)
+
+
+def flags_of(cls: type, prefix: str = "") -> list[Flag]:
+    """Every field of a dataclass, and of the dataclasses that it holds, whose paths begin with `prefix`."""
+    flags: list[Flag] = []
+    hints = get_type_hints(cls)
+    for field in fields(cls):
+        path = f"{prefix}{field.name}"
+        flags += (
+            flags_of(hints[field.name], f"{path}.") if is_dataclass(hints[field.name]) else [Flag(cls, field, path)]
+        )
+    return flags
+
+
+class _Truth(argparse.Action):
+    """A flag without a value: true, or false in its spelling with `no-`."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        setattr(namespace, self.dest, option_string == self.option_strings[0])

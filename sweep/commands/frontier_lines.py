@@ -1,0 +1,29 @@
+"""The frontier of a report as lines for a terminal, and where the report lies."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from trainers.config import network_name
+from trainers.errors import printable
+
+if TYPE_CHECKING:
+    from analysis.report.report import Report
+
+
+def print_report(report: "Report") -> None:
+    """Print the frontier of a report, and its files."""
+    from analysis.results.settings import with_deviation
+
+    if report.frontier.empty:
+        print("no complete point yet, so no frontier")
+    rows = report.frontier.to_dict("records")
+    longest = max((len(cell_name(row)) for row in rows), default=0)
+    for row in rows:
+        size = f"{row['macs'] / 1e6:7.2f} M MACs {row['num_params'] / 1e6:6.3f} M params"
+        print(printable(f"  frontier: {cell_name(row):<{longest}} {size} {with_deviation(row):>6} % top-1"))
+    print(f"report: {report.html}\nchart: {next(iter(report.charts))}\ntable: {report.markdown}")
+
+
+def cell_name(row: Mapping[Any, Any]) -> str:
+    """The name of the network of a row."""
+    return network_name(row["model"], row["width_mult"], row["resolution"])

@@ -1,0 +1,45 @@
+"""The command `latency`: the milliseconds that a network takes on this machine."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sweep.commands.checkpoint import CheckpointArguments
+from sweep.commands.parse import parse
+from trainers.errors import counted, without_credentials
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments(CheckpointArguments):
+    """Measure how long a network takes on this machine.
+
+    CHECKPOINT may also be an untrained network, MODEL:WIDTH_RESOLUTION such as mobilenet_v2:0.35_96.
+    """
+
+    threads: int | None = None
+    """CPU threads; unset: as many as PyTorch takes by itself."""
+    batch_size: int = 1
+    """Images in each run."""
+    repeats: int = 100
+    """Runs that are counted, after some to warm up."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print how long a network takes."""
+    arguments = parse(argv, Arguments, "latency")
+    from sweep.networks.checkpoints import open_untrained
+    from trainers.use.latency import has_onnx, measure_latency
+
+    untrained = open_untrained(arguments.checkpoint)
+    network = untrained.at(arguments.resolution) if untrained else arguments.open()
+    latencies = measure_latency(
+        network, num_threads=arguments.threads, batch_size=arguments.batch_size, num_repeats=arguments.repeats
+    )
+    print(f"{network.name}, {counted(arguments.batch_size, 'image')} at once, {counted(arguments.repeats, 'run')}")
+    for latency in latencies:
+        times = f"median {latency.median_ms:.3f} ms, p90 {latency.p90_ms:.3f} ms"
+        print(f"{latency.runtime}: {times} on {latency.device}, {counted(latency.num_threads, 'thread')}")
+    if not has_onnx():
+        again = shlex.join(map(without_credentials, argv))
+        print(f"for ONNX Runtime too: uv run --extra export run_sweep.py latency {again}")
+    return 0

@@ -1,0 +1,172 @@
+"""The command `recommend`: the network to ship, of a sweep or of a published table."""
+
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from sweep.commands.flags import Positional
+from sweep.commands.frontier_lines import cell_name
+from sweep.commands.parse import parse
+from sweep.commands.program import command_line, say_aside
+from trainers.errors import ConfigError, counted, printable
+from trainers.units import Amount, Percent
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from analysis.advice.recommend import Caps
+    from trainers.trial import Latency
+
+GRIDS = {
+    "mobilenet_v1": "mnv1_grid",
+    "mobilenet_v2": "mnv2_grid",
+    "mobilenet_v3_large": "mnv3_grid",
+    "mobilenet_v3_small": "mnv3_grid",
+}
+"""The search space whose settings train a published network of each family."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Name the network to ship, the next best, and the commands that go on with it.
+
+    Of a sweep, or of a published table before any sweep, it is the most accurate network within the caps, or with
+    --min-top1 the one with the fewest MACs.
+    """
+
+    folder: Annotated[Path | None, Positional("FOLDER")] = None
+    """The sweep's folder, such as runs/mnv2_quick-digits; or --published."""
+    published: str | None = None
+    """Published table to choose from, such as tf_slim, instead of a sweep."""
+    max_macs: Amount | None = None
+    """Multiply-accumulates at most, such as 100M."""
+    max_params: Amount | None = None
+    """Parameters at most, such as 3M."""
+    max_latency_ms: float | None = None
+    """Milliseconds at most for one image on this machine under PyTorch; a sweep's folder keeps what was measured."""
+    min_top1: Percent | None = None
+    """Validation top-1 to reach, percent: of the networks that do, the one with the fewest MACs is chosen."""
+    threads: int = 1
+    """CPU threads to measure with."""
+    fresh: bool = False
+    """Measure again what was measured before, such as on a busy machine."""
+
+    def __post_init__(self) -> None:
+        if (self.folder is None) == (self.published is None):
+            raise ConfigError(
+                "which networks? Give a sweep's folder, recommend runs/NAME, or a published source instead, "
+                "recommend --published tf_slim"
+            )
+        if self.max_latency_ms is not None and not 0 < self.max_latency_ms < math.inf:
+            raise ConfigError(f"max_latency_ms is {self.max_latency_ms}; it must be above 0 and finite")
+        if self.threads < 1:
+            raise ConfigError(f"threads is {self.threads}; it must be 1 or more")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print which network to ship."""
+    arguments = parse(argv, Arguments, "recommend")
+    from analysis.advice.recommend import Caps
+
+    caps = Caps(
+        max_macs=arguments.max_macs,
+        max_params=arguments.max_params,
+        max_latency_ms=arguments.max_latency_ms,
+        min_top1=arguments.min_top1,
+    )
+    if arguments.folder is not None:
+        _recommend_of_sweep(arguments.folder, caps, num_threads=arguments.threads, fresh=arguments.fresh)
+    elif arguments.published is not None:
+        _recommend_published(arguments.published, caps, num_threads=arguments.threads)
+    return 0
+
+
+def _recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: bool) -> None:
+    """Print which network of a sweep to ship, and how to export it."""
+    from analysis.report.provenance import read_provenance
+    from analysis.results.read import load_table
+    from analysis.results.schema import LATENCIES
+
+    def latency(point: str) -> "Latency":
+        from sweep.networks.assessments import point_latency  # PyTorch takes seconds to import
+
+        return point_latency(folder, point, num_threads=num_threads, fresh=fresh)
+
+    table = load_table(folder)
+    replicate = command_line("promote", str(folder), "--seeds", "3")
+    best = _print_choice(table, caps, latency, num_val=read_provenance(folder, table).num_val, replicate=replicate)
+    if caps.max_latency_ms is not None:
+        print(f"           kept in {folder / LATENCIES}; --fresh measures again")
+    print(f"export:    {command_line('export', str(folder / best['point']), '--format', 'onnx')}")
+
+
+def _recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
+    """Print which network of a published table to ship, whose figure it is, and how to train, measure and export it."""
+    from analysis.published.tables import CELL, NUM_VAL
+    from analysis.results.load import published_results
+
+    table = published_results(source).points.set_index("point", drop=False)
+
+    def latency(point: str) -> "Latency":
+        from sweep.networks.assessments import untrained_latency  # PyTorch takes seconds to import
+
+        measured = untrained_latency(**table.loc[point, list(CELL)].to_dict(), num_threads=num_threads)
+        say_aside(f"measured {point}: {measured.median_ms:.2f} ms")
+        return measured
+
+    best = _print_choice(table, caps, latency, num_val=NUM_VAL)
+    sys.stdout.flush()
+    print(f"figures:   ImageNet validation, {best['variant']} in {best['citation']}")
+    _print_next_steps(best, {name: best[name] for name in CELL}, source)
+
+
+def _print_next_steps(best: Mapping[str, Any], cell: Mapping[str, Any], source: str) -> None:
+    """Print the commands that train, measure and export a published network."""
+    from sweep.networks.checkpoints import untrained_name  # PyTorch: after a mistake was told, or the answer
+    from trainers.recipes import RECIPES
+    from trainers.weights.published import PUBLISHED, best_weights
+
+    untrained = untrained_name(**cell)
+    axes = [f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in cell.items()
+            if name != "round_nearest" or not untrained]  # fmt: skip
+    flags = [word for axis in axes for word in ("--axis", axis)]
+    recipe = ["--recipe", source] if source in RECIPES and RECIPES[source].config.model == best["model"] else []
+    named = ["--name", cell_name(best), "--data", "PATH"]
+    print(f"train:     {command_line('--space', GRIDS[best['model']], *flags, *recipe, *named)}")
+    if untrained:
+        print(f"measure:   {command_line('latency', untrained)}")
+    if weights := best_weights(**cell):
+        print(
+            f"export:    {command_line('export', weights, '--format', 'onnx')} ({PUBLISHED[weights].top1:.2f} % top-1)"
+        )
+    else:
+        print("export:    no weights of this network are known here; train it")
+
+
+def _print_choice(
+    table: "DataFrame",
+    caps: "Caps",
+    latency: Callable[[str], "Latency"],
+    *,
+    num_val: int | None,
+    replicate: str = "",
+) -> Mapping[str, Any]:
+    """Print which setting of a results table to ship; its row. `latency` measures a point, by its id."""
+    from analysis.advice.recommend import recommend, summary
+    from analysis.results.settings import by_setting
+
+    devices: set[str] = set()
+
+    def latency_ms(point: str) -> float:
+        measured = latency(point)
+        threads = counted(measured.num_threads, "thread")
+        devices.add(f"latency:   one image, {measured.runtime} on {measured.device}, {threads}")
+        return measured.median_ms
+
+    choice = recommend(by_setting(table), caps, latency_ms)
+    for line in [*summary(choice, num_val=num_val, replicate=replicate), *sorted(devices)]:
+        print(printable(line))
+    return choice.best

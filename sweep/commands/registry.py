@@ -1,0 +1,47 @@
+"""COMMANDS: the commands by name. Importing them takes no PyTorch, Ray, MLflow or pandas."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sweep.commands import (
+    evaluate,
+    export,
+    features,
+    latency,
+    list,
+    plan,
+    predict,
+    promote,
+    recipe,
+    recommend,
+    report,
+    sweep,
+    ui,
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the command line can be asked for."""
+
+    arguments: type
+    """A dataclass: its docstring is the command's help, its fields are the flags."""
+    run: Callable[[Sequence[str]], int]
+    """Does what the words after the command's name ask for; the exit code."""
+
+
+COMMANDS: dict[str, Command] = {
+    "sweep": Command(sweep.Arguments, sweep.run),
+    "plan": Command(plan.Arguments, plan.run),
+    "report": Command(report.Arguments, report.run),
+    "recommend": Command(recommend.Arguments, recommend.run),
+    "promote": Command(promote.Arguments, promote.run),
+    "recipe": Command(recipe.Arguments, recipe.run),
+    "evaluate": Command(evaluate.Arguments, evaluate.run),
+    "predict": Command(predict.Arguments, predict.run),
+    "features": Command(features.Arguments, features.run),
+    "export": Command(export.Arguments, export.run),
+    "latency": Command(latency.Arguments, latency.run),
+    "ui": Command(ui.Arguments, ui.run),
+    "list": Command(list.Arguments, list.run),
+}
