@@ -6,7 +6,6 @@ trains all points that have not been stopped (Yu and Huang, "Universally Slimmab
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -119,7 +118,6 @@ def main(argv: list[str]) -> int:
 if __name__ == "__main__":
     import sys
 
-    sys.path.insert(0, str(Path(__file__).parents[3]))
     from tests.sweep.run import shared_trainer  # by the name that other processes import it by
 
     sys.exit(shared_trainer.main(sys.argv[1:]))

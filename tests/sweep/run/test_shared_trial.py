@@ -49,7 +49,7 @@ class StopSmallest(Frontier):
 
 def kill_driver_in_training(arguments: list[str], log: Path) -> None:
     """Start a sweep, and kill its process once every point has two epochs."""
-    command = [sys.executable, str(Path(shared_trainer.__file__)), *arguments]
+    command = [sys.executable, "-m", "tests.sweep.run.shared_trainer", *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + 120
     while not (log.is_file() and log.read_bytes().count(b"\n") >= 6):
@@ -80,7 +80,7 @@ def test_a_shared_trial_survives_its_driver_and_stops_one_of_its_points(
         0.5: ("COMPLETE", EPOCHS, ""),
         1.0: ("COMPLETE", EPOCHS, ""),
     }
-    assert all(row["top1"] > 80 for row in rows.values())
+    assert all(row["top1"] > 50 for row in rows.values())
     measurements = load_measurements(plan.folder)
     assert {len(history) for history in measurements.values()} == {6, EPOCHS}
     clock = [m.measured_at for history in measurements.values() for m in history if m.epoch <= 2]
