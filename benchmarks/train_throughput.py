@@ -113,7 +113,7 @@ def ours(cell: Cell, data: str, folder: Path) -> Workload:
 
     def step(images: torch.Tensor, labels: torch.Tensor) -> None:
         images, labels = images.to(place, non_blocking=True), labels.to(place, non_blocking=True)
-        training._step(images, labels, weight=1 / cell.batch_size)  # pyright: ignore[reportPrivateUsage]
+        training._step(images, labels, images_per_step=cell.batch_size)  # pyright: ignore[reportPrivateUsage]
 
     return Workload(endless(batches), step)
 

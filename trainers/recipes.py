@@ -2,7 +2,7 @@
 
 Every field is the one that made the published number, as far as the source's *code* says it; `notes` tell where its
 README says something else, and where this trainer cannot follow. A recipe gives the training; the search space gives
-the networks and the data (`TrainConfig` fields in SHAPE_FIELDS and `data`), so that `with_recipe` can join the two.
+the networks and the data (the fields in KEPT), so that `with_recipe` can join the two.
 
 Learning rates follow the batch: each recipe states the batch that its rate is meant for (`lr_base_batch`), and another
 `batch_size` scales the rate in proportion (arXiv:1706.02677, section 2.1).
@@ -10,10 +10,10 @@ Learning rates follow the batch: each recipe states the batch that its rate is m
 
 from dataclasses import dataclass, replace
 
-from trainers.config import SHAPE_FIELDS, TrainConfig
+from trainers.config import TrainConfig, names_of
 from trainers.errors import unknown_choice
 
-KEPT = (*SHAPE_FIELDS, "data", "precision", "seed")
+KEPT = names_of(TrainConfig, "network", "data", "run", "kept")
 """The fields that a recipe leaves as the search space has them."""
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from analysis.results.columns import Count, Name, Number, Percent, Positive, PositiveCount, Text, Time, columns_of
 from analysis.results.json_lines import Schema
-from trainers.config import TrainConfig, field_names
+from trainers.config import TrainConfig, field_names, names_of
 from trainers.trial import Latency, Measurement
 
 RESULTS = "results.jsonl"
@@ -24,7 +24,7 @@ State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 SETTINGS = tuple(field_names(TrainConfig))
 """The columns that say what was trained."""
-SAME = tuple(name for name in SETTINGS if name not in ("seed", "data"))
+SAME = names_of(TrainConfig, "network", "schedule", "training")
 """What the points of one setting share, beside their images and their costs; where the images lie decides nothing."""
 OUTCOME_COLUMNS: Mapping[str, Any] = {
     "top1": Percent,

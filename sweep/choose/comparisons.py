@@ -18,27 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.config import SHAPE_FIELDS, TrainConfig, field_names
+from trainers.config import TrainConfig, names_of, values_of
 
 Values = NDArray[np.float64]
 
 SCALE_FIELDS = ("width_mult", "resolution")
 """The fields along which networks of one family are near or far."""
-SCHEDULE_FIELDS = (
-    "epochs",
-    "lr_schedule",
-    "lr_gamma",
-    "lr_step_epochs",
-    "lr_milestones",
-    "lr_update",
-    "warmup_epochs",
-)
-"""The shape of the learning rate. Trials that differ in it are never compared: one may not have annealed yet."""
-SETTING_FIELDS = tuple(
-    name for name in field_names(TrainConfig) if name not in (*SHAPE_FIELDS, *SCHEDULE_FIELDS, "data", "seed")
-)
-"""What two settings may differ in."""
-
 SHARED, LOCAL, OWN = 0.05, 0.05, 0.01
 """What is believed of a difference before any training: its standard deviation in the part that all networks share, in
 that of neighbouring networks, and in that of each network alone."""
@@ -148,17 +133,18 @@ class Comparisons:
         """A trial of the point, in its group; its top-1 is of `num_val` images."""
         self._first_noise = math.hypot(NOISE, SAMPLING / math.sqrt(num_val))
         self._learn_noise()
-        values = {name: getattr(config, name) for name in field_names(TrainConfig)}
-        schedule = tuple(values[name] for name in ("data", *SCHEDULE_FIELDS))
-        network = tuple(values[name] for name in SHAPE_FIELDS)
+        cls = type(config)
+        # schedules are never compared: one of them may not have annealed yet
+        schedule = values_of(config, names_of(cls, "data", "schedule"))
+        network = values_of(config, names_of(cls, "network"))
         group = self._groups.get((schedule, network))
         if group is None:
-            family = tuple(values[name] for name in SHAPE_FIELDS if name not in SCALE_FIELDS)
-            place = np.log2([float(values[name]) for name in SCALE_FIELDS])
+            family = values_of(config, [name for name in names_of(cls, "network") if name not in SCALE_FIELDS])
+            place = np.log2([config.width_mult, config.resolution])
             peers = self._peers.setdefault(schedule, Peers(np.zeros(config.epochs)))
             group = self._groups[schedule, network] = Group(family, place, config.epochs, peers)
             peers.groups.append(group)
-        setting = tuple(values[name] for name in SETTING_FIELDS)
+        setting = values_of(config, names_of(cls, "training"))
         trial = Trial(point, setting, _features(setting), group)
         group.trials.append(trial)
         group.by_setting.setdefault(trial.setting, []).append(trial)

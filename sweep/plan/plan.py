@@ -18,7 +18,7 @@ from sweep.plan.draw import check_count, choose
 from sweep.plan.kinds import SCHEDULERS, SamplerKind, SchedulerKind, sampler_kind
 from sweep.plan.points import PlannedPoint, planned_point, point_label, with_distinct_ids
 from sweep.plan.trials import PlannedTrial, group_points
-from trainers.config import SHAPE_FIELDS, TrainConfig, as_row
+from trainers.config import SHAPE_FIELDS, TrainConfig, as_row, names_of
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, counted, unknown_choice
@@ -179,7 +179,7 @@ def _distinct(configs: Sequence[TrainConfig]) -> tuple[list[TrainConfig], int]:
     """The first of all `configs` that train one network alike, in their order; how many others there were."""
     first: dict[object, TrainConfig] = {}
     for config in configs:
-        others = tuple(value for name, value in vars(config).items() if name not in ("width_mult", "round_nearest"))
+        others = tuple(value for name, value in vars(config).items() if name not in names_of(type(config), "rounded"))
         first.setdefault((network_key(config), others), config)
     return list(first.values()), len(configs) - len(first)
 

@@ -22,15 +22,9 @@ from ray.tune.search import Searcher
 from sweep.forecast.machine import Resources
 from sweep.run.recorder import Recorder
 from trainers.errors import TrainingDivergedError, one_line
-from trainers.hardware.device import (
-    MOST_HALVINGS,
-    in_smaller_parts,
-    is_device_lost,
-    is_out_of_memory,
-    limit_process,
-    use_gpu,
-)
+from trainers.hardware.device import is_device_lost, is_out_of_memory, limit_process, use_gpu
 from trainers.hardware.workers import Workers
+from trainers.training.parts import MOST_HALVINGS, in_smaller_parts
 from trainers.trial import Measurement, Train, Trial
 
 ECHO_SECONDS = 2.0
@@ -157,9 +151,10 @@ def _fit_in_memory(fit: Callable[[Trial, str], None], trial: Trial, name: str, n
         try:
             return fit(trial, f"{name}-{halvings}")
         except Exception as error:
+            if halvings == MOST_HALVINGS or not is_out_of_memory(_cause(error)):
+                raise
             smaller = [in_smaller_parts(point, num_workers) for point in trial.points]
-            hopeless = halvings == MOST_HALVINGS or not is_out_of_memory(_cause(error))
-            if hopeless or any(point is None for point in smaller):
+            if any(point is None for point in smaller):
                 raise
         trial = trial.of(tuple(point for point in smaller if point is not None))
 

@@ -1,12 +1,12 @@
-"""Every rule of TrainConfig refuses what it should and names the field."""
+"""Every field of TrainConfig has a role, and every rule refuses what it should and names the field."""
 
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
 from math import nan
 from typing import Any, get_type_hints
 
 import pytest
 
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, names_of
 from trainers.errors import ConfigError
 
 INF = float("inf")
@@ -78,6 +78,43 @@ ALLOWED: dict[str, list[Any]] = {
     "lr_milestones": [(), (105, 125)],
     "seed": [0, 2**63 - 1],
 }
+MARKED = {
+    "network": "model width_mult resolution num_classes round_nearest total_stride",
+    "schedule": "epochs lr_schedule lr_gamma lr_step_epochs lr_milestones lr_update warmup_epochs",
+    "data": "data",
+    "run": "seed",
+    "timed": "batch_size optimizer momentum precision train_scale crop_scale augment random_erase mixup cutmix "
+    "ema_decay crop_share eval_margin",
+    "kept": "precision",
+    "rounded": "width_mult round_nearest",
+}
+"""Fields by role or flag; every other field has the role `training`."""
+
+
+@pytest.mark.parametrize("mark", MARKED)
+def test_fields_of_a_role_or_flag_are_these(mark: Any) -> None:
+    assert set(names_of(TrainConfig, mark)) == set(MARKED[mark].split())
+
+
+def test_every_field_has_one_role() -> None:
+    by_role = [
+        name for role in ("network", "schedule", "training", "data", "run") for name in names_of(TrainConfig, role)
+    ]
+
+    assert sorted(by_role) == sorted(field.name for field in fields(TrainConfig))
+
+
+def test_a_field_without_a_role_is_refused_by_name() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Careless(TrainConfig):
+        depth_mult: float = 1.0
+
+    with pytest.raises(AssertionError, match="the field depth_mult has no role"):
+        names_of(Careless, "network")
+
+
+def test_names_follow_the_order_of_the_fields() -> None:
+    assert names_of(TrainConfig, "run", "data", "kept") == ("data", "precision", "seed")
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in REFUSED.items() for value in values])

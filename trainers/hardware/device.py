@@ -2,19 +2,16 @@
 
 import ctypes
 import gc
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from trainers.config import TrainConfig
 from trainers.hardware.depthwise import use_fast_bf16_gradients
-from trainers.trial import Point
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """glibc's numbers of these settings, from malloc.h."""
-MOST_HALVINGS = 4
-"""How often the parts of a batch are halved for a memory that does not suffice."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +89,6 @@ def is_device_lost(error: Exception) -> bool:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether `error` says that the memory of a GPU, or of the machine, does not suffice."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def in_smaller_parts(point: Point, num_workers: int = 1) -> Point | None:
-    """`point` with every batch in twice as many parts; None where a worker's part would be of less than two images,
-    which batch normalisation needs."""
-    config = point.config
-    if 4 * num_workers * config.accumulate > config.batch_size:
-        return None
-    return replace(point, config=replace(config, accumulate=2 * config.accumulate))
 
 
 def free_memory() -> None:

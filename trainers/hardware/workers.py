@@ -4,6 +4,7 @@ Whoever starts them sets up `torch.distributed`; without it this process is alon
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,5 +64,9 @@ class Workers:
                 dist.broadcast(tensor, 0)
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """`model` so that its gradients are averaged over the workers."""
+        """A module that computes as `model` does and averages the gradients over the workers."""
         return DistributedDataParallel(model) if self.count > 1 else model
+
+    def averaging(self, wrapped: nn.Module, *, now: bool) -> AbstractContextManager[None]:
+        """A context of forward and backward passes after which the gradients are averaged `now`, or added up only."""
+        return nullcontext() if now or not isinstance(wrapped, DistributedDataParallel) else wrapped.no_sync()

@@ -17,13 +17,14 @@ from trainers.datasets.batches.batches import Batches, batches, normalise
 from trainers.datasets.dataset import Dataset, SplitName
 from trainers.datasets.registry import check_dataset, load_dataset
 from trainers.errors import DIVERGED, ConfigError, OtherImagesError, TrainingDivergedError
-from trainers.hardware.device import MOST_HALVINGS, Device, free_memory, in_smaller_parts, is_out_of_memory
+from trainers.hardware.device import Device, free_memory, is_out_of_memory
 from trainers.hardware.workers import Workers
 from trainers.models.registry import build_model
 from trainers.training.ema import Ema
 from trainers.training.evaluate import Scores, evaluate
 from trainers.training.loss import build_criterion, build_mix
 from trainers.training.optim import build_optimizer
+from trainers.training.parts import MOST_HALVINGS, in_smaller_parts, number_of_parts
 from trainers.training.schedules import learning_rate
 from trainers.training.start import load_published_start
 from trainers.trial import Measurement, Point, Trial
@@ -53,8 +54,10 @@ def train_point(point: Point) -> Iterator[Measurement]:
             yield from Training(point).run()
             return
         except RuntimeError as error:
-            smaller, hopeless = in_smaller_parts(point), Workers.current().count > 1 or halvings == MOST_HALVINGS
-            if smaller is None or hopeless or not is_out_of_memory(error):
+            if Workers.current().count > 1 or halvings == MOST_HALVINGS or not is_out_of_memory(error):
+                raise
+            smaller = in_smaller_parts(point)
+            if smaller is None:
                 raise
         point = smaller
         free_memory()
@@ -165,7 +168,7 @@ class Training:
             losses[i] = self._step(
                 images.to(self.device.place, non_blocking=True),
                 labels.to(self.device.place, non_blocking=True),
-                weight=self.workers.count / train.images_per_step,
+                images_per_step=train.images_per_step,
             )
             if (i + 1) % CHECK_LOSS_EVERY == 0 or i + 1 == len(train):
                 checked = slice(i // CHECK_LOSS_EVERY * CHECK_LOSS_EVERY, i + 1)
@@ -175,22 +178,25 @@ class Training:
         self.workers.agree(tensor for model in models for tensor in model.buffers())
         return losses.mean().item() / self.workers.count
 
-    def _step(self, images: torch.Tensor, labels: torch.Tensor, *, weight: float) -> torch.Tensor:
-        """One optimiser step over a batch, in `accumulate` parts.
+    def _step(self, images: torch.Tensor, labels: torch.Tensor, *, images_per_step: int) -> torch.Tensor:
+        """One optimiser step over this worker's images of a batch, in `accumulate` parts.
 
-        `weight` is an image's share in the mean loss, times the number of workers, over which gradients are averaged.
-        Returns this worker's part of the mean loss, times their number.
+        `images_per_step` counts the images of all workers. The result is this worker's share of the mean loss, times
+        the number of workers.
         """
+        weight = self.workers.count / images_per_step  # of an image, as gradients are averaged over the workers
         total = torch.zeros((), device=self.device.place)
         self.optimizer.zero_grad(set_to_none=True)
-        num_parts = min(self.config.accumulate, max(1, len(images) // 2))  # batch normalisation needs two in each
-        for part, part_labels in zip(images.tensor_split(num_parts), labels.tensor_split(num_parts), strict=True):
+        num_parts = number_of_parts(self.config, images_per_step, self.workers.count)
+        parts = zip(images.tensor_split(num_parts), labels.tensor_split(num_parts), strict=True)
+        for i, (part, part_labels) in enumerate(parts, 1):
             inputs, targets = normalise(part), part_labels
             if self.mix:
                 inputs, targets = self.mix(inputs, targets)
-            with self.device.autocast:
-                loss = self.criterion(self.trained(inputs), targets) * (len(part) * weight)
-            self.scaler.scale(loss).backward()
+            with self.workers.averaging(self.trained, now=i == num_parts):
+                with self.device.autocast:
+                    loss = self.criterion(self.trained(inputs), targets) * (len(part) * weight)
+                self.scaler.scale(loss).backward()
             total += loss.detach()
         self.scaler.step(self.optimizer)
         self.scaler.update()

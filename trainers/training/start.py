@@ -5,7 +5,7 @@ d-li14's MobileNetV3 is not among them: its network squeezes before the activati
 
 from torch import nn
 
-from trainers.config import TrainConfig
+from trainers.config import TrainConfig, names_of, values_of
 from trainers.errors import ConfigError
 from trainers.weights.network import start_from
 from trainers.weights.published import PUBLISHED, published_tensors
@@ -48,8 +48,10 @@ def load_published_start(model: nn.Module, config: TrainConfig) -> None:
     start_from(model, renamed(published_tensors(name)), name)
 
 
-def _channels(config: TrainConfig) -> tuple[str, float, int]:
-    return config.model, config.width_mult, config.round_nearest
+def _channels(config: TrainConfig) -> tuple[object, ...]:
+    """Values of the network fields that decide the shapes of the tensors, but for the head's."""
+    free = ("resolution", "num_classes", "total_stride")
+    return values_of(config, [name for name in names_of(type(config), "network") if name not in free])
 
 
 def _said(config: TrainConfig) -> str:

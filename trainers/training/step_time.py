@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainers.config import SHAPE_FIELDS, TrainConfig
+from trainers.config import TrainConfig, names_of
 from trainers.datasets.batches.batches import Batches
 from trainers.datasets.batches.crops import train_resolution
 from trainers.datasets.dataset import PackedImages, Pixels
@@ -39,9 +39,6 @@ from trainers.training.classifier import Training
 from trainers.training.evaluate import evaluate
 from trainers.trial import Point
 
-TIMED_FIELDS = (*SHAPE_FIELDS, "batch_size", "optimizer", "momentum", "ema_decay", "precision", "train_scale",
-                "crop_scale", "augment", "random_erase", "mixup", "cutmix", "crop_share", "eval_margin")  # fmt: skip
-"""The settings that decide how long a step takes."""
 MOST_ACTIVATIONS = 60e6
 """Of a step that a CPU is timed with: a fifth of a second on one core. Larger batches follow by their line."""
 ROUNDS, ROUND_SECONDS = 3, 0.1
@@ -95,9 +92,9 @@ class Request:
     @classmethod
     def of(cls, config: TrainConfig, image_shape: tuple[int, int]) -> "Request":
         """A request that is equal for all settings whose steps take the same time; `config.num_classes` must be set."""
-        settings = {name: getattr(config, name) for name in TIMED_FIELDS}
+        settings = {name: getattr(config, name) for name in names_of(type(config), "network", "timed")}
         settings["batch_size"] = max(2, config.batch_size // config.accumulate)
-        return cls(config=TrainConfig(**settings), image_shape=image_shape)
+        return cls(config=type(config)(**settings), image_shape=image_shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +196,7 @@ def _steps(request: Request, slot: Slot, batch_size: int) -> tuple[float, float,
         images, labels = next(batches)
         place = device.place
         images, labels = images.to(place, non_blocking=True), labels.to(place, non_blocking=True)
-        training._step(images, labels, weight=1 / batch_size)
+        training._step(images, labels, images_per_step=batch_size)
 
     for _ in range(2 * num_workers):  # as many batches as the loader's workers hold ready
         step()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from trainers.config import TrainConfig
-from trainers.hardware.depthwise import is_depthwise, use_fast_bf16_gradients
+from trainers.hardware.depthwise import Bf16DepthwiseConv2d, is_depthwise, use_fast_bf16_gradients
 from trainers.hardware.device import Device
 from trainers.models.registry import build_model
 
@@ -27,13 +27,14 @@ def test_only_gradients_without_a_kernel_are_computed_in_fp32(
 ) -> None:
     conv = nn.Conv2d(4, 4, kernel, stride, kernel // 2, groups=4, bias=False)
     reference = copy.deepcopy(conv)
-    use_fast_bf16_gradients(conv)
+    model = nn.Sequential(conv)
+    use_fast_bf16_gradients(model)
     images = torch.randn(2, 4, size, size)
 
     with torch.autocast("cpu", torch.bfloat16):
-        output = conv(images.bfloat16())
+        output = model(images.bfloat16())
         with torch.inference_mode():
-            scored = conv(images.bfloat16())
+            scored = model(images.bfloat16())
     output.float().sum().backward()
     expected = reference(images)
     expected.sum().backward()
@@ -58,3 +59,46 @@ def test_a_prepared_network_is_the_same_network(precision: str) -> None:
     assert {k: v.shape for k, v in prepared.state_dict().items()} == {k: v.shape for k, v in model.state_dict().items()}
     images = torch.randn(2, 3, 32, 32)
     assert torch.allclose(prepared.eval()(images), model.eval()(images), atol=1e-5)
+
+
+class Doubled(nn.Conv2d):
+    """A user's own convolution."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(input)
+
+
+def test_only_plain_depthwise_convolutions_are_replaced() -> None:
+    depthwise, pointwise, doubled = nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 4, 1), Doubled(4, 4, 3, groups=4)
+    model = nn.Sequential(depthwise, pointwise, nn.Sequential(doubled))
+    images = torch.randn(2, 4, 8, 8)
+    expected = model(images)
+
+    use_fast_bf16_gradients(model)
+
+    assert [type(module) for module in (model[0], model[1], model[2][0])] == [Bf16DepthwiseConv2d, nn.Conv2d, Doubled]
+    assert model[2][0] is doubled
+    assert torch.equal(model(images), expected)
+
+
+def test_a_replaced_layer_keeps_its_names_parameters_hooks_and_places() -> None:
+    shared = nn.Conv2d(4, 4, 3, padding=1, groups=4)
+    model = nn.ModuleDict({"a": nn.Sequential(shared, nn.ReLU()), "b": shared, "c": nn.Conv2d(4, 4, 1)})
+    calls: list[str] = []
+    shared.register_forward_hook(lambda *_: calls.append("first"))
+    shared.register_forward_hook(lambda *_: calls.append("second"))
+    names, parameters, state = (
+        [n for n, _ in model.named_modules()],
+        list(model.parameters()),
+        torch.random.get_rng_state(),
+    )
+
+    use_fast_bf16_gradients(model)
+
+    assert isinstance(model["b"], Bf16DepthwiseConv2d)
+    assert model["a"][0] is model["b"]
+    assert [name for name, _ in model.named_modules()] == names
+    assert all(ours is theirs for ours, theirs in zip(model.parameters(), parameters, strict=True))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    model["b"](torch.ones(1, 4, 4, 4))
+    assert calls == ["first", "second"]

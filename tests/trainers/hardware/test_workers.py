@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import distributed, multiprocessing, nn
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 
 from tests.trainers.conftest import MakePoint, trial_of
 from trainers.config import TrainConfig
@@ -48,10 +49,27 @@ def work(rank: int, count: int, port: int, points: Sequence[Point], out: Path) -
     distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count)
     measurements = list(train(trial_of(points)))
     (out / f"{rank}.pkl").write_bytes(pickle.dumps(measurements))
+    (out / f"{rank}.reductions").write_text(str(count_reductions(points[1])))
     classifier.check_dataset = lambda _: with_damaged(rank)
     with pytest.raises(ConfigError, match="find different images of digits damaged"):
         classifier.Training(points[0])
     distributed.destroy_process_group()
+
+
+def count_reductions(point: Point) -> tuple[int, int]:
+    """The number of steps of one epoch, and how often they reduced gradients over the workers."""
+    training = classifier.Training(point)
+    reductions: list[int] = []
+
+    def counted(_: object, bucket: distributed.GradBucket) -> torch.futures.Future[torch.Tensor]:
+        reductions.append(bucket.index())
+        return default_hooks.allreduce_hook(distributed.group.WORLD, bucket)
+
+    assert isinstance(training.trained, nn.parallel.DistributedDataParallel)
+    training.trained.register_comm_hook(None, counted)
+    batches = training._batches("train")
+    training._train_epoch(batches, 1)
+    return len(batches), reductions.count(0)
 
 
 def with_damaged(i: int) -> Dataset:
@@ -75,7 +93,8 @@ def test_two_workers_follow_one(make_point: MakePoint, tmp_path: Path, monkeypat
     monkeypatch.setitem(MODELS, "linear", linear)
     settings: dict[str, dict[str, Any]] = {
         "linear": {"model": "linear"},
-        "averaged": {"model": "linear", "ema_decay": 0.9, "accumulate": 2},
+        "averaged": {"model": "linear", "ema_decay": 0.9, "accumulate": 4},
+        "odd": {"model": "linear", "batch_size": 10_000, "accumulate": 300, "epochs": 2},
         "mobilenet_v2": {
             "ema_decay": 0.9,
             "optimizer": "adamw",
@@ -94,7 +113,7 @@ def test_two_workers_follow_one(make_point: MakePoint, tmp_path: Path, monkeypat
     for one, two, other in zip(expected, first, second, strict=True):
         assert (two.top1, two.val_loss, two.train_loss, two.test_top1) == (
             other.top1, other.val_loss, other.train_loss, other.test_top1)  # fmt: skip
-        exact = one.point.startswith(("linear", "averaged"))
+        exact = one.point.startswith(("linear", "averaged", "odd"))
         assert two.train_loss == pytest.approx(one.train_loss, rel=1e-6 if exact else 0.15)
         if exact:
             assert two.val_loss == pytest.approx(one.val_loss, rel=1e-6)
@@ -105,6 +124,7 @@ def test_two_workers_follow_one(make_point: MakePoint, tmp_path: Path, monkeypat
                 one.test_top1,
             )
         assert two.device == f"2 x {one.device}"
+    assert [(tmp_path / f"{rank}.reductions").read_text() for rank in (0, 1)] == ["(16, 16)"] * 2  # not 64
     # the checkpoint is of the same format: one process goes on from it
     (last,) = (m for m in first if m.point == together[0].id and m.epoch == together[0].config.epochs)
     assert list(train_point(together[0]))[-1] == last

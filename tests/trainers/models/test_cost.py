@@ -165,12 +165,76 @@ def test_cost_does_not_disturb_the_random_state() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("layer", [nn.ConvTranspose2d(3, 3, 2), nn.GELU(), nn.Conv3d(3, 3, 1), nn.Bilinear(2, 2, 2)])
-def test_layer_that_cannot_be_counted_is_named(layer: nn.Module) -> None:
-    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Sequential(nn.ReLU(), layer))
+class Scaled(nn.Module):
+    """A layer (B, 3, R, R) to (B, R) by one operation that multiplies and adds."""
 
-    with pytest.raises(ConfigError, match=rf"1\.1 \({type(layer).__name__}\).*trainers/models/cost.py"):
-        count(model, 8)
+    def __init__(self, operation: Any) -> None:
+        super().__init__()
+        self.operation = operation
+        self.weight = nn.Parameter(torch.ones(8))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.operation(images[0, 0], self.weight)
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        (torch.mv, "aten.mv"),
+        (lambda matrix, vector: torch.dot(matrix[0], vector), "aten.dot"),
+        (lambda matrix, _: matrix.cumsum(0), "aten.cumsum"),
+        (lambda matrix, _: torch.fft.fft(matrix), "aten._fft_r2c"),
+    ],
+)
+def test_operation_that_cannot_be_counted_is_named(operation: Any, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"cannot count the operation {name}\.\w+; teach trainers/models/cost.py"):
+        count(Scaled(operation), 8)
+
+
+class Functional(nn.Module):
+    """A convolution without a module, attention with one and attention without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(16, 3, 3, 3))
+        self.norm = nn.LayerNorm(16)
+        self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        tokens = self.norm(nn.functional.conv2d(images, self.kernel, stride=2).flatten(2).transpose(1, 2))
+        tokens = tokens + self.attention(tokens, tokens, tokens, need_weights=False)[0]
+        return nn.functional.scaled_dot_product_attention(tokens, tokens, tokens).mean(1)
+
+
+def test_functional_convolution_and_attention_are_counted() -> None:
+    with torch.device("meta"):
+        model = Functional()
+        with torch.no_grad(), FlopCounterMode(display=False) as flops:
+            model(torch.empty(1, 3, 16, 16))
+
+    found = count(model, 16)
+
+    tokens = 7 * 7
+    convolution, projections, products = tokens * 16 * 27, 4 * tokens * 16 * 16, 2 * 2 * tokens * tokens * 16
+    assert found.macs == convolution + projections + products == flops.get_total_flops() // 2
+    # outputs of the convolution, of the projections to q, k, v and out, of q k (4 heads, then 1), of both sums over v
+    assert found.activations == tokens * (16 + 4 * 16 + (4 + 1) * tokens + 2 * 16)
+    assert found.num_params == 16 * 27 + 2 * 16 + 4 * 16 * 16 + 4 * 16
+
+
+@pytest.mark.parametrize(
+    ("layer", "macs"),
+    [
+        (nn.ConvTranspose2d(3, 5, 2, bias=False), 8 * 8 * 3 * 5 * 4),
+        (nn.Sequential(nn.Conv2d(3, 3, 1), nn.GELU(), nn.PReLU(), nn.MaxPool2d(2)), 8 * 8 * 9),
+        (
+            nn.Sequential(nn.Conv2d(3, 3, 1), nn.AvgPool2d(2), nn.GroupNorm(3, 3), nn.Upsample(scale_factor=2)),
+            8 * 8 * 9,
+        ),
+    ],
+)
+def test_other_layers_are_counted_or_free(layer: nn.Module, macs: int) -> None:
+    assert count(layer, 8).macs == macs
 
 
 def test_unknown_model_lists_the_models() -> None:
