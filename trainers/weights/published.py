@@ -17,7 +17,7 @@ from trainers.config import UNKNOWN_DATA, TrainConfig
 from trainers.datasets.pixels.cache import cache_folder
 from trainers.errors import ConfigError, one_line, unknown_choice
 from trainers.models.registry import build_model
-from trainers.weights import checkpoint
+from trainers.weights import checkpoint, dli14
 from trainers.weights.network import Network, network_of
 from trainers.weights.state_dicts import Tensors, tensors_of
 
@@ -46,7 +46,7 @@ def _dli14_v2(file: str, top1: float, **settings: Any) -> Published:
 
 def _dli14_v3(file: str, top1: float, model: str, width_mult: float) -> Published:
     url = f"https://github.com/d-li14/mobilenetv3.pytorch/raw/master/pretrained/mobilenetv3-{file}.pth"
-    config = replace(IMAGENET, model=f"mobilenet_v3_{model}", width_mult=width_mult, bn_eps=1e-5)
+    config = replace(IMAGENET, model=f"mobilenet_v3_{model}", width_mult=width_mult, bn_eps=dli14.V3_BN_EPS)
     return Published(url=url, config=config, top1=top1)
 
 
