@@ -132,7 +132,7 @@ def features(argv: Sequence[str]) -> int:
     """Write the features of images."""
     arguments = parse(argv, FeaturesArguments, "features")
     from trainers.files import check_writable
-    from trainers.use.predict import features, write_features
+    from trainers.use.features import features, write_features
 
     check_writable(arguments.out)
     found = features(arguments.open(), arguments.images)
