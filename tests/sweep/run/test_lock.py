@@ -38,9 +38,12 @@ def another_driver(folder: Path) -> Generator[subprocess.Popen[str]]:
 
 
 def test_a_second_driver_is_told_which_process_is_at_work(tmp_path: Path) -> None:
-    with another_driver(tmp_path) as process:
-        with pytest.raises(ConfigError, match=rf"process {process.pid} on .+ is writing to "), locked(tmp_path):
-            pytest.fail("both hold the folder")
+    with (
+        another_driver(tmp_path) as process,
+        pytest.raises(ConfigError, match=rf"process {process.pid} on .+ is writing to "),
+        locked(tmp_path),
+    ):
+        pytest.fail("both hold the folder")
 
 
 def test_the_lock_of_a_killed_driver_is_free(tmp_path: Path) -> None:
