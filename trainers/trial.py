@@ -103,23 +103,6 @@ class Measurement:
                 raise TrainingDivergedError(f"{DIVERGED} at epoch {self.epoch}, {name} {value}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Latency:
-    """The time from normalised images to logits, of a whole batch."""
-
-    runtime: str
-    """The library and its version."""
-    device: str
-    """The processor's name and the arithmetic."""
-    num_threads: int
-    """CPU threads."""
-    batch_size: int
-    num_repeats: int
-    median_ms: float
-    p90_ms: float
-    """Nine of ten runs took no longer."""
-
-
 class Train(Protocol):
     """Trains the points of a trial and yields a Measurement of each point, in the order of its epochs.
 
