@@ -1,7 +1,7 @@
 """A trial trains one or more points and yields their measurements. Standard library only."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
@@ -113,3 +113,18 @@ class Train(Protocol):
     """
 
     def __call__(self, trial: Trial) -> Iterator[Measurement]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """A way to train the points of a trial."""
+
+    doc: str
+    """One line for `run_sweep.py list`."""
+    train: Train
+    together: Callable[[TrainConfig], Hashable | None] = lambda config: None
+    """Key of the points that are trained in one trial; None: the point has a trial of its own."""
+    shares_weights: bool = False
+    """Whether the result of a point depends on the other points of its trial."""
+    step_share: Callable[[Sequence[TrainConfig]], float] = lambda configs: 1.0
+    """Time of a training step of a trial with these points, relative to a step of each point in a trial of its own."""

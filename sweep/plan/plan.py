@@ -24,7 +24,6 @@ from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, counted, unknown_choice
 from trainers.models.cost import network_key
 from trainers.registry import TRAINERS
-from trainers.training.start import published_start
 
 SUMMARISED = ("num_classes", "total_stride", "epochs", "batch_size", "optimizer", "lr", "lr_schedule")
 """The settings that a plan's summary names, where all points share them."""
@@ -209,6 +208,8 @@ def _resolved(config: TrainConfig) -> TrainConfig:
     dataset = load_dataset(config.data)
     num_classes = config.num_classes or len(dataset.classes)
     if config.init == "published":
+        from trainers.training.start import published_start  # the published weights take a second to import
+
         published_start(config)  # raises where there is none
     if num_classes < len(dataset.classes):
         raise ConfigError(f"num_classes is {num_classes}, but {dataset.name} has {len(dataset.classes)} classes")
