@@ -90,7 +90,7 @@ def _train_and_report(config: SweepConfig, again: str) -> int:
         from sweep.networks.registration import register  # MLflow takes seconds to import
 
         frontier = list(outcome.report.frontier["point"]) if outcome.report else []
-        for line in register(plan.folder, frontier, runs=config.runs, wanted_uri=config.tracking_uri):
+        for line in register(plan.folder, frontier, runs=config.runs, given_uri=config.tracking_uri):
             print(line)
     print(f"MLflow UI: {_ui_command(config)}")
     return 1 if outcome.num_failed else 0
