@@ -70,7 +70,7 @@ def _cause(error: BaseException) -> BaseException:
     root, inner = error, error.__cause__ or error.__context__
     while inner is not None:
         root, inner = inner if isinstance(inner, OSError) else root, inner.__cause__ or inner.__context__
-        return root
+    return root
 
 
 class DeletedExperimentError(ConfigError):

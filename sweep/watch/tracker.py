@@ -216,7 +216,7 @@ class Tracker:
                 self._report = None
 
     def _find_or_begin(self) -> None:
-        """Find the runs of an earlier start, create or resume the parent, and note ended points that the store lacks."""
+        """Find the runs of an earlier start, create or resume the parent, and note what the store lacks."""
         # newest first, so that the oldest run of a point overwrites the others below
         known = sorted(self._find_runs(), key=lambda run: -run.info.start_time)
         self._run_ids = {run.data.tags["point"]: run.info.run_id for run in known if "point" in run.data.tags}
