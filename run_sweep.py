@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Sweep MobileNets in parallel and draw which one to ship: dispatch over the commands, set the exit code.
+"""Sweeps MobileNets in parallel and draws which one to ship: runs the command of the command line, sets the exit code.
 
-Exit codes: 0 all well, 1 a trial failed, 2 a mistake in what was asked, 130 interrupted, 143 terminated.
+Exit codes: 0 success, 1 a trial failed, 2 a mistake of the user, 130 interrupted, 143 terminated.
 """
 
 import gc
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # while the imports take their time
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # during the imports, which take seconds
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
-        # many container images set it, and every process of a sweep would then compile all of PyTorch anew
+        # many container images set it, and every process of a sweep would then compile all of PyTorch again
         sys.dont_write_bytecode = False
 
 from search_spaces.registry import SPACES
@@ -25,7 +25,7 @@ from trainers.errors import ConfigError, check_printable, one_line, unknown_choi
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command that `argv` names, `sweep` if none; the exit code."""
+    """Run the command that `argv` names, by default `sweep`; return the exit code."""
     try:
         for word in argv:
             check_printable(word)
@@ -34,10 +34,10 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as error:
         print(f"error: {one_line(error, longest=1000)}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # whoever read the output, such as head, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # a full disk, a folder that may not be written, a file system that is gone
+    except OSError as error:  # such as a full disk, a read-only folder, or a file system that is gone
         print(f"error: {'; '.join([one_line(error), *getattr(error, '__notes__', [])])}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def split_command(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """The command that `argv` starts with, `sweep` if none, and the words after it."""
+    """Return the command that `argv` starts with, by default `sweep`, and the words after it."""
     if not argv or argv[0].startswith("-"):
         return "sweep", argv
     if argv[0] in SPACES:
@@ -56,18 +56,18 @@ def split_command(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
     return argv[0], argv[1:]
 
 
-def end_once(number: signal.Signals, how: BaseException) -> None:
-    """Raise `how`, and ignore the signal from now on: `uv run` passes on what its whole process group was sent."""
+def end_once(number: signal.Signals, error: BaseException) -> None:
+    """Raise `error`, and ignore the signal from now on: `uv run` forwards a signal that this process has received."""
     signal.signal(number, signal.SIG_IGN)
-    raise how
+    raise error
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, lambda *_: end_once(signal.SIGINT, KeyboardInterrupt()))
     signal.signal(signal.SIGTERM, lambda *_: end_once(signal.SIGTERM, SystemExit(143)))
-    gc.set_threshold(100_000, 20, 20)  # Python's own is for programs that keep fewer objects than PyTorch alone has
+    gc.set_threshold(100_000, 20, 20)  # Python's default suits programs with fewer objects than PyTorch alone has
     exit_code = main(sys.argv[1:])
-    with suppress(OSError):  # nobody reads on
+    with suppress(OSError):  # the reader of the output has ended
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(exit_code)  # what Ray and MLflow do at exit takes seconds, and everything is closed
+    os._exit(exit_code)  # skips the exit handlers of Ray and MLflow, which take seconds; everything is closed

@@ -1,1 +1,1 @@
-"""What varies in a sweep. Data only: no torch, no Ray."""
+"""The search spaces: the settings that vary in a sweep. Data only: no torch, no Ray."""

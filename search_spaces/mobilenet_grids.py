@@ -72,7 +72,7 @@ MNV2_RECIPES = replace(
 )
 """uv run run_sweep.py --space mnv2_recipes --data /data/imagenet --num-samples 66
 
-Cost: with 66 samples, each cell once with each schedule.
+Cost: with 66 samples, each of the 22 cells is trained once with each schedule.
 """
 
 MNV2_SMALL_IMAGES = SearchSpace(

@@ -1,4 +1,4 @@
-"""A sweep that ends within minutes on a laptop, on embedded data."""
+"""A search space for a sweep of minutes on a laptop, on embedded images."""
 
 from search_spaces.space import Choice, SearchSpace
 from trainers.config import TrainConfig

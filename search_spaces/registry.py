@@ -16,10 +16,10 @@ SPACES: dict[str, SearchSpace] = {
 
 
 def get_space(name: str) -> SearchSpace:
-    """The space called `name`.
+    """Return the search space called `name`.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: no search space has this name; the message lists all names.
     """
     if name not in SPACES:
         raise unknown_choice("search space", name, SPACES)

@@ -1,4 +1,4 @@
-"""SearchSpace: which fields of TrainConfig vary, over what, from which base. Pure data, and the grid it spans."""
+"""SearchSpace: the fields of TrainConfig that vary, their values, and the base settings. Pure data."""
 
 import itertools
 import math
@@ -13,14 +13,14 @@ from trainers.values import Value, accepts, parse_field
 
 @dataclass(frozen=True)
 class Choice:
-    """One of these values, each of them in a grid."""
+    """An axis of listed values; a grid has all of them."""
 
     values: tuple[Value, ...]
 
 
 @dataclass(frozen=True)
 class Uniform:
-    """A float drawn evenly from `low` to `high`."""
+    """An axis of floats drawn uniformly from `low` to `high`."""
 
     low: float
     high: float
@@ -28,7 +28,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class LogUniform:
-    """A float drawn from `low` to `high`, evenly in its logarithm."""
+    """An axis of floats from `low` to `high` whose logarithms are drawn uniformly."""
 
     low: float
     high: float
@@ -39,7 +39,7 @@ Axis = Choice | Uniform | LogUniform
 
 @dataclass(frozen=True)
 class Constraint:
-    """A rule that every point of a space keeps; `text` completes "dropped because ..."."""
+    """A condition that every point of a space meets; `text` completes "dropped because ..."."""
 
     text: str
     holds: Callable[[TrainConfig], bool]
@@ -50,13 +50,13 @@ class SearchSpace:
     """A base configuration and the axes along which points differ from it."""
 
     doc: str
-    """One line for `list`: what it spans and where it was published."""
+    """One line for `run_sweep.py list`: the cells of the space, and where they were published."""
     axes: Mapping[str, Axis]
-    """Axes by field of TrainConfig, the slowest first."""
+    """Axes by field of TrainConfig; the first axis varies slowest."""
     base: TrainConfig = field(default_factory=TrainConfig)
     constraints: tuple[Constraint, ...] = ()
     num_samples: int | None = None
-    """Points drawn by default where an axis is a distribution; unset: as many as the choices have combinations."""
+    """Default number of points to draw if an axis is a distribution; unset: the number of combinations of choices."""
 
     def __post_init__(self) -> None:
         for name, axis in self.axes.items():
@@ -64,41 +64,43 @@ class SearchSpace:
 
     @property
     def choices(self) -> dict[str, Choice]:
-        """The axes that are lists of values."""
+        """The axes of listed values, by field."""
         return {name: axis for name, axis in self.axes.items() if isinstance(axis, Choice)}
 
     @property
     def distributions(self) -> dict[str, Uniform | LogUniform]:
-        """The axes that are distributions."""
+        """The axes that are distributions, by field."""
         return {name: axis for name, axis in self.axes.items() if not isinstance(axis, Choice)}
 
     def grid(self) -> list[TrainConfig]:
-        """Every combination of the choices that keeps the constraints, the last axis fastest; distributions stay out.
+        """Return every combination of the choices that meets the constraints; the last axis varies fastest.
+
+        Fields with a distribution keep the value of the base.
 
         Raises:
-            ConfigError: no combination keeps the constraints; the message says which one dropped how many.
+            ConfigError: no combination meets the constraints; the message says how many each constraint dropped.
         """
         combinations = itertools.product(*(axis.values for axis in self.choices.values()))
         configs = [replace(self.base, **dict(zip(self.choices, values, strict=True))) for values in combinations]
-        kept = [config for config in configs if all(c.holds(config) for c in self.constraints)]
-        if not kept:
+        allowed = [config for config in configs if all(c.holds(config) for c in self.constraints)]
+        if not allowed:
             dropped = [f"{sum(not c.holds(config) for config in configs)} because {c.text}" for c in self.constraints]
             raise ConfigError(
                 f"the space is empty: of {len(configs)} combinations are dropped {'; '.join(dropped)}; "
                 "change the axes with --axis"
             )
-        return kept
+        return allowed
 
     def with_axes(self, axes: Mapping[str, Axis]) -> "SearchSpace":
-        """The same space with `axes` added, or put in the place of those of the same name."""
+        """Return this space with `axes` added; an axis replaces the axis of the same field."""
         return replace(self, axes={**self.axes, **axes})
 
 
 def parse_axis(text: str) -> tuple[str, Axis]:
-    """The axis written as `field=a,b,c`, `field=uniform(low,high)` or `field=loguniform(low,high)`.
+    """Parse an axis, `field=a,b,c`, `field=uniform(low,high)` or `field=loguniform(low,high)`.
 
     Raises:
-        ConfigError: not of that form, no such field, or a value of the wrong type.
+        ConfigError: `text` has another form, no field has this name, or a value has the wrong type.
     """
     name, equals, value = text.partition("=")
     name = name.strip().replace("-", "_")

@@ -1,4 +1,4 @@
-"""SweepConfig: what a sweep trains and how it runs."""
+"""SweepConfig: the settings of a sweep, what it trains and how it runs."""
 
 import json
 import math
@@ -18,97 +18,97 @@ from trainers.recipes import with_recipe
 from trainers.values import Amount, Duration, accepts, parse_field
 
 MOST_SAMPLES = 100_000
-"""Points that one sweep may draw."""
+"""Most points that one sweep may draw."""
 MOST_SEEDS = 1000
-"""Seeds that one point may be trained with."""
+"""Most seeds of one setting."""
 SamplerName = Literal["grid", "random", "optuna", "nsga2", "gp"]
 SchedulerName = Literal["frontier", "fifo", "asha"]
 CostName = Literal["macs", "num_params", "activations"]
 CAPS = ("max_macs", "min_macs", "max_params", "min_params")
-"""The settings that bound the cost of a network."""
+"""The fields that bound the cost of a network."""
 DEFINING = ("space", "axis", "sampler", "costs", "num_samples", "sample_seed", "seeds", "promoted", "trainer", *CAPS)
-"""The settings, besides those of training, that decide which points there are."""
+"""The fields, besides `train`, that decide which points a sweep has."""
 TAG_ERRORS = (AttributeError, LookupError, TypeError)
-"""What PyYAML raises, besides its own errors, for a `!!tag` that does not fit its value."""
+"""The errors that PyYAML raises, besides its own, for a `!!tag` that does not fit its value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepConfig:
-    """Everything one command asks for; saved as `config.json` in the sweep's folder."""
+    """All settings of a sweep; saved as `config.json` in the sweep's folder."""
 
     space: str
     """The search space; `run_sweep.py list` names them all."""
     train: TrainConfig = field(default_factory=TrainConfig)
-    """Settings of every point; the axes of the space go on top."""
+    """Settings of every point; the axes of the space replace some of them."""
     recipe: str | None = None
-    """Train as published: a recipe's settings instead of the space's, flags on top; `run_sweep.py recipe NAME` prints
-    it."""
+    """Train with a published recipe's settings in place of the space's; flags override both. `run_sweep.py recipe NAME`
+    prints the recipe."""
     axis: tuple[str, ...] = ()
-    """Add or replace an axis: `dropout=0,0.2`, `lr=loguniform(0.01,0.2)`. Any field of `train`; may be given again."""
+    """Add or replace an axis of any `train` field: `dropout=0,0.2` or `lr=loguniform(0.01,0.2)`; may be repeated."""
     max_macs: Amount | None = None
     """Leave out networks with more multiply-accumulates, such as 100M."""
     min_macs: Amount | None = None
-    """Leave out networks with fewer."""
+    """Leave out networks with fewer multiply-accumulates."""
     max_params: Amount | None = None
     """Leave out networks with more parameters, such as 3M."""
     min_params: Amount | None = None
-    """Leave out networks with fewer."""
+    """Leave out networks with fewer parameters."""
     sampler: SamplerName | None = None
-    """How points are chosen: all of the `grid`; `random` draws; one by one for accuracy and cost together, with
-    `optuna` (its TPE), `nsga2` (Optuna's) or `gp` (a Gaussian process of top-1). Unset: grid, or random where an axis
-    is a distribution or with --num-samples."""
+    """How points are chosen: `grid` takes all, `random` draws; `optuna` (its TPE), `nsga2` (Optuna's) and `gp` (a
+    Gaussian process of top-1) propose points one by one for accuracy and cost together. Unset: grid, or random if an
+    axis is a distribution or with --num-samples."""
     costs: tuple[CostName, ...] = ("macs",)
-    """What samplers that choose one by one make small while they make top-1 large."""
+    """The costs that optuna, nsga2 and gp minimise while they maximise top-1."""
     num_samples: int | None = None
-    """Points to draw where an axis is a distribution; of a grid, how many of its points to draw."""
+    """Number of points to draw from distributions, or from the grid."""
     sample_seed: int = 0
-    """Decides which points are drawn."""
+    """Seed of the sampler."""
     seeds: int = 1
-    """Train every point with this many seeds, from --train.seed on."""
+    """Train every point with this many seeds, starting at --train.seed."""
     scheduler: SchedulerName | None = None
-    """Which trials are stopped early: `frontier` stops a setting that another one of the same network surely matches,
-    `fifo` none, `asha` all but the most accurate. Unset: frontier where several settings share a network, but for a
-    promotion; else fifo."""
+    """Which points are stopped early: `frontier` stops a setting once another setting of its network is surely as good,
+    `fifo` stops none, `asha` stops all but the most accurate. Unset: frontier if several settings share a network,
+    except in a promotion; else fifo."""
     promoted: tuple[str, ...] = ()
-    """Train these points of an earlier sweep, FOLDER/ID, instead of a space's; `run_sweep.py promote` chooses them."""
+    """Train these points of an earlier sweep, FOLDER/ID, in place of a space; `run_sweep.py promote` chooses them."""
     fresh: bool = False
-    """Train points again that another sweep in `runs` has trained."""
+    """Train every point here, even if another sweep in `runs` has trained it."""
     trainer: str = "classifier"
     """How points are trained; `run_sweep.py list` names the trainers."""
 
     download: bool = False
-    """Download what is missing of a dataset that torchvision knows, such as `--data cifar10`."""
+    """Download missing files of a dataset that torchvision knows, such as `--data cifar10`."""
     max_damaged: float = 0.01
-    """Share of each split's images, 0 to 1, that may be damaged: these are left out and listed in the sweep's folder.
-    Where there are more, nothing is trained."""
+    """Most damaged images of a split, as a share from 0 to 1. Damaged images are left out and listed in the sweep's
+    folder; with more of them, nothing is trained."""
     name: str | None = None
     """Folder of the sweep below `runs`; unset: SPACE-DATASET."""
     runs: Path = Path("runs")
-    """Where sweeps and the MLflow store lie."""
+    """Folder of all sweeps and of the MLflow store."""
     cpus_per_trial: int | None = None
-    """CPU cores, so PyTorch threads and loader processes, of each trial; unset: 1, or its GPUs' share of the cores."""
+    """CPU cores of each trial, for PyTorch threads and loader processes; unset: 1, or its GPUs' share of the cores."""
     gpus_per_trial: float | None = None
-    """GPUs of each trial, a fraction to share one; unset: 1 where there are GPUs. Several train a point together."""
+    """GPUs of each trial: a fraction shares a GPU, several train a point together; unset: 1 if there are GPUs."""
     workers_per_trial: int | None = None
     """Processes that train a point together, each on its share of every batch; unset: one for each GPU of a trial."""
     address: str | None = None
-    """A running Ray cluster (`auto`, or HOST:PORT); unset: this machine."""
+    """Address of a running Ray cluster (`auto`, or HOST:PORT); unset: this machine."""
     tracking_uri: str | None = None
     """MLflow server or store; unset: MLFLOW_TRACKING_URI, else an SQLite file in `runs`."""
     time_budget: Duration | None = None
-    """Wall-clock of this start, such as 90s, 30m or 4h (in a file: seconds): trains the points of the least predicted
-    time that fit."""
+    """Wall-clock of this start, such as 90s, 30m or 4h (in a file: seconds); trains the points with the least predicted
+    time, as many as fit."""
     max_device_hours: float | None = None
-    """Hours of GPUs, or of CPU cores where there are none: trains the points of the least predicted time that fit, or
-    chooses only among what still fits."""
+    """Hours of GPUs, or of CPU cores without GPUs; trains the points with the least predicted time, as many as fit, or
+    proposes only points that still fit."""
     max_failures: int = 5
-    """Stop after so many points in a row have failed; a training that diverged is a result and does not count."""
+    """Stop after this many failed points in a row; a diverged training is a result, not a failure."""
     published: str | None = None
     """Published table to draw beside a sweep on ImageNet (`tf_slim`, ...), or `none`; unset: tf_slim."""
     register: bool = False
-    """At the end, make the networks on the frontier of MACs versions of a model in MLflow's registry."""
+    """At the end, register the networks on the frontier of MACs as versions of a model in MLflow's registry."""
     quiet: bool = False
-    """Print the outcome only, no progress."""
+    """Print the outcome alone, without progress."""
 
     def __post_init__(self) -> None:
         if self.num_samples is not None and not 1 <= self.num_samples <= MOST_SAMPLES:
@@ -146,12 +146,12 @@ class SweepConfig:
 
     @property
     def num_workers(self) -> int:
-        """Processes that train a point together."""
+        """Number of processes that train a point together."""
         return self.workers_per_trial or max(1, int(self.gpus_per_trial or 1))
 
     @property
     def defining(self) -> dict[str, Any]:
-        """The settings that decide which points there are, not where data lies; a folder holds one set of them."""
+        """The settings that decide which points a sweep has, without the path of the data; one set for each folder."""
         settings = asdict(self)
         return {name: settings[name] for name in DEFINING} | {
             f"train.{name}": value for name, value in settings["train"].items() if name != "data"
@@ -159,17 +159,17 @@ class SweepConfig:
 
 
 def to_json(config: SweepConfig) -> dict[str, Any]:
-    """`config` as JSON values, without the credentials that a tracking URI may hold."""
+    """Return `config` as JSON values, without the credentials that a tracking URI may hold."""
     uri = config.tracking_uri and without_credentials(config.tracking_uri)
     lists = {name: list(value) for name, value in vars(config).items() if isinstance(value, tuple)}
     return asdict(config) | lists | {"runs": str(config.runs), "tracking_uri": uri}
 
 
 def from_json(settings: Mapping[str, Any]) -> SweepConfig:
-    """The configuration that `to_json` saved, or a part of one: what is absent is as the space and the recipe have it.
+    """Return the configuration that `to_json` saved, whole or in part; the space and the recipe give absent settings.
 
     Raises:
-        ConfigError: a field that does not exist or holds what it may not, or `space` is absent.
+        ConfigError: a field does not exist, a value is not allowed, or `space` is absent.
     """
     train = settings.get("train", {})
     if not isinstance(train, Mapping):
@@ -177,7 +177,7 @@ def from_json(settings: Mapping[str, Any]) -> SweepConfig:
     if settings.get("space") is None:
         raise ConfigError("the configuration names no space; add one, such as space: mnv2_quick")
     given = _parsed(SweepConfig, {name: value for name, value in settings.items() if name != "train"})
-    space = SPACES.get(given["space"])  # an unknown one is told with the choice when its points are listed
+    space = SPACES.get(given["space"])  # the plan raises for an unknown space, listing the known ones
     base = space.base if space else TrainConfig()
     if given.get("recipe") is not None:
         base = with_recipe(base, given["recipe"])
@@ -185,10 +185,10 @@ def from_json(settings: Mapping[str, Any]) -> SweepConfig:
 
 
 def load_config(path: Path) -> SweepConfig:
-    """The configuration saved in a JSON or YAML file.
+    """Read the configuration in a JSON or YAML file.
 
     Raises:
-        ConfigError: it cannot be read, or holds something else.
+        ConfigError: the file cannot be read, or holds no configuration.
     """
     try:
         settings = _read(path)
@@ -209,7 +209,7 @@ def _read(path: Path) -> Any:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Refuses an object that has a key twice, of which YAML would take the last."""
+    """Rejects a repeated key of an object, where YAML would take the last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         _unique([(key.value, None) for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
@@ -224,7 +224,7 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _parsed(cls: type, settings: Mapping[Any, Any]) -> dict[str, Any]:
-    """`settings` in the types of their fields; a null unsets a field that may be None, and else leaves it as it is."""
+    """Return `settings` in the types of their fields; a null unsets an optional field and is ignored for others."""
     allowed = field_names(cls)
     if not all(isinstance(name, str) for name in settings):
         raise ConfigError("the names of fields in the configuration must be texts")

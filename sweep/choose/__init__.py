@@ -1,1 +1,1 @@
-"""Which trial comes next, and which one stops early."""
+"""Which trial runs next, and which points stop early."""

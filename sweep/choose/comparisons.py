@@ -1,11 +1,11 @@
-"""What the trials of a sweep say about two settings of one network. Pure.
+"""Estimates which of two settings of one network ends with the higher top-1, from all trials of a sweep. Pure.
 
-Two settings are compared by the logarithm of the ratio of their accuracies at the same epoch. In each network that was
-trained with both it is followed through its noise (a Kalman filter over the latest common epochs). While accuracies
-still grow, the one behind may catch up: how far differences have moved per growth is learnt from the trials that went
-on, and how much growth is left from those that finished, so that an early epoch counts for as much as it has proved to
-be worth. The networks' differences are joined by a Gaussian process over width and resolution, which tells the
-difference in a network where the two have hardly begun.
+Two settings are compared by log(top-1 ratio), the logarithm of the ratio of their accuracies at one epoch. In each
+network trained with both settings, a Kalman filter over the latest common epochs separates the ratio from its noise.
+While accuracies still grow, the setting that is behind may catch up. The drift of ratios per growth of accuracy is
+learnt from longer trials and the growth left after an epoch from finished trials, so an early epoch counts for as much
+as it has proved to predict. A Gaussian process over width and resolution joins the estimates of all networks, and so
+predicts the ratio in a network where the two settings have hardly begun.
 """
 
 import itertools
@@ -23,64 +23,65 @@ from trainers.config import TrainConfig, names_of, values_of
 Values = NDArray[np.float64]
 
 SCALE_FIELDS = ("width_mult", "resolution")
-"""The fields along which networks of one family are near or far."""
+"""The fields that give the distance between two networks of one family."""
 SHARED, LOCAL, OWN = 0.05, 0.05, 0.01
-"""What is believed of a difference before any training: its standard deviation in the part that all networks share, in
-that of neighbouring networks, and in that of each network alone."""
+"""Prior standard deviations of log(top-1 ratio): of its part common to all networks, of its part common to networks of
+similar width and resolution, and of its part in one network alone."""
 NEAR = np.array([0.5, 1.0])
-"""Doublings of width and of resolution over which the local part changes."""
+"""Length scales of the LOCAL part, in doublings of width and of resolution."""
 PER_DECADE = 0.1
-"""Deviation of the difference between settings whose values differ by a factor of ten, such as learning rates."""
+"""Standard deviation of log(top-1 ratio) between settings that differ by a factor of ten, such as in learning rate."""
 NOISE, NOISE_COUNT = 0.4, 10
-"""Deviation of top-1 between equal trainings, points, as believed at first, and how many measurements outweigh that."""
+"""Prior standard deviation of top-1 between equal trainings, in percentage points, and the weight of this prior as a
+number of measurements."""
 SAMPLING = 25.0
-"""Divided by the root of the number of validation images, what these few add to NOISE: half of a binomial's deviation,
-as both trainings are measured on the same images."""
+"""Standard deviation of top-1 that few validation images add to NOISE, in percentage points times the root of their
+number: half of a binomial's, as both trainings are measured on one set of images."""
 CATCH_UP, CATCH_UP_GROWTH = 0.2, 0.04
-"""How far a difference moves while the accuracies themselves grow by the factor e, as believed at first, and how much
-squared growth that was watched outweighs this."""
+"""Prior standard deviation of the drift of log(top-1 ratio) per unit of log growth, and the weight of this prior in
+units of squared log growth."""
 LEVEL = 0.05
-"""Growth within an epoch below which a step of a difference is taken for noise."""
+"""Log growth of top-1 in one epoch below which the change of a difference in top-1 counts as noise."""
 LATEST = 32
-"""Epochs that are compared: the latest common ones."""
+"""Most epochs of two trials that are compared; the latest common epochs."""
 MOST_NETWORKS = 32
-"""Networks that are asked about two settings: the nearest ones."""
+"""Most networks whose trials are evidence about two settings; the nearest networks."""
 LEAST_TOP1 = 0.5
-"""Accuracies below this count as this, percent: of less, a ratio says nothing."""
+"""Top-1, in percent, to which lower values are raised, because a ratio of accuracies near 0 says nothing."""
 
 
 @dataclass(eq=False)
 class Trial:
-    """A point and what it has shown."""
+    """A point with its top-1 at every finished epoch."""
 
     point: str
     setting: tuple[object, ...]
     features: Values
-    """`_features` of its setting (F,)."""
+    """Coordinates of the setting (F,), see `_features`."""
     group: "Group"
     curve: list[float] = field(default_factory=list)
-    """Top-1 by epoch, percent."""
+    """Top-1 by epoch, in percent."""
 
 
 @dataclass(eq=False)
 class Noise:
-    """Noise of top-1 between equal trainings that are measured on one number of validation images."""
+    """Noise of top-1 between equal trainings, for one number of validation images."""
 
     first: float
-    """Prior standard deviation, points."""
+    """Prior standard deviation, in percentage points."""
     deviation: float
-    """Standard deviation, points, learnt so far."""
+    """Present estimate of the standard deviation, in percentage points."""
     jumps: deque[float] = field(default_factory=lambda: deque(maxlen=500))
-    """Latest steps of differences between accuracies that hardly grew, points."""
+    """Latest changes per epoch of the difference in top-1 of two trials that hardly grew, in percentage points."""
 
     @classmethod
     def of(cls, num_val: int) -> "Noise":
-        """Prior noise of accuracies over `num_val` images."""
+        """Return the prior noise of top-1 measured on `num_val` images."""
         first = math.hypot(NOISE, SAMPLING / math.sqrt(num_val))
         return cls(first, first)
 
     def learn(self) -> None:
-        """Update the deviation: the median step of normal noise alone is 2 x 0.6745 deviations."""
+        """Estimate the deviation again: the median jump of normal noise alone is 2 x 0.6745 deviations."""
         count = len(self.jumps)
         seen = (float(np.median(self.jumps)) / 0.6745 / 2) ** 2 if count else 0.0
         self.deviation = math.sqrt((NOISE_COUNT * self.first**2 + count * seen) / (NOISE_COUNT + count))
@@ -88,41 +89,40 @@ class Noise:
 
 @dataclass(eq=False)
 class Peers:
-    """The groups whose trainings have one dataset and one shape of the learning rate."""
+    """The groups that share one dataset and one learning-rate schedule."""
 
     growth: Values
-    """Sum over the trials that finished of the growth from each epoch to the last (epochs,), in logarithms."""
+    """Log growth of top-1 from each epoch to the last (epochs,), summed over the finished trials."""
     noise: Noise
-    """Noise of the trials' accuracies."""
     groups: "list[Group]" = field(default_factory=list)
     num_finished: int = 0
 
     def growth_left(self, epoch: int, top1: float) -> float:
-        """By how much accuracies grow from `epoch` to the end: as in the trials that finished, else up to 100 %."""
+        """Return the log growth of top-1 expected after `epoch`: the mean of finished trials, else growth to 100 %."""
         return float(self.growth[epoch - 1]) / self.num_finished if self.num_finished else math.log(100 / top1)
 
 
 @dataclass(eq=False)
 class Group:
-    """The trials that can be compared: one network, one shape of the learning rate."""
+    """The trials that can be compared: they have one network, dataset and learning-rate schedule."""
 
     family: tuple[object, ...]
-    """All that makes the network but for width and resolution."""
+    """The settings of the network but for width and resolution."""
     place: Values
-    """Binary logarithms of width and resolution (2,)."""
+    """Base-2 logarithms of width and resolution (2,)."""
     epochs: int
-    """Length of each training."""
+    """Number of epochs of each training."""
     peers: Peers
     near: "list[Group]" = field(default_factory=list)
-    """`nearest` when there were `near_of` peers."""
+    """Cached value of `nearest`, from when there were `near_of` peers."""
     near_of: int = 0
     trials: list[Trial] = field(default_factory=list)
     by_setting: dict[tuple[object, ...], list[Trial]] = field(default_factory=dict)
     features: Values | None = None
-    """Those of all trials (N, F); None where a trial has come since."""
+    """Cached features of all trials (N, F); None after a trial has been added."""
 
     def closest(self, other: Trial) -> tuple[Trial, float]:
-        """The trial of the setting nearest to the other's, the first of several, and the squared distance, decades."""
+        """Return the first trial with the setting nearest to that of `other`, and its squared distance in decades."""
         if other.setting in self.by_setting:
             return self.by_setting[other.setting][0], 0.0
         if self.features is None:
@@ -133,7 +133,7 @@ class Group:
 
     @property
     def nearest(self) -> "list[Group]":
-        """At most MOST_NETWORKS of its peers: itself and those nearest to it, other families last."""
+        """This group and its nearest peers, at most MOST_NETWORKS in all; other families come last."""
         groups = self.peers.groups
         if self.near_of != len(groups):
             away = (((np.stack([group.place for group in groups]) - self.place) / NEAR) ** 2).sum(axis=1)
@@ -144,7 +144,7 @@ class Group:
 
 
 class Comparisons:
-    """Told of trials and their measurements; asked which of two settings of a network is better, and how surely."""
+    """Predicts which of two settings of a network is better, and how surely, from the measurements it receives."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[object, ...], Group] = {}
@@ -155,9 +155,9 @@ class Comparisons:
         self._catch_up = CATCH_UP**2
 
     def add(self, point: str, config: TrainConfig, num_val: int) -> Trial:
-        """A trial of the point, in its group; its top-1 is of `num_val` images."""
+        """Add a point, whose top-1 is measured on `num_val` images, to its group; return its trial."""
         cls = type(config)
-        # schedules are never compared: one of them may not have annealed yet
+        # different schedules are never compared: at one epoch, one has annealed further than the other
         schedule = values_of(config, names_of(cls, "data", "schedule"))
         network = values_of(config, names_of(cls, "network"))
         group = self._groups.get((schedule, network))
@@ -176,7 +176,7 @@ class Comparisons:
         return trial
 
     def measured(self, trial: Trial, top1: float, rivals: Sequence[Trial]) -> None:
-        """Take in the next epoch of a trial; its course beside `rivals` tells of noise and of catching up."""
+        """Add the next epoch of a trial; learn noise and drift from its curve compared with those of `rivals`."""
         trial.curve.append(max(top1, LEAST_TOP1))
         epoch, group, noise = len(trial.curve), trial.group, trial.group.peers.noise
         if epoch == group.epochs:
@@ -195,13 +195,13 @@ class Comparisons:
         self._catch_up = float((CATCH_UP_GROWTH * CATCH_UP**2 + max(0.0, moved)) / (CATCH_UP_GROWTH + growth))
 
     def advantage(self, rival: Trial, trial: Trial) -> tuple[float, float]:
-        """How much better the rival's setting is than the trial's in their network in the end: mean and deviation.
+        """Return mean and standard deviation of log(top-1 of the rival / top-1 of the trial) at their last epoch.
 
-        In logarithms of accuracy: 0.01 is a hundredth of it.
+        A mean of 0.01 says that the rival's setting is better by 1 % of its top-1.
         """
         own = trial.group
         evidence = [self._evidence(group, rival, trial) for group in own.nearest]
-        known = [found for found in evidence if found is not None]
+        known = [item for item in evidence if item is not None]
         prior = SHARED**2 + LOCAL**2 + OWN**2
         if not known:
             return 0.0, math.sqrt(prior)
@@ -213,7 +213,10 @@ class Comparisons:
         return float(mean), math.sqrt(max(prior - float(explained), 1e-12))
 
     def _evidence(self, group: Group, rival: Trial, trial: Trial) -> tuple[Group, float, float] | None:
-        """What `group` says of the rival's setting against the trial's: the difference at the end, its variance."""
+        """Return `group` with its estimate of log(top-1 ratio) of rival to trial at the last epoch, and the variance.
+
+        None if the group has no common epoch of two settings like theirs.
+        """
         if group is trial.group:
             better, worse, distance = rival, trial, 0.0
         else:
@@ -224,17 +227,17 @@ class Comparisons:
             return None
         pair = Pair(better, worse, common, group.peers.noise.deviation)
         mean, uncertainty = pair.difference[0], pair.noise[0]
-        for seen, noise, growth in zip(pair.difference[1:], pair.noise[1:], pair.growth, strict=True):
+        for observed, noise, growth in zip(pair.difference[1:], pair.noise[1:], pair.growth, strict=True):
             uncertainty += self._catch_up * growth**2
             gain = uncertainty / (uncertainty + noise)
-            mean += gain * (seen - mean)
+            mean += gain * (observed - mean)
             uncertainty *= 1 - gain
         uncertainty += self._catch_up * group.peers.growth_left(common, pair.level[-1]) ** 2
         return group, mean, uncertainty + PER_DECADE**2 * distance
 
     def _learn_catch_up(self, a: Trial, b: Trial, pair: "Pair") -> None:
-        """Replace what this pair said: the squared move between the halves of its course, less the noise, and how much
-        the accuracies grew meanwhile."""
+        """Update the pair's part of the drift estimate: squared drift between the halves of the curves, less noise, and
+        squared log growth of top-1 meanwhile."""
         half = len(pair.difference) // 2
         difference, weights = np.array(pair.difference), 1 / np.array(pair.noise)
         early, late = slice(half), slice(half, None)
@@ -243,30 +246,30 @@ class Comparisons:
         )
         noise = 1 / weights[early].sum() + 1 / weights[late].sum()
         level = np.log(pair.level)
-        found = np.array([moved**2 - noise, (level[late].mean() - level[early].mean()) ** 2])
+        drift = np.array([moved**2 - noise, (level[late].mean() - level[early].mean()) ** 2])
         key = (min(a.point, b.point), max(a.point, b.point))
-        self._moved += found - self._moves.get(key, 0.0)
-        self._moves[key] = found
+        self._moved += drift - self._moves.get(key, 0.0)
+        self._moves[key] = drift
 
 
 class Pair:
-    """The latest common epochs of two trials, the last of them `common`."""
+    """The latest common epochs of two trials, up to the epoch `common`."""
 
     def __init__(self, a: Trial, b: Trial, common: int, noise: float) -> None:
         first = max(0, common - LATEST)
         pairs = list(zip(a.curve[first:common], b.curve[first:common], strict=True))
         self.difference = [math.log(x / y) for x, y in pairs]
-        """Logarithms of the ratio of accuracies (N,)."""
+        """log(top-1 ratio) at each epoch (N,)."""
         self.noise = [noise**2 * (1 / x**2 + 1 / y**2) for x, y in pairs]
-        """The variances of their noise (N,)."""
+        """Variance of the noise of each `difference` (N,)."""
         self.level = [(x + y) / 2 for x, y in pairs]
-        """Mean accuracies (N,)."""
+        """Mean top-1 of both trials (N,)."""
         self.growth = [abs(math.log(y / x)) for x, y in itertools.pairwise(self.level)]
-        """Their growth from one epoch to the next (N - 1,), in logarithms."""
+        """Absolute log growth of `level` from one epoch to the next (N - 1,)."""
 
 
 def _covariance(left: Sequence[Group], right: Sequence[Group]) -> Values:
-    """Prior covariance of a difference in the networks `left` (N,) and `right` (M,), (N, M)."""
+    """Return the prior covariance (N, M) of log(top-1 ratio) between the networks `left` (N) and `right` (M)."""
     away = (np.stack([g.place for g in left])[:, None] - np.stack([g.place for g in right])) / NEAR
     family = np.array([[a.family == b.family for b in right] for a in left])
     same = np.array([[a is b for b in right] for a in left])
@@ -274,7 +277,7 @@ def _covariance(left: Sequence[Group], right: Sequence[Group]) -> Values:
 
 
 def _features(setting: tuple[object, ...]) -> Values:
-    """A setting as coordinates (F,) in which a factor of ten is 1 apart, and different names, or 0 and not 0, far."""
+    """Return a setting as coordinates (F,): a factor of ten is 1 apart; different names, or 0 and not 0, are far."""
     return np.array([_coordinate(value) for value in setting])
 
 

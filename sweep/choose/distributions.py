@@ -1,4 +1,4 @@
-"""The axes of a search space as Optuna has them, and settings as numbers for a surrogate."""
+"""The axes of a search space as Optuna's distributions, and settings as numbers for a surrogate."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,19 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
-    """The axes of `space` by field; the values of a `data` axis are written as points have them."""
+    """Return Optuna's distributions of the axes of `space` by field; the values of a `data` axis are canonical."""
     return {name: distribution(_canonical(name, axis)) for name, axis in space.axes.items()}
 
 
 def distribution(axis: Axis) -> BaseDistribution:
-    """An axis as Optuna has it."""
+    """Return an axis as Optuna's distribution."""
     if isinstance(axis, Choice):
         return CategoricalDistribution([optuna_value(value) for value in axis.values])
     return FloatDistribution(axis.low, axis.high, log=isinstance(axis, LogUniform))
 
 
 def draw(distribution: BaseDistribution, generator: np.random.Generator) -> float:
-    """A value of a range, as likely as any other on its scale."""
+    """Draw a value of a range, uniformly on its linear or logarithmic scale."""
     assert isinstance(distribution, FloatDistribution)
     low, high = distribution.low, distribution.high
     return (
@@ -37,16 +37,16 @@ def draw(distribution: BaseDistribution, generator: np.random.Generator) -> floa
 
 
 def optuna_value(value: Any) -> Any:
-    """A setting as Optuna keeps it: several numbers as a text."""
+    """Return a setting as Optuna stores it: a tuple of numbers as a text such as `1+2`."""
     return "+".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def coded(params: Sequence[Mapping[str, Any]], distributions: Mapping[str, BaseDistribution]) -> NDArray[np.float64]:
-    """Settings as inputs of a surrogate, (N, D) from 0 to 1.
+    """Return settings as inputs of a surrogate (N, D), from 0 to 1.
 
-    Listed numbers are coded by their rank, drawn numbers by their place in the range, other values one-hot.
+    Listed numbers are coded by their rank, drawn numbers by their position in the range, other values one-hot.
     """
-    columns = [_columns([each[name] for each in params], axis) for name, axis in distributions.items()]
+    columns = [_columns([row[name] for row in params], axis) for name, axis in distributions.items()]
     return np.concatenate(columns).T
 
 
@@ -57,7 +57,7 @@ def _canonical(name: str, axis: Axis) -> Axis:
 
 
 def _columns(values: Sequence[Any], distribution: BaseDistribution) -> NDArray[np.float64]:
-    """(columns, N)."""
+    """Return the coded values of one axis (columns, N)."""
     if isinstance(distribution, FloatDistribution):
         scale = np.log if distribution.log else np.asarray
         low, high = scale(distribution.low), scale(distribution.high)

@@ -1,10 +1,10 @@
-"""Points chosen one by one for high top-1 and low cost together, with Optuna. The study lies in the sweep's folder.
+"""Adaptive samplers: Optuna proposes points one by one for high top-1 and low cost together.
 
-Optuna proposes repetitions and networks outside the caps, and a proposal cannot be taken back. So proposals are made by
-a study in memory; the one in the folder, a journal that `optuna-dashboard` and `optuna.visualization` read, holds the
-points that are trained, each with its true end. Costs are told as they are counted, and no sampler models them: TPE and
-NSGA-II model no values at all, and Optuna's Gaussian process, which models each, gives way to that of
-`analysis.surrogate`.
+Optuna proposes repetitions and networks outside the caps, and a proposal cannot be withdrawn. Proposals therefore come
+from a study in memory. A second study, a journal in the sweep's folder that `optuna-dashboard` and
+`optuna.visualization` read, holds only the points that are trained, with their results. Costs are known exactly, so no
+sampler should model them: TPE and NSGA-II model no values at all, and `analysis.surrogate` takes the place of Optuna's
+Gaussian process, which would model every cost.
 """
 
 import math
@@ -31,24 +31,24 @@ from trainers.errors import ConfigError, one_line
 
 STUDY = "study.log"
 POINT = "point"
-"""The attribute of an Optuna trial that says which point it is."""
+"""The attribute of an Optuna trial that holds the id of its point."""
 MOST_ASKED = 20
-"""Proposals of one point before any that has not been trained is taken."""
+"""Most proposals that Optuna makes for one point before a random untrained combination is taken."""
 FIRST_RANDOM = 10
-"""Points that end before a Gaussian process is fitted to them."""
+"""Number of complete points before the surrogate makes proposals."""
 MOST_CANDIDATES = 2000
-"""Points among which the model of a Gaussian process chooses."""
+"""Most combinations among which the surrogate chooses."""
 STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAILED": TrialState.FAIL}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposer:
-    """How points are proposed."""
+    """A way to propose points."""
 
     build: Callable[[int], optuna.samplers.BaseSampler]
-    """Optuna's sampler with a seed."""
+    """Builds Optuna's sampler from a seed."""
     has_surrogate: bool = False
-    """Whether that sampler proposes the first points alone, and a surrogate of top-1 all others."""
+    """Whether a surrogate of top-1 proposes all points after the first FIRST_RANDOM."""
 
 
 PROPOSERS: Mapping[str, Proposer] = MappingProxyType(
@@ -58,19 +58,19 @@ PROPOSERS: Mapping[str, Proposer] = MappingProxyType(
         "gp": Proposer(build=lambda seed: optuna.samplers.RandomSampler(seed=seed), has_surrogate=True),
     }
 )
-"""By the name of the sampler."""
+"""Proposers by the name of the sampler."""
 
 
 class OptunaSampler:
-    """A sampler of `sweep.choose.queue`: proposes each combination of the plan at most once."""
+    """A Sampler that proposes each combination of the plan at most once."""
 
     def __init__(self, plan: Plan, space: SearchSpace, device_hours: Mapping[str, float] | None = None) -> None:
         """Open or create the study in the plan's folder.
 
-        With `device_hours`, of the plan's candidates by their ids, it proposes what `config.max_device_hours` allows.
+        With `device_hours`, by the ids of the plan's candidates, proposals keep within `config.max_device_hours`.
 
         Raises:
-            ConfigError: it is damaged.
+            ConfigError: the study is damaged.
         """
         self._plan = plan
         config = plan.config
@@ -109,7 +109,7 @@ class OptunaSampler:
         return [self._plan.point(self._from(_params(trial))) for trial in self._study.get_trials(deepcopy=False)]
 
     def go_on(self, rows: Mapping[str, Mapping[str, Any]]) -> list[PlannedPoint]:
-        """The proposed points that have no row; those that have one and were not told are told it."""
+        """Return the proposed points that have no row; record the end of points whose row the study lacks."""
         waiting: list[PlannedPoint] = []
         for trial in self._known:
             if trial.state == TrialState.WAITING:  # the process ended between its two steps
@@ -126,7 +126,7 @@ class OptunaSampler:
         return waiting
 
     def propose(self) -> PlannedPoint | None:
-        """A combination that has not been trained and fits into the budget, as the sampler likes it; None without."""
+        """Return the sampler's choice of the untrained combinations that fit into the budget; None if there is none."""
         if self._model and len(self._complete) >= FIRST_RANDOM:
             return self._best_of(self._candidates(), self._model)
         params: dict[str, Any] = {}
@@ -143,7 +143,7 @@ class OptunaSampler:
         return self._start(self._proposed({**params, **dict(zip(self._choices, key, strict=True))}))
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        """Tell both studies how the point ended; the budget gets back the hours of the epochs it did not train."""
+        """Record in both studies how the point ended; return the hours of untrained epochs to the budget."""
         if row["point"] in self._running:
             cell = self._cell(self._running[row["point"]][1].params)
             self._hours_left += self._hours_of(cell) * max(0.0, 1 - (row["epochs_trained"] or 0) / cell.config.epochs)
@@ -161,7 +161,7 @@ class OptunaSampler:
         return self._proposer.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
 
     def _unseen(self) -> list[tuple[Any, ...]]:
-        """The combinations that may be proposed."""
+        """Return the keys of the combinations that may be proposed."""
         trained = self._trained if self._discrete else ()
         return [key for key, cell in self._cells.items() if cell.id not in trained and self._fits(cell)]
 
@@ -172,40 +172,40 @@ class OptunaSampler:
         return self._device_hours.get(cell.id, 0.0)
 
     def _cell(self, params: Mapping[str, Any]) -> PlannedPoint:
-        """The plan's point of the choices among `params`."""
+        """Return the candidate of the plan with the choices among `params`."""
         return self._cells[tuple(params[name] for name in self._choices)]
 
     def _candidates(self) -> list[dict[str, Any]]:
-        """Combinations that may be proposed, each with a draw of what is drawn: all of them, or many."""
+        """Return combinations that may be proposed, at most MOST_CANDIDATES, each with a draw from every range."""
         unseen = self._unseen()
         if not self._discrete or len(unseen) > MOST_CANDIDATES:
             unseen = [unseen[i] for i in self._random.integers(len(unseen), size=MOST_CANDIDATES)] if unseen else []
-        drawn = {name: each for name, each in self._distributions.items() if name not in self._choices}
+        ranges = {name: axis for name, axis in self._distributions.items() if name not in self._choices}
         return [
             dict(zip(self._choices, key, strict=True))
-            | {name: draw(each, self._random) for name, each in drawn.items()}
+            | {name: draw(axis, self._random) for name, axis in ranges.items()}
             for key in unseen
         ]
 
     def _best_of(self, candidates: list[dict[str, Any]], model: Surrogate) -> PlannedPoint | None:
-        """The candidate that is expected to move the frontier most; running points are taken to end as expected."""
+        """Start the candidate with the highest expected improvement, counting running points as predicted."""
         if not candidates:
             return None
-        seen: list[Mapping[str, Any]] = [trial.params for trial in self._complete]
+        observed: list[Mapping[str, Any]] = [trial.params for trial in self._complete]
         top1 = [trial.values[0] for trial in self._complete]
-        model.fit(self._coded(seen), top1)
+        model.fit(self._coded(observed), top1)
         running = [proposal.params for _, proposal in self._running.values()]
         if running:
             expected = model.predict(self._coded(running)).mean
-            seen, top1 = [*seen, *running], [*top1, *expected]
-            model.fit(self._coded(seen), top1)
+            observed, top1 = [*observed, *running], [*top1, *expected]
+            model.fit(self._coded(observed), top1)
         predicted = model.predict(self._coded(candidates))
         gain = expected_improvement(
             predicted.mean,
             predicted.deviation,
             self._costs_of(candidates),
-            model.predict(self._coded(seen)).mean,
-            self._costs_of(seen),
+            model.predict(self._coded(observed)).mean,
+            self._costs_of(observed),
         )
         return self._start(self._proposed(candidates[int(gain.argmax())]))
 
@@ -213,7 +213,7 @@ class OptunaSampler:
         return coded(params, self._distributions)
 
     def _costs_of(self, params: Sequence[Mapping[str, Any]]) -> Floats:
-        """(N, K)."""
+        """Return the costs of settings (N, K)."""
         cells = map(self._cell, params)
         return np.array([[getattr(cell.cost, cost) for cost in self._costs] for cell in cells], dtype=float)
 
@@ -226,7 +226,7 @@ class OptunaSampler:
         return point
 
     def _proposed(self, params: dict[str, Any]) -> Trial:
-        """A running trial of the proposing study with these values."""
+        """Return a running trial of the study in memory with these values."""
         self._proposer.enqueue_trial(params)
         return self._proposer.ask(self._distributions)
 
@@ -235,7 +235,7 @@ class OptunaSampler:
         return cell is not None and self._fits(cell) and self._plan.point(self._from(params)).id not in self._trained
 
     def _from(self, params: Mapping[str, Any]) -> TrainConfig:
-        """The settings that `params` choose."""
+        """Return the settings of the candidate and the range values in `params`."""
         config = self._cell(params).config
         return replace(config, **{name: value for name, value in params.items() if name not in self._choices})
 
@@ -244,5 +244,5 @@ class OptunaSampler:
 
 
 def _params(trial: FrozenTrial) -> dict[str, Any]:
-    """The values of a trial, also of one that was only put in line."""
+    """Return the values of a trial, running or only enqueued."""
     return trial.params or trial.system_attrs["fixed_params"]

@@ -1,4 +1,4 @@
-"""The trials of a sweep in the order in which they are trained, and when to stop a point. Knows no Ray."""
+"""Hands out the trials of a sweep in the scheduler's order, and says when to stop a point. Knows no Ray."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -16,16 +16,16 @@ class Sampler(Protocol):
     """Proposes points one by one."""
 
     def propose(self) -> PlannedPoint | None:
-        """The next point; None once there are no more."""
+        """Return the next point; None once there are no more."""
         ...
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        """Learn how a proposed point ended."""
+        """Record how a proposed point ended."""
         ...
 
 
 class Queue:
-    """Hands out trials: those that wait, as the scheduler orders them, then one for each point of the sampler."""
+    """Hands out the waiting trials in the scheduler's order, then one trial for each point of the sampler."""
 
     def __init__(
         self,
@@ -36,15 +36,15 @@ class Queue:
         deadline: float | None = None,
         max_failures: int | None = None,
     ) -> None:
-        """Hand out trials until there are none.
+        """Start with `waiting`.
 
         Args:
-            scheduler: knows every point of the waiting trials, and orders the trials.
+            scheduler: orders the trials; every waiting point has been added to it.
             waiting: trials to run.
             sampler: proposes more points.
-            num_proposals: points that the sampler may propose.
-            deadline: time of the monotonic clock after which nothing is trained.
-            max_failures: failures in a row after which nothing is trained; a diverged training is no failure.
+            num_proposals: number of points that the sampler may propose.
+            deadline: time on the monotonic clock after which nothing is trained.
+            max_failures: number of failures in a row after which nothing is trained; divergence is no failure.
         """
         self._scheduler = scheduler
         self._waiting = list(waiting)
@@ -57,12 +57,12 @@ class Queue:
 
     @property
     def waiting(self) -> list[PlannedTrial]:
-        """The known trials that have not been handed out."""
+        """The trials that have not been handed out, without proposals."""
         return list(self._waiting)
 
     @property
     def num_proposals(self) -> int:
-        """Points that the sampler may still propose."""
+        """Number of points that the sampler may still propose."""
         return self._num_proposals
 
     @property
@@ -72,7 +72,7 @@ class Queue:
 
     @property
     def given_up(self) -> str | None:
-        """Why the last of too many points in a row failed; None while there are not too many."""
+        """The reason of the last failure once `max_failures` points in a row have failed; None before."""
         return self._failures[-1] if self._failures and len(self._failures) == self._max_failures else None
 
     @property
@@ -81,7 +81,7 @@ class Queue:
         return self.out_of_time or self.given_up is not None
 
     def next(self, busy: Collection[str] = ()) -> PlannedTrial | None:
-        """The trial to run next, with none of the ids `busy`; None if there is none now."""
+        """Return the trial to run next; None if no trial is ready whose id is not in `busy`."""
         if self.over:
             return None
         if waiting := [trial for trial in self._waiting if trial.id not in busy]:
@@ -98,15 +98,15 @@ class Queue:
         return trial
 
     def put_back(self, trial: PlannedTrial) -> None:
-        """Have a trial that was handed out wait again."""
+        """Return a trial that was handed out to the waiting trials."""
         self._waiting.append(trial)
 
     def measured(self, measurement: Measurement) -> str | None:
-        """Why the point should stop after this epoch; None if it should go on."""
+        """Return why the point should stop after this epoch; None if it should go on."""
         return self._scheduler.measured(measurement)
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        """Learn how a point ended; points that were stopped in its favour may wait again."""
+        """Record how a point ended; points that the scheduler revives because of it wait again."""
         state: State = row["state"]
         if self.given_up is None:
             failed = state == "FAILED" and not row["reason"].startswith(DIVERGED)

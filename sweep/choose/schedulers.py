@@ -1,4 +1,4 @@
-"""Early stopping: which point to train next, and which trials need not go on. Knows no Ray but for `asha`."""
+"""Schedulers: which trial to run next, and which points to stop early. Only `Asha` uses Ray."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,51 +13,51 @@ from sweep.plan.trials import PlannedTrial
 from trainers.trial import Measurement
 
 CERTAIN = 0.96
-"""A trial is stopped once another setting of its network is as good or better with this probability."""
+"""Probability that another setting of the network is as good or better, above which a point is stopped."""
 INDIFFERENT = 0.01
-"""A setting that is worse by less than this share is as good."""
+"""Relative loss of top-1 below which a worse setting counts as equally good."""
 MOST_RIVALS = 4
-"""Settings of its network that a trial is compared with: the best ones."""
+"""Most other settings of its network with which a point is compared; the best ones."""
 MOST_RANKED = 8
-"""Settings of a network that are ranked to choose the one to train first."""
+"""Most waiting trials of a network that are ranked to choose the next one."""
 
 
 class Scheduler(Protocol):
     """Decides what to train next and what to stop."""
 
     def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
-        """Learn of a point, of what it showed in earlier starts, and of how it ended there, if it did."""
+        """Add a point with its measurements and, if it has ended, its state in earlier starts."""
         ...
 
     def choose(self, waiting: Sequence[PlannedTrial]) -> PlannedTrial:
-        """The trial to run next, one of `waiting`, which is not empty."""
+        """Return the trial to run next, one of `waiting`, which is not empty."""
         ...
 
     def measured(self, measurement: Measurement) -> str | None:
-        """Why the point should stop after this epoch; None if it should go on."""
+        """Return why the point should stop after this epoch; None if it should go on."""
         ...
 
     def ended(self, point_id: str, state: State) -> Sequence[PlannedPoint]:
-        """A point ended. Those that were stopped in its favour and have to go on after all."""
+        """Record the end of a point; return the stopped points that have to go on because of it."""
         ...
 
 
 class Fifo:
-    """Train every point to its last epoch, those that take longest first."""
+    """Trains every point to its last epoch, the longest trials first."""
 
     def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
-        """Nothing is to be learnt."""
+        """Ignore the point: the order depends on the trials alone."""
 
     def choose(self, waiting: Sequence[PlannedTrial]) -> PlannedTrial:
-        """The trial of the longest training."""
+        """Return the trial that takes longest."""
         return max(waiting, key=lambda trial: trial.work)
 
     def measured(self, measurement: Measurement) -> str | None:
-        """Nothing is stopped."""
+        """Stop no point."""
         return None
 
     def ended(self, point_id: str, state: State) -> Sequence[PlannedPoint]:
-        """Nothing was stopped."""
+        """Revive no point."""
         return ()
 
 
@@ -74,12 +74,12 @@ class Asha(Fifo):
         self._history: list[Measurement] = []
 
     def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
-        """The longest training known at the first measurement decides the rungs; earlier measurements fill them."""
+        """Add a point: the longest training known at the first measurement sets the rungs; `history` fills them."""
         self._epochs = max(self._epochs, point.config.epochs)
         self._history += history
 
     def measured(self, measurement: Measurement) -> str | None:
-        """Stopped at a rung where it is not in the best third of those that came as far."""
+        """Stop the point at a rung unless it is in the best third of the points that reached the rung."""
         if self._ray is None:
             self._ray = self._build("epoch", metric="top1", mode="max", max_t=self._epochs, reduction_factor=3)
             for earlier in self._history:
@@ -98,11 +98,11 @@ class Asha(Fifo):
 
 
 class Frontier:
-    """Stop a setting once another one of the same network is surely better: the frontier keeps all its networks.
+    """Stops a point once another setting of its network is surely better, so that the frontier keeps all its networks.
 
-    A trial is stopped only in favour of another setting of its own network, never for a larger one's accuracy, and the
-    one in whose favour stays. Small networks, which cost little, are trained first: what they tell about the settings
-    (see `sweep.choose.comparisons`) has bad ones stopped early in the large networks.
+    A point is stopped only in favour of another setting of its own network, never because a larger network is more
+    accurate, and the favoured setting goes on. Small networks, which cost little, are trained first: their measurements
+    show which settings are bad (see `sweep.choose.comparisons`), and stop these early in the large networks.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Frontier:
         self._favoured: dict[str, str] = {}
 
     def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
-        """Take the point in with its earlier epochs; a point that failed is tried again."""
+        """Add a point with its earlier epochs; a failed point counts as waiting, as it is tried again."""
         num_val = len(point.dataset.splits["val"])
         trial = self._trials[point.id] = self._comparisons.add(point.id, point.config, num_val)
         self._points[point.id] = point
@@ -122,9 +122,9 @@ class Frontier:
             self._comparisons.measured(trial, measurement.top1, self._rivals(trial))
 
     def choose(self, waiting: Sequence[PlannedTrial]) -> PlannedTrial:
-        """The trial of the smallest network, and of its settings the most promising: bad ones then stop the sooner.
+        """Return the trial with the most promising setting of the smallest network, so that bad settings stop sooner.
 
-        A trial of several points counts by the smallest of their networks.
+        A trial of several points is ranked by the smallest of their networks.
         """
         smallest = min(waiting, key=lambda trial: trial.smallest.cost.macs).smallest
         group = self._trials[smallest.id].group
@@ -133,7 +133,7 @@ class Frontier:
         return max(same, key=lambda t: self._comparisons.advantage(self._trials[t.smallest.id], reference)[0])
 
     def measured(self, measurement: Measurement) -> str | None:
-        """Stopped where one of the best other settings of its network is surely as good or better."""
+        """Stop the point if one of the best other settings of its network is surely as good or better."""
         trial = self._trials[measurement.point]
         epochs = trial.group.epochs
         rivals = self._rivals(trial)
@@ -155,8 +155,11 @@ class Frontier:
         return None
 
     def ended(self, point_id: str, state: State) -> Sequence[PlannedPoint]:
-        """If one fails for which others were stopped, or the last one that was measured, the best setting of these
-        goes on, with all its seeds."""
+        """Record the end of a point; after a failure, return stopped points of its network that have to go on.
+
+        All seeds of the best stopped setting go on if a point was stopped in favour of the failed one, or if no other
+        measured point of the network is complete or under way.
+        """
         self._states[point_id] = state
         if state != "FAILED":
             return ()
@@ -171,21 +174,21 @@ class Frontier:
         return [self._points[point] for point in revived]
 
     def _stands(self, trial: Trial) -> bool:
-        """Whether the trial was trained to its end, or is going to be."""
+        """Whether the trial is complete or still to be completed."""
         return self._states[trial.point] in (None, "COMPLETE")
 
     def _rivals(self, trial: Trial) -> list[Trial]:
-        """The best of the other settings of the trial's network, as far as they and it were measured."""
+        """Return the best trials of the network's other settings, by top-1 at the trial's next epoch or their last."""
         others = [
             other
             for other in trial.group.trials
             if other.setting != trial.setting and other.curve and self._stands(other)
         ]
-        epochs = len(trial.curve) + 1  # the next measurement's
+        epochs = len(trial.curve) + 1  # of the next measurement
         return sorted(others, key=lambda other: -other.curve[min(epochs, len(other.curve)) - 1])[:MOST_RIVALS]
 
 
 SCHEDULERS: Mapping[SchedulerName, Callable[[], Scheduler]] = MappingProxyType(
     {"frontier": Frontier, "fifo": Fifo, "asha": Asha}
 )
-"""By name; `sweep.plan.kinds` says what a plan must know of each."""
+"""Schedulers by name; `sweep.plan.kinds` holds what a plan needs to know of each."""

@@ -1,4 +1,4 @@
-"""The command `evaluate`: the accuracy of a network on a split."""
+"""The command `evaluate`: measures the accuracy of a network on a split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ class Arguments(CheckpointArguments):
     """Score a network on every image of a split."""
 
     data: str | None = None
-    """The images, as for a sweep; unset: the dataset that the network was trained on."""
+    """The dataset, as for a sweep; unset: the dataset that the network was trained on."""
     split: Literal["val", "test", "train"] = "val"
-    """The split; `train` without augmentation."""
+    """The split; `train` is scored without augmentation."""
     batch_size: int | None = None
-    """Images at once, 2 or more, which does not change the result; unset: as in training."""
+    """Number of images at once, 2 or more, which does not change the result; unset: as in training."""
     confusion: Path | None = None
-    """Also write the counts of true classes (rows) and first guesses (columns) to this CSV file."""
+    """Also write the confusion matrix, true classes in rows and first guesses in columns, to this CSV file."""
 
 
 def run(argv: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""The command `export`: a network as a file for other programs."""
+"""The command `export`: writes a network as a file for other programs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ class Arguments(CheckpointArguments):
     """Write a network for other programs, checked against PyTorch on real images."""
 
     format: Literal["onnx", "torchscript", "state_dict"]
-    """ONNX and TorchScript take normalised images and carry the class names; a state dict has torchvision's names."""
+    """Format of the file. ONNX and TorchScript take normalised images and carry the class names; a state dict has the
+    parameter names of torchvision."""
     out: Path | None = None
-    """The file to write; unset: one in the working directory, named for the network."""
+    """The file to write; unset: a file in the working directory, named after the network."""
 
 
 def run(argv: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""The command `features`: images as vectors for other programs."""
+"""The command `features`: writes the features of images for other programs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sweep.commands.parse import parse
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CheckpointArguments):
-    """Write the pooled features of images, before the classifier: `features` (N, C) and `files` (N,)."""
+    """Write the pooled features of images, the input of the classifier: `features` (N, C) and `files` (N,)."""
 
     images: Annotated[tuple[Path, ...], Positional("IMAGE...")] = ()
     """Image files."""

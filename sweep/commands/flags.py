@@ -1,4 +1,4 @@
-"""Flags of the command line, each made from a field of a dataclass. Every value is a text to argparse."""
+"""Flags of the command line, each made from a field of a dataclass. argparse sees every value as a text."""
 
 import argparse
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -8,16 +8,16 @@ from typing import Any, get_type_hints
 from trainers.values import FieldType, field_type, parse_field
 
 ONE_WORD_EACH = ("axis",)
-"""Fields of several texts whose flag takes one at a time and may be given again."""
+"""Fields of several texts whose flag takes one text and may be repeated."""
 PLACEHOLDERS: dict[Any, str] = {str: "STR", int: "INT", float: "FLOAT", Path: "PATH"}
 
 
 @dataclass(frozen=True)
 class Positional:
-    """Marks a field that is given by its place, without a flag."""
+    """Marks a field that is given by its position, without a flag."""
 
     placeholder: str
-    """Stands for the value in a help text."""
+    """The text in place of the value in a help text."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class Flag:
     owner: type
     field: Field[Any]
     path: str
-    """The names of the fields that lead to this one, such as train.lr_schedule."""
+    """The field names from the arguments to this field, such as train.lr_schedule."""
 
     @property
     def name(self) -> str:
-        """How a command line spells the flag; the placeholder of a positional."""
+        """The flag's spelling on a command line; for a positional, its placeholder."""
         return self.positional or f"--{self.path}".replace("_", "-")
 
     @property
     def positional(self) -> str:
-        """The placeholder of a field that is given by its place; "" for a flag."""
+        """The placeholder of a positional; "" for a flag."""
         marks = getattr(get_type_hints(self.owner, include_extras=True)[self.field.name], "__metadata__", ())
         return next((mark.placeholder for mark in marks if isinstance(mark, Positional)), "")
 
@@ -52,13 +52,13 @@ class Flag:
 
     @property
     def placeholder(self) -> str:
-        """What stands for the value in a help text."""
+        """The text in place of the value in a help text."""
         kind = self.type
         choices = f"{{{','.join(map(str, kind.choices))}}}" if kind.choices else PLACEHOLDERS[kind.plain]
         return self.positional or (kind.unit.placeholder if kind.unit else choices)
 
     def add_to(self, group: Any) -> argparse.Action:
-        """Add the flag, which takes texts, to a group of an argparse parser."""
+        """Add the flag to a group of an argparse parser, as one that takes texts."""
         several = self.type.several
         if self.positional:
             return group.add_argument(self.path, metavar=self.positional, nargs="*" if several else "?")
@@ -70,10 +70,10 @@ class Flag:
         return group.add_argument(self.name, dest=self.path, metavar=self.placeholder, **words)
 
     def value(self, words: Any) -> Any:
-        """The typed value of what argparse took: a text, texts or a truth.
+        """Return the typed value of argparse's result: a text, several texts, or a bool.
 
         Raises:
-            ConfigError: a text is of another type; the message names the flag and what it may be.
+            ConfigError: a text has the wrong type; the message names the flag and the allowed values.
         """
         if isinstance(words, bool):
             return words
@@ -82,14 +82,14 @@ class Flag:
         return parse_field(self.owner, self.field.name, words, self.name)
 
     def text(self, value: Any) -> str:
-        """A value as a command line would have it."""
+        """Write a value as on a command line."""
         if isinstance(value, tuple):
             return " ".join(map(str, value))
         return f"{value:g}{self.type.unit.suffix}" if self.type.unit and value is not None else str(value)
 
 
 def flags_of(cls: type, prefix: str = "") -> list[Flag]:
-    """Every field of a dataclass, and of the dataclasses that it holds, whose paths begin with `prefix`."""
+    """Return a flag for every field of a dataclass and its nested dataclasses; their paths begin with `prefix`."""
     flags: list[Flag] = []
     hints = get_type_hints(cls)
     for field in fields(cls):
@@ -101,7 +101,7 @@ def flags_of(cls: type, prefix: str = "") -> list[Flag]:
 
 
 class _Truth(argparse.Action):
-    """A flag without a value: true, or false in its spelling with `no-`."""
+    """A flag without a value: true, or false when spelled with `no-`."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         setattr(namespace, self.dest, option_string == self.option_strings[0])

@@ -1,4 +1,4 @@
-"""The frontier of a report as lines for a terminal, and where the report lies."""
+"""Prints the frontier of a report, and the paths of its files."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def print_report(report: "Report") -> None:
-    """Print the frontier of a report, and its files."""
+    """Print the frontier of a report, and the paths of its files."""
     from analysis.results.settings import with_deviation
 
     if report.frontier.empty:
@@ -25,5 +25,5 @@ def print_report(report: "Report") -> None:
 
 
 def cell_name(row: Mapping[Any, Any]) -> str:
-    """The name of the network of a row."""
+    """Return the name of a row's network."""
     return network_name(row["model"], row["width_mult"], row["resolution"])

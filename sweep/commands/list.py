@@ -1,6 +1,6 @@
-"""The command `list`: everything that has a name.
+"""The command `list`: prints the names in every registry.
 
-Registries are read from their source, as importing them takes seconds of PyTorch.
+Registries are read from their source, as importing them imports PyTorch, which takes seconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print every registry, a line an entry."""
+    """Print every registry, one line for each entry."""
     parse(argv, Arguments, "list")
     for title, entries in sections().items():
         print(title)
@@ -36,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def sections() -> Mapping[str, Mapping[str, str]]:
-    """The entries of every registry with one line each, by the title of their section."""
+    """Return the entries of every registry with one line each, by the title of their section."""
     from analysis.published.tables import misprints, sources
 
     torchvision_sets = registry_docs("trainers.datasets.sources.torchvision_sets", "TORCHVISION_SETS")

@@ -1,6 +1,6 @@
-"""From the words of a command line to the typed arguments of a command, and from their dataclass to its help.
+"""Parses the words of a command line into the typed arguments of a command, and writes the command's help.
 
-Knows no command. argparse splits the words into flags and texts; each flag reads its texts by the type of its field.
+Knows no command. argparse splits the words into flags and texts; each flag parses its texts by the type of its field.
 """
 
 import argparse
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 class CommandLine(Generic[T]):
-    """The words of a command, read by the fields of a dataclass: which flags were given, and their values.
+    """The flags in the words of a command, with their values, parsed by the fields of a dataclass.
 
     Raises:
-        ConfigError: a flag that does not exist, a value of another type, or a stray word.
+        ConfigError: a flag does not exist, a value has the wrong type, or a word belongs to no flag.
     """
 
     def __init__(self, argv: Sequence[str], cls: type[T], command: str) -> None:
@@ -49,16 +49,16 @@ class CommandLine(Generic[T]):
             self._actions[path] = flag.add_to(self._parser if flag.positional else groups[prefix])
         words = self._split(argv)
         self.wants_help = bool(words.pop("help", False))
-        """Whether the command is to print its help."""
+        """Whether the words ask for help."""
         self.given = {path: self._flags[path].value(text) for path, text in words.items()}
-        """The values that were given, by the path of their field."""
+        """The values of the flags in the words, by the path of their field."""
 
     def build(self, base: Mapping[str, Any] | None = None, description: str = "") -> T:
-        """The arguments: what was given, on top of `base`, on top of the fields' defaults; help is printed and exits.
+        """Return the arguments: flags override `base`, which overrides the fields' defaults. Help is printed and exits.
 
         Args:
             base: values by field of the dataclass.
-            description: what the help starts with; unset: the docstring of the dataclass.
+            description: the text at the start of the help; unset: the docstring of the dataclass.
 
         Raises:
             ConfigError: a field has no value.
@@ -79,7 +79,7 @@ class CommandLine(Generic[T]):
         return self._cls(**values)
 
     def _split(self, argv: Sequence[str]) -> dict[str, Any]:
-        """The texts of each flag that was given, by path."""
+        """Return the texts of each flag in the words, by path."""
         dashed = [re.sub(r"^--[^=]+", lambda name: name[0].replace("_", "-"), word) for word in argv]
         try:
             parsed, stray = self._parser.parse_known_intermixed_args(dashed)
@@ -92,7 +92,7 @@ class CommandLine(Generic[T]):
         return words
 
     def _unrecognized(self, stray: Sequence[str]) -> ConfigError:
-        """The error for words that no flag takes."""
+        """Return the error for words that belong to no flag."""
         options = [word.partition("=")[0] for word in stray if word.startswith("-")]
         if not options:
             return ConfigError(f"Unrecognized: {stray[0]}; several values of an axis are joined by commas; see --help")
@@ -114,9 +114,9 @@ class CommandLine(Generic[T]):
 
 
 def parse(argv: Sequence[str], cls: type[T], command: str) -> T:
-    """The arguments of a command from the words after its name; `--help` prints and exits.
+    """Parse the words after a command's name into its arguments; `--help` prints and exits.
 
     Raises:
-        ConfigError: a mistake in `argv`; the message is one line.
+        ConfigError: `argv` has a mistake; the message is one line.
     """
     return CommandLine(argv, cls, command).build()

@@ -1,4 +1,4 @@
-"""The command `plan`: every point of a sweep with its costs, before anything is trained."""
+"""The command `plan`: lists every point of a sweep with its costs, before anything is trained."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from sweep.plan.plan import Plan
 
 COSTS = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}
-"""Columns of a printed plan, in millions, by their headings."""
+"""The columns of a printed plan by heading; values are in millions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(SweepConfig):
     """List every point of a sweep with its exact cost, and predict what training takes; train nothing.
 
-    Time, memory and disk are predicted from a few training steps on this machine. Nothing is written but `--csv` and
-    the timings of these steps.
+    Time, memory and disk are predicted from a few training steps on this machine. Only the file of --csv and the
+    timings of these steps are written.
     """
 
     config: Path | None = None
-    """Start from a saved configuration (JSON or YAML; any sweep's config.json is one), with the flags on top."""
+    """Start from a saved configuration (JSON or YAML; any sweep's config.json is one); flags override it."""
     csv: Path | None = None
-    """Also write the table to this file, at once: with predictions where no network needs to be timed for them."""
+    """Also write the table to this file, with predictions only if no network needs to be timed for them."""
     predict: bool = False
-    """Have predictions in the file in any case; a budget has them too."""
+    """Write predictions to the file in any case, as a budget does too."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -68,7 +68,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _tables(plan: "Plan", forecast: "Forecast | None") -> "tuple[DataFrame, str]":
-    """The points of a plan with all their figures, and the columns that people read, as text."""
+    """Return the points of a plan with all columns, and the columns for people as text."""
     table = plan.table()
     cells = {heading: (table[column] / 1e6).map("{:.3f}".format) for heading, column in COSTS.items()}
     if forecast:
@@ -82,5 +82,5 @@ def _tables(plan: "Plan", forecast: "Forecast | None") -> "tuple[DataFrame, str]
 
 
 def number(value: object) -> str:
-    """A cell of a table; floats have six significant digits."""
+    """Write a cell of a table; floats have six significant digits."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""The command `predict`: what images show."""
+"""The command `predict`: prints the likeliest classes of images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Arguments(CheckpointArguments):
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print what images show."""
+    """Print the likeliest classes of images."""
     arguments = parse(argv, Arguments, "predict")
     from trainers.use.predict import predict
 

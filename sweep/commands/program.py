@@ -1,4 +1,4 @@
-"""What the program says about itself: the command line that starts a command, lines beside the output, and its age."""
+"""The program's command line, start time and messages beside the output."""
 
 import os
 import shlex
@@ -8,11 +8,11 @@ import time
 from trainers.errors import without_credentials
 
 STARTED_AT = time.monotonic()
-"""When the program started."""
+"""Start of the program on the monotonic clock."""
 
 
 def command_line(*words: str) -> str:
-    """The command line that runs this program with `words`, as the user started it, without credentials."""
+    """Return the command line that runs this program with `words`, as the user started it, without credentials."""
     start = ["uv", "run"] if "UV" in os.environ else ["python"]
     return shlex.join([*start, "run_sweep.py", *map(without_credentials, words)])
 

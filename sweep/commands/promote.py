@@ -1,4 +1,4 @@
-"""The command `promote`: the best of a sweep, trained again with several seeds."""
+"""The command `promote`: trains the best settings of a sweep again with several seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,25 +15,25 @@ from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 
 CHOOSING = ("space", "recipe", "axis", "sampler", "num_samples", "promoted", *CAPS)
-"""Settings that choose points, which a promotion does otherwise."""
+"""Settings that choose points; a promotion chooses its points from the results."""
 STOPPING = ("scheduler", "time_budget", "max_device_hours")
-"""Settings that stop some points of a sweep or leave them out, which its promotion has for itself."""
+"""Settings that stop points or leave them out; a promotion does not inherit them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(SweepConfig):
     """Train the frontier of a sweep and its near neighbours again with several seeds, as a sweep of its own.
 
-    The seeds show which points of the frontier luck put there. Settings are those of each point, flags on top. Seeds
-    that were trained are taken over.
+    Several seeds show which points are on the frontier by luck. Every point keeps its settings, which flags override.
+    Results of seeds that have been trained are taken over.
     """
 
     folder: Annotated[Path, Positional("FOLDER")]
     """The sweep's folder, such as runs/mnv2_quick-digits."""
     seeds: int = 3
-    """Train every point with this many seeds, from --train.seed on."""
+    """Train every point with this many seeds, starting at --train.seed."""
     margin: float = 1.0
-    """Points of top-1 below the frontier up to which a setting is a near neighbour."""
+    """Most percentage points of top-1 by which a near neighbour is below the frontier."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,7 +42,7 @@ class Arguments(SweepConfig):
 
 
 def run(argv: Sequence[str]) -> int:
-    """Train the best of a sweep with several seeds."""
+    """Train the best settings of a sweep with several seeds."""
     arguments = parse_promotion(argv)
     from analysis.advice.promotion import worth_promoting
     from analysis.results.read import load_table
@@ -56,10 +56,10 @@ def run(argv: Sequence[str]) -> int:
 
 
 def parse_promotion(argv: Sequence[str]) -> Arguments:
-    """The settings of the sweep whose folder `argv` names, without those that chose its points, and the flags on top.
+    """Return the settings of the sweep whose folder `argv` names, without those that choose points, changed by flags.
 
     Raises:
-        ConfigError: a mistake in `argv`, or the folder holds no sweep.
+        ConfigError: `argv` has a mistake, or the folder holds no sweep.
     """
     line = sweep_line(argv, Arguments, "promote")
     if "folder" in line.given:
@@ -78,7 +78,7 @@ def parse_promotion(argv: Sequence[str]) -> Arguments:
 
 
 def _base(folder: Path) -> dict[str, Any]:
-    """The settings of a promotion that has no flags."""
+    """Return the settings of a promotion without flags."""
     origin = load_config(folder / "config.json")
     unset = settings_of(SweepConfig(space=origin.space))
     return (

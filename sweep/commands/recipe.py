@@ -1,4 +1,4 @@
-"""The command `recipe`: a published way to train."""
+"""The command `recipe`: prints a published recipe."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,10 +12,10 @@ from trainers.recipes import KEPT, get_recipe
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Print a published recipe: its source, what to expect, every field, and where README and code differ."""
+    """Print a published recipe: its source, the accuracy to expect, its settings, and where README and code differ."""
 
     name: Annotated[str, Positional("NAME")]
-    """The recipe; `run_sweep.py list` names them all."""
+    """The name of the recipe; `run_sweep.py list` names all recipes."""
     plot: bool = False
     """Also draw its learning rate, as NAME_lr.png and NAME_lr.svg in the working directory."""
 

@@ -1,4 +1,4 @@
-"""COMMANDS: the commands by name. Importing them takes no PyTorch, Ray, MLflow or pandas."""
+"""COMMANDS: the commands by name. Importing them imports no PyTorch, Ray, MLflow or pandas."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from sweep.commands import (
 
 @dataclass(frozen=True)
 class Command:
-    """What the command line can be asked for."""
+    """A command of the command line."""
 
     arguments: type
     """A dataclass: its docstring is the command's help, its fields are the flags."""
     run: Callable[[Sequence[str]], int]
-    """Does what the words after the command's name ask for; the exit code."""
+    """Runs the command with the words after its name; returns the exit code."""
 
 
 COMMANDS: dict[str, Command] = {

@@ -1,4 +1,4 @@
-"""The command `report`: the report of a sweep, written again from its logs."""
+"""The command `report`: writes the report of a sweep again from its logs."""
 
 import sys
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from trainers.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Draw the page, charts and tables of a sweep again, from its logs; or those of a published source alone."""
+    """Write the page, charts and tables of a sweep again from its logs, or of a published source alone."""
 
     folder: Annotated[Path | None, Positional("FOLDER")] = None
-    """The sweep's folder, such as runs/mnv2_quick-digits; unset: the published source by itself."""
+    """The sweep's folder, such as runs/mnv2_quick-digits; unset: the published source alone."""
     published: str | None = None
     """Published table to draw beside a sweep on ImageNet, or `none`; unset: tf_slim."""
     out: Path | None = None
-    """Where the report goes; unset: `report` in the sweep's folder, or published-NAME in the working directory."""
+    """The folder of the report; unset: `report` in the sweep's folder, or published-NAME in the working directory."""
 
 
 def run(argv: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Docstrings that are read from source files: those of fields, and those of modules that take seconds to import."""
+"""Reads docstrings from source files: docstrings of fields, and of modules that take seconds to import."""
 
 import ast
 import inspect
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def field_docs(cls: type) -> dict[str, str]:
-    """The docstring below each field of a dataclass and of its bases, on one line, by name."""
+    """Return the docstring of each field of a dataclass and its bases, on one line, by name."""
     docs: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):
         definition = _definition(_tree(base.__module__), base.__name__)
@@ -20,10 +20,10 @@ def field_docs(cls: type) -> dict[str, str]:
 
 
 def registry_docs(module: str, registry: str) -> dict[str, str]:
-    """One line for each entry of a registry, by name; importing the registry itself may take seconds.
+    """Return one line for each entry of a registry, by name, without importing the registry, which may take seconds.
 
-    A function or a class gives the first line of its docstring; a record that is built in the registry gives its
-    argument `doc` or `description`, or what its first argument gives.
+    The line of a function or class is the first line of its docstring. The line of a record built in the registry is
+    its argument `doc` or `description`, or else the line of its first argument.
     """
     tree = _tree(module)
     value = _definition(tree, registry)
@@ -62,7 +62,7 @@ def _line_of(definition: ast.AST, tree: ast.Module) -> str:
 
 
 def _imported(tree: ast.Module, name: str) -> tuple[str, str]:
-    """The module and the name there of what `from MODULE import NAME` binds to `name`."""
+    """Return MODULE and NAME of the statement `from MODULE import NAME` that binds `name`."""
     for statement in tree.body:
         if isinstance(statement, ast.ImportFrom):
             for alias in statement.names:
@@ -72,7 +72,7 @@ def _imported(tree: ast.Module, name: str) -> tuple[str, str]:
 
 
 def _definition(tree: ast.Module, name: str) -> ast.AST:
-    """The class or function called `name`, or the value that is assigned to it."""
+    """Return the class or function called `name`, or the value assigned to `name`."""
     statement = next(statement for statement in tree.body if _defines(statement, name))
     value = getattr(statement, "value", None)
     return value if isinstance(value, ast.expr) else statement

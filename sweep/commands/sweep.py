@@ -1,4 +1,4 @@
-"""The command without a name: train what is missing of a sweep."""
+"""The default command: trains the missing points of a sweep."""
 
 import os
 from collections.abc import Sequence
@@ -30,19 +30,19 @@ class Arguments(SweepConfig):
     """Train every network of a search space, log each to MLflow, draw accuracy against cost."""
 
     config: Path | None = None
-    """Start from a saved configuration (JSON or YAML; any sweep's config.json is one), with the flags on top."""
+    """Start from a saved configuration (JSON or YAML; any sweep's config.json is one); flags override it."""
 
 
 def run(argv: Sequence[str]) -> int:
-    """Train what is missing of the sweep, report, and say what to look at."""
+    """Train the missing points of a sweep; print its frontier, outcome and next steps."""
     return train_and_report(sweep_config(argv), command_line(*argv))
 
 
 def sweep_config(argv: Sequence[str]) -> SweepConfig:
-    """The sweep that the words of a command line ask for.
+    """Return the configuration of the sweep that a command line asks for.
 
     Raises:
-        ConfigError: a mistake in `argv`; the message is one line.
+        ConfigError: `argv` has a mistake; the message is one line.
     """
     commands = registry_docs("sweep.commands.registry", "COMMANDS")  # the registry imports this module
     lines = [f"  {name:<{max(map(len, commands))}}  {line}" for name, line in commands.items()]
@@ -51,7 +51,7 @@ def sweep_config(argv: Sequence[str]) -> SweepConfig:
 
 
 def train_and_report(config: SweepConfig, again: str) -> int:
-    """Train what is missing of a sweep, and print its outcome; the exit code.
+    """Train the missing points of a sweep, print its outcome, and return the exit code.
 
     Args:
         config: the sweep.
@@ -59,7 +59,7 @@ def train_and_report(config: SweepConfig, again: str) -> int:
 
     Raises:
         ConfigError: the sweep cannot be started.
-        OSError: a file cannot be written; its note says what to do.
+        OSError: a file cannot be written; the error's note says what to do.
     """
     try:
         return _train_and_report(config, again)
@@ -90,14 +90,14 @@ def _train_and_report(config: SweepConfig, again: str) -> int:
         from sweep.networks.registration import register  # MLflow takes seconds to import
 
         frontier = list(outcome.report.frontier["point"]) if outcome.report else []
-        for line in register(plan.folder, frontier, runs=config.runs, wanted_uri=config.tracking_uri):
+        for line in register(plan.folder, frontier, runs=config.runs, given_uri=config.tracking_uri):
             print(line)
     print(f"MLflow UI: {_ui_command(config)}")
     return 1 if outcome.num_failed else 0
 
 
 def _ui_command(config: SweepConfig) -> str:
-    """What shows the runs of a sweep in a browser."""
+    """Return the command that shows the runs of a sweep in a browser."""
     uri = config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if uri.startswith("http"):
         return f"open {without_credentials(uri)}"

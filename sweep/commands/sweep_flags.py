@@ -1,4 +1,4 @@
-"""The settings of a sweep from the command line: those of its space, a saved configuration or a recipe, then flags."""
+"""The settings of a sweep from the command line: flags override a space, a saved configuration or a recipe."""
 
 import re
 from collections.abc import Sequence
@@ -19,21 +19,21 @@ SHORT_FORMS = """Short forms: --data PATH is --train.data PATH, --init published
 
 
 def sweep_line(argv: Sequence[str], cls: type[S], command: str) -> CommandLine[S]:
-    """The words of a command that takes the settings of a sweep, with the short forms of flags written out."""
+    """Return the command line of a command with the settings of a sweep, the short forms of flags written out."""
     return CommandLine([re.sub(r"^--(data|init)(?==|$)", r"--train.\1", word) for word in argv], cls, command)
 
 
 def parse_sweep(argv: Sequence[str], cls: type[S], command: str, examples: str = "") -> S:
-    """The settings that `argv` asks for: flags on top of a saved configuration, or of the base of a space.
+    """Return the arguments of a command with the settings of a sweep; flags override a saved configuration or a space.
 
     Args:
         argv: the words after the command's name.
-        cls: the arguments of the command; a field `config`, if any, names a saved configuration.
-        command: the name of the command, "" for the one without.
-        examples: follow the docstring of `cls` in the help.
+        cls: the arguments of the command; its field `config`, if it has one, names a saved configuration.
+        command: the name of the command, "" for the default command.
+        examples: text that follows the docstring of `cls` in the help.
 
-    Raises:
-        ConfigError: a mistake in `argv`; the message is one line.
+        Raises:
+            ConfigError: `argv` has a mistake; the message is one line.
     """
     line = sweep_line(argv, cls, command)
     base, source = _base(line)
@@ -47,12 +47,12 @@ def parse_sweep(argv: Sequence[str], cls: type[S], command: str, examples: str =
 
 
 def settings_of(arguments: SweepConfig) -> dict[str, Any]:
-    """The fields of SweepConfig in the arguments of a command, by name."""
+    """Return the fields of SweepConfig in the arguments of a command, by name."""
     return {field.name: getattr(arguments, field.name) for field in fields(SweepConfig)}
 
 
 def _base(line: CommandLine[Any]) -> tuple[dict[str, Any], str]:
-    """The settings below the flags, and whose they are."""
+    """Return the settings that flags override, and the name of their source in the possessive."""
     space, path, recipe = (line.given.get(name) for name in ("space", "config", "recipe"))
     if path is not None:
         base = settings_of(load_config(path))
@@ -70,7 +70,7 @@ def _base(line: CommandLine[Any]) -> tuple[dict[str, Any], str]:
 
 
 def _joined(saved: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
-    """The axes of a saved configuration, each of them replaced where a flag gives it anew, then those of flags."""
+    """Return the axes of a saved configuration without those that flags replace, then the axes of flags."""
     names = {_axis_name(text) for text in given}
     return (*(text for text in saved if _axis_name(text) not in names), *given)
 

@@ -1,4 +1,4 @@
-"""The command `ui`: the MLflow UI on the store of this project."""
+"""The command `ui`: serves the MLflow UI on this project's store."""
 
 import socket
 import sys
@@ -16,11 +16,11 @@ class Arguments:
     """Serve the MLflow UI on this project's store until Ctrl-C."""
 
     runs: Path = Path("runs")
-    """Where the store lies."""
+    """Folder of the MLflow store."""
     tracking_uri: str | None = None
-    """Another store, as a sweep was given it; unset: MLFLOW_TRACKING_URI, else the one in `runs`."""
+    """Another store, as in the command of the sweep; unset: MLFLOW_TRACKING_URI, else the store in `runs`."""
     host: str = "127.0.0.1"
-    """Address to listen on; others than this machine can reach it only if you change this."""
+    """Address to listen on; with the default, only this machine can reach the server."""
     port: int = 5000
     """Port to listen on."""
 
@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     say_aside("starting the MLflow UI ...")
     try:
         experiment = connect(store, arguments.runs).experiment_id
-    except DeletedExperimentError as error:  # which the UI can restore
+    except DeletedExperimentError as error:  # the UI can restore the experiment
         say_aside(f"warning: {error}")
         experiment = None
     host = "127.0.0.1" if arguments.host == "0.0.0.0" else arguments.host
@@ -68,10 +68,10 @@ def _check_free(host: str, port: int) -> None:
 
 
 def _store(arguments: Arguments) -> str:
-    """The URI of the store to serve.
+    """Return the URI of the store to serve.
 
     Raises:
-        ConfigError: the store is a server by itself, or does not exist.
+        ConfigError: the store is itself a server, or does not exist.
     """
     from sweep.watch.mlflow_store import STORE, tracking_uri
 

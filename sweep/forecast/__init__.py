@@ -1,1 +1,1 @@
-"""What a sweep will cost in time, memory and disk."""
+"""The cost of a sweep in time, memory and disk, predicted before it starts."""

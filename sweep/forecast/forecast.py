@@ -1,4 +1,4 @@
-"""The cost of a sweep before it starts, and the trials that its budgets allow."""
+"""The predicted cost of a sweep, and the trials that its budgets allow."""
 
 import shutil
 import time
@@ -18,17 +18,17 @@ from trainers.files import nearest_folder
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """A prediction, and what the budgets make of it."""
+    """The predicted cost of a sweep, and the trials that a budget leaves out."""
 
     prediction: Prediction
     cut: Sequence[PlannedTrial]
-    """The trials that a budget leaves out, from the shortest on."""
+    """The trials that a budget leaves out, the shortest first."""
     seconds: float
-    """Predicted wall-clock of the trials that it allows; 0 where none are left to run."""
+    """Predicted wall-clock seconds of the allowed trials; 0 if no trial is left to run."""
     text: str
-    """The cost of what is left to train, and what is left out: a line each, or none."""
+    """Up to one line each for cost, disk space and trials left out; "" if nothing is left to train."""
     timing_seconds: float
-    """Time that it took to time networks, which no budget counts."""
+    """Seconds that the timing of networks took; no budget counts them."""
 
     @property
     def cut_ids(self) -> set[str]:
@@ -39,13 +39,13 @@ class Forecast:
 def forecast(
     left: Left, machine: Machine, *, announce: Callable[[str], None], may_time: bool = True
 ) -> Forecast | None:
-    """Predict the cost of what no sweep has trained yet, on `machine` and if every point trains to its end.
+    """Predict the cost of the points that no sweep has trained, on `machine`, if all of them train to their last epoch.
 
-    None where that cannot be predicted, or only with timing networks although `may_time` is false and no budget needs
-    it; `announce` is told why, and when networks are timed.
+    Returns None, with the reason passed to `announce`, if no prediction is possible. That includes networks without a
+    timing where `may_time` is false and no budget is set. `announce` also receives a line before networks are timed.
 
     Raises:
-        ConfigError: a budget allows no point, or there is one and nothing can be predicted.
+        ConfigError: a budget allows no point, or a budget is set but nothing can be predicted.
     """
     start, plan, config = time.monotonic(), left.plan, left.plan.config
     has_budget = config.time_budget or config.max_device_hours
@@ -55,7 +55,7 @@ def forecast(
             machine,
             config,
             candidates or plan.trials,
-            epochs_done={id_: len(measured) for id_, measured in left.history.items()},
+            epochs_done={id_: len(measurements) for id_, measurements in left.history.items()},
             longest_first=plan.scheduler.longest_first,
             announce=announce if may_time or has_budget else None,
         )
@@ -90,21 +90,21 @@ def _cost_line(trials: Sequence[PlannedTrial], prediction: Prediction, left: Lef
 
 
 def _spread(trials: Sequence[PlannedTrial], prediction: Prediction, number: int) -> list[PlannedTrial]:
-    """So many of `trials`, evenly from the shortest to the longest; some of them twice if there are few."""
+    """Return `number` of `trials`, evenly spread from the shortest to the longest; trials repeat if there are fewer."""
     ascending = sorted(trials, key=prediction.trial_seconds)
     return [ascending[(2 * i + 1) * len(trials) // (2 * number)] for i in range(number)]
 
 
 def free_bytes(folder: Path) -> int:
-    """The disk that is free for a folder, which need not be there yet."""
+    """Return the free disk space for a folder, which need not exist yet."""
     return shutil.disk_usage(nearest_folder(folder)).free
 
 
-def deadline(config: SweepConfig, made: Forecast | None, started_at: float) -> float | None:
-    """The time of the monotonic clock at which the time budget is over; None without a budget.
+def deadline(config: SweepConfig, predicted: Forecast | None, started_at: float) -> float | None:
+    """Return the time on the monotonic clock at which the time budget is over; None without a budget.
 
-    The budget began at `started_at`, on the same clock, and does not count the timing of networks.
+    The budget began at `started_at`, on the monotonic clock, and does not count the timing of networks.
     """
     if config.time_budget is None:
         return None
-    return started_at + (made.timing_seconds if made else 0.0) + config.time_budget
+    return started_at + (predicted.timing_seconds if predicted else 0.0) + config.time_budget

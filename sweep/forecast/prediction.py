@@ -1,9 +1,8 @@
-"""What a sweep will cost in seconds, memory and disk, from the timings of a few of its networks. Pure.
+"""Predicts the seconds, memory and disk of a sweep from the timings of a few of its networks. Pure.
 
-A training step of B images takes `fixed + B * per_image` seconds. Both are interpolated over the activations of the
-networks that were timed, and so are the seconds of an evaluated image and the memory: the training time of MobileNets
-follows their activations, not their multiply-accumulates. Trials are laid over the slots in the order in which they
-will run.
+A training step of B images takes `fixed + B * per_image` seconds. Both terms, the seconds of an evaluated image and the
+memory are interpolated between timed networks by their activations, because the training time of MobileNets follows
+activations, not multiply-accumulates. Trials are assigned to slots in the order in which they will run.
 """
 
 import heapq
@@ -22,25 +21,25 @@ from trainers.errors import ConfigError, byte_size, counted, duration
 from trainers.training.step_time import Timing, training_activations
 
 START_UP_SECONDS = 18.0
-"""From the command to the first epoch, and from the last one to the end: imports, Ray, MLflow, the report. Measured on
-the machine of benchmarks/RESULTS.md."""
+"""Seconds from the command to the first epoch and from the last epoch to the end, for imports, Ray, MLflow and the
+report; measured on the machine of benchmarks/RESULTS.md."""
 TRIAL_SECONDS, EPOCH_SECONDS = 0.1, 0.05
-"""Beside its steps: for the start of a point, and for the checkpoints and reports of an epoch."""
+"""Seconds besides training steps: for the start of a point, and for the checkpoints and reports of an epoch."""
 DRIVER_SHARE = 1.12
-"""Steps in a sweep take so much longer than those that were timed, as Ray and the driver take a part of the machine."""
+"""Time of a step in a sweep divided by its time alone, as Ray and the driver use part of the machine."""
 LOW, HIGH = 0.85, 1.25
-"""What a sweep alone on its machine takes lies between these shares of the prediction."""
+"""The range of the wall-clock of a sweep alone on its machine, as multiples of the prediction."""
 NUM_TIMED = 3
-"""Networks of a kind that are timed: the smallest, the largest, and others evenly between them."""
+"""Number of networks of each kind that are timed: the smallest, the largest, and others evenly between them."""
 NUM_STATES = {"sgd": 1, "rmsprop": 2, "rmsprop_tf": 2, "adamw": 2}
-"""Values that an optimiser keeps for each parameter."""
+"""Number of values that an optimiser keeps for each parameter."""
 Kind = tuple[object, ...]
-"""The settings by which steps of networks of the same activations differ."""
+"""The settings, besides activations, that decide the time of a training step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimedNetwork:
-    """A network that was timed."""
+    """The settings of a network, and its timing."""
 
     config: TrainConfig
     timing: Timing
@@ -48,52 +47,52 @@ class TimedNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class PointPrediction:
-    """What one point will take."""
+    """The predicted cost of one point."""
 
     seconds_per_epoch: float
-    """Training and validation."""
+    """Seconds of training and validation in one epoch."""
     seconds: float
-    """All epochs that are left, and the test."""
+    """Seconds of all epochs that are left, and of the test."""
     memory_bytes: float
-    """At its peak, over all its processes: of the GPU's memory, or of the machine's."""
+    """Peak memory of all processes of the point: GPU memory on a GPU, else main memory."""
     disk_bytes: float
-    """Of its checkpoints."""
+    """Disk space of the point's checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What the trials of a plan will take."""
+    """The predicted cost of the trials of a plan."""
 
     points: Mapping[str, PointPrediction]
-    """By the id of the point; a trial takes the seconds of its points together."""
+    """The predicted cost of each point, by point id; the seconds of a trial are the sum over its points."""
     num_trials: int
-    """Trials at once."""
+    """Number of trials that run at once."""
     num_devices: float
-    """GPUs of each trial; without any, its CPU cores."""
+    """Number of GPUs of each trial; without GPUs, its CPU cores."""
     cache_bytes: float = 0.0
-    """Disk of decoded images."""
+    """Disk space of decoded images."""
     longest_first: bool = True
-    """Whether the longest trainings start first, or the shortest."""
+    """Whether the longest trials start first; otherwise the shortest do."""
 
     def trial_seconds(self, trial: PlannedTrial) -> float:
-        """All epochs that are left of the points of a trial."""
+        """Return the seconds of all epochs that are left in a trial."""
         return sum(self.points[point.id].seconds for point in trial.points)
 
     def seconds(self, trials: Iterable[PlannedTrial]) -> float:
-        """Wall-clock of a sweep of these trials; 0 of none."""
-        each = sorted(map(self.trial_seconds, trials), reverse=self.longest_first)
-        return START_UP_SECONDS + makespan(each, self.num_trials) if each else 0.0
+        """Return the wall-clock seconds of a sweep of `trials`; 0 without trials."""
+        in_order = sorted(map(self.trial_seconds, trials), reverse=self.longest_first)
+        return START_UP_SECONDS + makespan(in_order, self.num_trials) if in_order else 0.0
 
     def device_hours(self, trials: Iterable[PlannedTrial]) -> float:
-        """Hours of training, times the devices of a trial."""
+        """Return the hours of training times the devices of a trial."""
         return sum(map(self.trial_seconds, trials)) * self.num_devices / 3600
 
     def checkpoint_bytes(self, trials: Iterable[PlannedTrial]) -> float:
-        """Disk of the checkpoints, in the folder of the sweep."""
+        """Return the disk space of the checkpoints of `trials`."""
         return sum(self.points[point.id].disk_bytes for trial in trials for point in trial.points)
 
     def line(self, trials: Sequence[PlannedTrial]) -> str:
-        """Wall-clock with its range, device-hours, disk and memory of a sweep of these trials, one or more."""
+        """Write the wall-clock with its range, device-hours, disk and memory of a sweep of one or more trials."""
         seconds = self.seconds(trials)
         at_once = min(self.num_trials, len(trials))
         memory = sum(sorted(max(self.points[p.id].memory_bytes for p in trial.points) for trial in trials)[-at_once:])
@@ -106,12 +105,12 @@ class Prediction:
 
 
 def kind(config: TrainConfig) -> Kind:
-    """The settings by which steps of networks of the same activations differ."""
+    """Return the settings, besides activations, that decide the time of a training step."""
     return config.model, config.optimizer, config.precision, config.augment, config.ema_decay is not None
 
 
 def to_time(configs: Iterable[TrainConfig]) -> list[TrainConfig]:
-    """The settings of each kind to time: of the fewest, of the most and of middling activations."""
+    """Choose the settings to time: of each kind those with the fewest, the most and middling activations."""
     kinds: dict[Kind, dict[float, TrainConfig]] = {}
     for config in configs:
         kinds.setdefault(kind(config), {}).setdefault(training_activations(config), config)
@@ -132,15 +131,15 @@ def predict(
     cache_bytes: float = 0.0,
     longest_first: bool = True,
 ) -> Prediction:
-    """Predict what `trials` take, each point trained from after its `epochs_done`.
+    """Predict the cost of `trials`, each point going on after its `epochs_done`.
 
     Args:
-        trials: any.
-        timed: the networks that `to_time` chose among the settings of the trials, or more.
-        resources: what each trial gets.
-        epochs_done: by the id of the point; 0 where it is absent.
-        cache_bytes: disk of decoded images.
-        longest_first: whether the longest trainings start first, or the shortest.
+        trials: the trials to predict.
+        timed: timed networks, at least those that `to_time` chooses for the trials.
+        resources: the resources of each trial.
+        epochs_done: finished epochs by point id; 0 for other points.
+        cache_bytes: disk space of decoded images.
+        longest_first: whether the longest trials start first; otherwise the shortest do.
     """
     by_kind: dict[Kind, list[TimedNetwork]] = {}
     for network in sorted(timed, key=lambda network: training_activations(network.config)):
@@ -163,12 +162,12 @@ def predict(
 def within_budget(
     trials: Sequence[PlannedTrial], prediction: Prediction, config: SweepConfig
 ) -> tuple[list[PlannedTrial], list[PlannedTrial]]:
-    """The trials that the budgets of `config` allow, in their order, and the others, from the shortest on.
+    """Return the trials that the budgets of `config` allow, in their order, and the others, the shortest first.
 
-    Trials are taken from the shortest on while the wall-clock and the device-hours of all stay within budget.
+    The shortest trials are allowed, as many as stay within the budgets of wall-clock and device-hours together.
 
     Raises:
-        ConfigError: there are trials, and not even the shortest fits.
+        ConfigError: not even the shortest trial fits.
     """
     ascending = sorted(trials, key=prediction.trial_seconds)
 
@@ -190,16 +189,16 @@ def within_budget(
 
 
 def cut_text(cut: Sequence[PlannedTrial], num_points: int, config: SweepConfig) -> str:
-    """One line: how many of `num_points` the budget leaves out, and from which on."""
+    """Write one line: how many of `num_points` the budget leaves out, and the cheapest of them."""
     out_of = f"{sum(len(trial.points) for trial in cut)} of {counted(num_points, 'point')}"
     return f"left out, for {budget(config)}: {out_of}, {cut[0].points[0].label} and what takes longer"
 
 
 def makespan(seconds: Iterable[float], num_slots: int) -> float:
-    """When the last of some trials ends that are started in this order, each in the slot that is free first."""
+    """Return when the last trial ends if trials start in this order, each in the first free slot."""
     ends = [0.0] * num_slots
-    for each in seconds:
-        heapq.heapreplace(ends, ends[0] + each)
+    for span in seconds:
+        heapq.heapreplace(ends, ends[0] + span)
     return max(ends)
 
 
@@ -207,10 +206,10 @@ def _point(
     point: PlannedPoint, timed: Sequence[TimedNetwork], num_workers: int, epochs_done: int, step_share: float
 ) -> PointPrediction:
     config, splits = point.config, point.dataset.splits
-    wanted, activations = training_activations(config), [training_activations(network.config) for network in timed]
+    own, activations = training_activations(config), [training_activations(network.config) for network in timed]
 
     def between(value: Callable[[Timing], float]) -> float:
-        return float(np.interp(wanted, activations, [value(network.timing) for network in timed]))
+        return float(np.interp(own, activations, [value(network.timing) for network in timed]))
 
     num_images = len(splits["train"])
     in_step = min(config.batch_size, num_images)
@@ -223,17 +222,17 @@ def _point(
     epoch = train + num_scored * len(splits["val"]) * evaluate + EPOCH_SECONDS
     test = len(splits["test"]) * evaluate if "test" in splits else 0.0
     memory = between(lambda timing: timing.memory(0)) + in_part * between(lambda timing: timing.memory.per_image)
-    kept = 2 + NUM_STATES[config.optimizer] + (config.ema_decay is not None)  # best.pt; last.pt with its states
+    num_copies = 2 + NUM_STATES[config.optimizer] + (config.ema_decay is not None)  # best.pt; last.pt with its states
     return PointPrediction(
         seconds_per_epoch=epoch,
         seconds=TRIAL_SECONDS + epoch * max(0, config.epochs - epochs_done) + test,
         memory_bytes=memory * num_workers,
-        disk_bytes=4.0 * point.cost.num_params * kept,
+        disk_bytes=4.0 * point.cost.num_params * num_copies,
     )
 
 
 def budget(config: SweepConfig) -> str:
-    """The budgets of `config`, in words."""
+    """Write the budgets of `config` in words."""
     budgets: list[str] = []
     if config.time_budget is not None:
         budgets.append(f"a time budget of {duration(config.time_budget)}")

@@ -1,4 +1,4 @@
-"""What a sweep takes where it runs: times a few of its networks there the first time, and keeps what it found."""
+"""Times a few networks of a sweep on the machine that runs it, and caches the timings on disk."""
 
 import hashlib
 import json
@@ -22,9 +22,9 @@ from trainers.files import write_whole
 from trainers.training.step_time import Request, Slot, Timing, hardware, time_networks, timing_from
 
 FOLDER = "timings"
-"""Of the cache; without it networks are timed anew."""
+"""The folder of timings in the cache; networks are timed again once it is deleted."""
 VERSION = 2
-"""Of how networks are timed; one more whenever that changes, so that no timing of an earlier way is read."""
+"""Version of the way networks are timed, to be raised with every change of it; older timings are not read."""
 
 
 def predict_on(
@@ -36,20 +36,20 @@ def predict_on(
     longest_first: bool,
     announce: Callable[[str], None] | None,
 ) -> Prediction:
-    """Predict what `trials` take if `machine` runs them; `announce` is told when networks are to be timed first.
+    """Predict the cost of `trials` on `machine`; `announce` receives a line before networks are timed.
 
     Raises:
-        ConfigError: a trial asks for more than there is, networks cannot be timed, or networks have not been timed and
-            there is nobody to announce it to.
+        ConfigError: a trial asks for more than the machine has, networks cannot be timed, or `announce` is None and
+            networks have not been timed.
     """
     resources = trial_resources(config, machine.nodes)
     slot = _slot(resources, machine)
     points = [point for trial in trials for point in trial.points]
     dataset_of = {point.config: point.dataset for point in points}
     chosen = to_time(dataset_of)
-    requests = [Request.of(each, _image_shape(dataset_of[each], each)) for each in chosen]
+    requests = [Request.of(settings, _image_shape(dataset_of[settings], settings)) for settings in chosen]
     timings = kept_timings(requests, slot, machine, announce)
-    timed = [TimedNetwork(config=each, timing=timing) for each, timing in zip(chosen, timings, strict=True)]
+    timed = [TimedNetwork(config=settings, timing=timing) for settings, timing in zip(chosen, timings, strict=True)]
     return predict(
         trials,
         timed,
@@ -63,9 +63,13 @@ def predict_on(
 def kept_timings(
     requests: Sequence[Request], slot: Slot, machine: Machine, announce: Callable[[str], None] | None
 ) -> list[Timing]:
-    """The timing of each request, kept from an earlier time where there is one, which can be read."""
-    found_on = machine.call(slot, hardware, slot)
-    paths = {request: _path(request, slot, found_on) for request in requests}
+    """Return the timing of each request, from the cache or measured now.
+
+    Raises:
+        ConfigError: `announce` is None and a timing is not in the cache.
+    """
+    devices = machine.call(slot, hardware, slot)
+    paths = {request: _path(request, slot, devices) for request in requests}
     known = {request: _read(path) for request, path in paths.items()}
     unknown = [request for request, timing in known.items() if timing is None]
     if unknown and announce is None:
@@ -82,7 +86,7 @@ def kept_timings(
 
 
 def _slot(resources: Resources, machine: Machine) -> Slot:
-    """A training process, and how many of them share a node's CPU, or a GPU."""
+    """Return the slot of a training process: its threads, its share of a GPU, and how many processes run beside it."""
     gpus, at_once = resources.per_worker["GPU"], resources.num_trials * resources.num_workers
     threads = int(resources.per_worker["CPU"])
     sharing = processes_per_gpu(gpus) if gpus else int(max(node.get("CPU", 1) for node in machine.nodes)) // threads
@@ -90,7 +94,7 @@ def _slot(resources: Resources, machine: Machine) -> Slot:
 
 
 def _image_shape(dataset: Dataset, config: TrainConfig) -> tuple[int, int]:
-    """Height and width of the first image that can be decoded, as it is kept to be trained on."""
+    """Return height and width in px of the first training image that can be decoded, as it is cached."""
     split = dataset.splits["train"]
     first = next(readable(split, range(len(split)), decoded_px(config)), None)
     if first is None:
@@ -99,7 +103,7 @@ def _image_shape(dataset: Dataset, config: TrainConfig) -> tuple[int, int]:
 
 
 def _cache_bytes(points: Sequence[PlannedPoint]) -> float:
-    """Disk of the decoded images that the points read."""
+    """Return the disk space of the decoded images that the points read."""
     read: dict[tuple[str, SplitName, int], Dataset] = {}
     for point in points:
         for name in point.dataset.splits:
@@ -108,14 +112,14 @@ def _cache_bytes(points: Sequence[PlannedPoint]) -> float:
     return float(sum(kept_bytes(dataset, name, px) for (_, name, px), dataset in read.items()))
 
 
-def _path(request: Request, slot: Slot, found_on: str) -> Path:
-    """The file for a timing on this hardware."""
-    key = json.dumps([VERSION, found_on, asdict(slot), asdict(request)], sort_keys=True)
+def _path(request: Request, slot: Slot, devices: str) -> Path:
+    """Return the cache file of a timing on the hardware `devices`."""
+    key = json.dumps([VERSION, devices, asdict(slot), asdict(request)], sort_keys=True)
     return cache_folder() / FOLDER / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
 def _read(path: Path) -> Timing | None:
-    """The timing in a file; None if there is none, or nothing that can be read."""
+    """Return the timing in a file; None if the file is missing or unreadable."""
     try:
         return timing_from(json.loads(path.read_text()))
     except (OSError, LookupError, TypeError, ValueError):

@@ -1,1 +1,1 @@
-"""Networks that a sweep trained: opened, assessed, registered."""
+"""Opens, assesses and registers the networks that a sweep trained."""

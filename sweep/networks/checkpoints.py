@@ -1,4 +1,4 @@
-"""What the text of a CHECKPOINT stands for: a point, a sweep's best, a file, an MLflow run, a published network."""
+"""Opens the network that a CHECKPOINT names: a point, a sweep's best, a file, an MLflow run or a published network."""
 
 import re
 from pathlib import Path
@@ -23,17 +23,17 @@ FORMS = (
 def open_checkpoint(
     text: str, *, best: bool = False, runs: Path = Path("runs"), tracking_uri: str | None = None
 ) -> Network:
-    """The network that `text` names.
+    """Return the network that `text` names.
 
     Args:
         text: one of FORMS.
-        best: of the sweep at `text` the COMPLETE point of the highest top-1, of several seeds by their mean; of equals
-            the one with fewer MACs.
-        runs: where the MLflow store lies, unless `tracking_uri` or MLFLOW_TRACKING_URI names another.
+        best: `text` names a sweep: take its COMPLETE point of the highest top-1, the mean over seeds; of equal points
+            take the one with the fewest MACs.
+        runs: the folder of the MLflow store, unless `tracking_uri` or MLFLOW_TRACKING_URI names another store.
         tracking_uri: MLflow server or store.
 
     Raises:
-        ConfigError: it names nothing, or nothing that can be loaded.
+        ConfigError: `text` names nothing, or nothing that can be loaded.
     """
     if text.startswith("mlflow:"):
         from sweep.watch.mlflow_store import find_point_folder  # MLflow takes seconds to import
@@ -58,45 +58,45 @@ def open_checkpoint(
 
 
 def open_untrained(text: str) -> Network | None:
-    """The network with random weights that `text` describes as MODEL:WIDTH_RESOLUTION; None if it does not.
+    """Return the network with random weights that `text` describes as MODEL:WIDTH_RESOLUTION; None for other texts.
 
     Raises:
-        ConfigError: there is no such width or resolution.
+        ConfigError: the model has no such width or resolution.
     """
-    found = re.fullmatch(r"(\w+):([0-9.]+)_([0-9]{1,9})", text)
-    if not found or found[1] not in MODELS:
+    parts = re.fullmatch(r"(\w+):([0-9.]+)_([0-9]{1,9})", text)
+    if not parts or parts[1] not in MODELS:
         return None
     try:
-        width_mult = float(found[2])
+        width_mult = float(parts[2])
     except ValueError:
-        raise ConfigError(f"{found[2]!r} in {text!r} is no width; write it as mobilenet_v2:0.35_96") from None
-    return untrained(TrainConfig(model=found[1], width_mult=width_mult, resolution=int(found[3]), num_classes=1000))
+        raise ConfigError(f"{parts[2]!r} in {text!r} is no width; write it as mobilenet_v2:0.35_96") from None
+    return untrained(TrainConfig(model=parts[1], width_mult=width_mult, resolution=int(parts[3]), num_classes=1000))
 
 
 def untrained_name(*, model: str, width_mult: float, resolution: int, round_nearest: int) -> str | None:
-    """What `open_untrained` calls a network; None where it rounds channels otherwise."""
+    """Return the name of a network for `open_untrained`; None if it does not round channels as by default."""
     return f"{model}:{width_mult:g}_{resolution:g}" if round_nearest == TrainConfig.round_nearest else None
 
 
 def point_folder(sweep: Path, point: str) -> Path:
-    """Where the sweep in the folder `sweep` keeps the checkpoints of `point`, an id or enough of its beginning.
+    """Return the folder of checkpoints of a point in the sweep `sweep`; `point` is an id or the beginning of one.
 
     Raises:
-        ConfigError: it has no such point, or several.
+        ConfigError: no point or several points match.
     """
     rows = latest_rows(sweep)
     if point in rows or (sweep / "points" / point).is_dir():
         return sweep / "points" / point
-    begun = [id_ for id_ in rows if point and id_.startswith(point)]
-    if len(begun) != 1:
-        shown = ", ".join((begun or list(rows))[:3]) + (", ..." if len(begun or rows) > 3 else "")
-        has = f"several of {point!r}: {shown}" if begun else f"no point {point!r}; it has {shown or 'none yet'}"
+    matches = [id_ for id_ in rows if point and id_.startswith(point)]
+    if len(matches) != 1:
+        examples = ", ".join((matches or list(rows))[:3]) + (", ..." if len(matches or rows) > 3 else "")
+        has = f"several of {point!r}: {examples}" if matches else f"no point {point!r}; it has {examples or 'none yet'}"
         raise ConfigError(f"{sweep} has {has}")
-    return sweep / "points" / begun[0]
+    return sweep / "points" / matches[0]
 
 
 def _best_point(sweep: Path) -> str:
-    """The best seed of the setting whose seeds are the most accurate on average, as reports choose it."""
+    """Return the id of the best seed of the setting with the highest mean top-1, which reports choose too."""
     if not (sweep / RESULTS).is_file():
         raise ConfigError(f"--best chooses from a sweep, and there is none at {sweep}; give its folder, runs/NAME")
     settings = by_setting(load_table(sweep))

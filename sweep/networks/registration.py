@@ -1,6 +1,7 @@
-"""Networks of a sweep as versions of a model in MLflow's registry, which `mlflow.pytorch.load_model` loads.
+"""Registers networks of a sweep as versions of a model in MLflow's registry.
 
-They are programs of torch.export: data, not pickled code, that needs nothing of this project.
+`mlflow.pytorch.load_model` loads a version without this project: it is a program of torch.export, data and not pickled
+code.
 """
 
 import warnings
@@ -23,22 +24,22 @@ from trainers.errors import ConfigError, one_line
 from trainers.use.export import example_and_logits, metadata
 
 
-def register(folder: Path, points: Sequence[str], *, runs: Path, wanted_uri: str | None) -> list[str]:
-    """Register points of the sweep in `folder` under its name, unless they are; a line for each.
+def register(folder: Path, points: Sequence[str], *, runs: Path, given_uri: str | None) -> list[str]:
+    """Register points of the sweep in `folder` under its name, unless they are registered; return a line for each.
 
-    Each version comes with its signature, two images as an example, and the class names and normalisation as metadata;
-    its description says what it costs and takes. The alias `best` is that of the last one.
+    A version has a signature, two example images, and class names and normalisation as metadata; its description gives
+    cost, top-1 and input shape. The alias `best` names the last point.
 
     Args:
-        folder: the sweep's.
-        points: the frontier, the cheapest first.
-        runs: where the MLflow store lies, unless `wanted_uri` or the environment names another.
-        wanted_uri: the store that the user asked for.
+        folder: the folder of the sweep.
+        points: ids of the points on the frontier, the cheapest first.
+        runs: the folder of the MLflow store, unless `given_uri` or MLFLOW_TRACKING_URI names another store.
+        given_uri: the store that the user named.
 
     Raises:
         ConfigError: MLflow cannot be reached or lacks a point, or a checkpoint cannot be read or registered.
     """
-    name, uri = folder.resolve().name, tracking_uri(runs, wanted_uri)
+    name, uri = folder.resolve().name, tracking_uri(runs, given_uri)
     sweep_id, rows = read_identity(folder)["sweep_id"], latest_rows(folder)
     store = connect(uri, runs)
     with reaching(uri):
@@ -51,30 +52,30 @@ def register(folder: Path, points: Sequence[str], *, runs: Path, wanted_uri: str
         }
         if points:
             store.client.set_registered_model_alias(name, "best", numbers[points[-1]])
-    said = {point: "is" if known[point] else "registered as" for point in points}
-    return [f"{point} {said[point]} version {number} of {name}" for point, number in numbers.items()]
+    verbs = {point: "is" if known[point] else "registered as" for point in points}
+    return [f"{point} {verbs[point]} version {number} of {name}" for point, number in numbers.items()]
 
 
 def _run_id(store: Store, point: str, sweep_id: str) -> str:
-    found = store.client.search_runs([store.experiment_id], f"tags.sweep_id = '{sweep_id}' AND tags.point = '{point}'")
-    if not found:
+    runs = store.client.search_runs([store.experiment_id], f"tags.sweep_id = '{sweep_id}' AND tags.point = '{point}'")
+    if not runs:
         raise ConfigError(f"MLflow has no run of {point}; the sweep's command sends it")
-    return found[0].info.run_id
+    return runs[0].info.run_id
 
 
 def _version(store: Store, name: str, run_id: str) -> str | None:
-    """The number of the version that a run has already."""
-    found = store.client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
-    return str(found[0].version) if found else None
+    """Return the number of the registered version of a run; None without one."""
+    versions = store.client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'")
+    return str(versions[0].version) if versions else None
 
 
 def _log(store: Store, name: str, folder: Path, run_id: str, row: Mapping[str, Any]) -> str:
-    """Add the network to its run, and to the registry; the number of its version."""
+    """Add the network to its run and to the registry; return the number of its version."""
     info = store.client.get_run(run_id).info
     network = open_checkpoint(str(folder))
     images, logits = example_and_logits(network)
     with warnings.catch_warnings(), redirect_stderr(StringIO()), mlflow.start_run(run_id=run_id):
-        warnings.simplefilter("ignore")  # of the exporter about itself
+        warnings.simplefilter("ignore")  # the exporter warns about itself
         try:
             logged = pytorch.log_model(
                 network.model,
@@ -86,9 +87,9 @@ def _log(store: Store, name: str, folder: Path, run_id: str, row: Mapping[str, A
                 pip_requirements=[f"torch=={version('torch').partition('+')[0]}"],
                 metadata={"preprocessing": metadata(network)},
             )
-        except RuntimeError as error:  # PyTorch's, of a network that it cannot export
+        except RuntimeError as error:  # PyTorch cannot export the network
             raise ConfigError(f"{folder.name} cannot be registered: {one_line(error)}") from error
-    store.client.set_terminated(run_id, info.status, info.end_time)  # as if it had not been opened again
+    store.client.set_terminated(run_id, info.status, info.end_time)  # as it was before `start_run`
     number, px = str(logged.registered_model_version), network.config.resolution
     text = f"{folder.name}: {row['macs'] / 1e6:.2f} M MACs, top-1 {row['top1']:.2f} %, images (B, 3, {px}, {px})"
     store.client.update_model_version(name, number, text)

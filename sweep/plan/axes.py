@@ -1,4 +1,4 @@
-"""The axes of a sweep: those of its space, and those that its user gave."""
+"""The axes of a sweep: the axes of its search space, changed and extended by --axis."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from trainers.errors import ConfigError
 
 
 def effective_space(config: SweepConfig) -> SearchSpace:
-    """The space of `config` with its own base and the axes from the command line."""
+    """Return the search space of `config` with `config.train` as its base and the axes of --axis."""
     axes = dict(parse_axis(text) for text in config.axis)
     if len(axes) < len(config.axis):
         raise ConfigError(f"an axis is given twice in {', '.join(config.axis)}; give each once, with all its values")

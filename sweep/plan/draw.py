@@ -1,4 +1,4 @@
-"""Which points of a search space to train: its grid, or draws from its distributions by Optuna."""
+"""The points of a search space to train: its grid, or random draws by Optuna where axes are distributions."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,18 +10,18 @@ from trainers.config import SHAPE_FIELDS, TrainConfig
 from trainers.errors import ConfigError
 
 MOST_ROUNDS = 10
-"""Times that points are drawn again whose networks are outside the caps."""
+"""Most rounds of draws; each round after the first replaces points whose networks exceed the caps."""
 
 
 def choose(
     space: SearchSpace, num_samples: int | None, seed: int, keep: Callable[[TrainConfig], bool] = lambda _: True
 ) -> list[TrainConfig]:
-    """The points of `space` that `keep` holds for: the whole grid in its order, or `num_samples` draws.
+    """Return the points of `space` for which `keep` is true: the whole grid in its order, or `num_samples` draws.
 
-    Draws go through the grid of the choices in random order, as often as it takes, so that cells are covered evenly;
-    each draws the distributions anew. Without distributions they are distinct points of the grid. Where a distribution
-    decides the network itself, draws that are not to be kept are drawn again, MOST_ROUNDS times at most: there may be
-    fewer then.
+    Draws pass through the grid of the choices in random order, repeatedly if needed, so that cells are covered evenly;
+    each draw takes a new value from every distribution. Without distributions, draws are distinct points of the grid.
+    Where a distribution decides the network itself, rejected draws are replaced in up to MOST_ROUNDS rounds, so fewer
+    than `num_samples` points may be returned.
 
     Raises:
         ConfigError: the space is empty, or a grid has fewer points than `num_samples`.
@@ -36,32 +36,32 @@ def choose(
     chosen: list[TrainConfig] = []
     for round_ in range(MOST_ROUNDS if grid else 0):
         round_seed = _round_seed(seed, round_)
-        drawn = _draw(space, _cover(grid, count, round_seed), round_seed)
-        chosen += filter(keep, drawn) if drawn_shapes else drawn
+        draws = _draw(space, _cover(grid, count, round_seed), round_seed)
+        chosen += filter(keep, draws) if drawn_shapes else draws
         if len(chosen) >= count:
             break
     return chosen[:count]
 
 
 def _round_seed(seed: int, round_: int) -> int:
-    """The seed of a round of draws: `seed` itself in the first round, and in no round the seed of another sweep's."""
+    """Return the seed of a round of draws: `seed` itself in the first round, later ones distinct between sweeps."""
     return seed if round_ == 0 else int(np.random.SeedSequence([seed, round_]).generate_state(1)[0])
 
 
 def check_count(num_samples: int, grid: list[TrainConfig]) -> None:
-    """Raise a ConfigError if a grid without distributions has fewer points than are to be drawn."""
+    """Raise a ConfigError if a grid without distributions has fewer than `num_samples` points."""
     if num_samples > len(grid):
         raise ConfigError(f"num_samples is {num_samples}, but the grid has {len(grid)} points; leave it out, or less")
 
 
 def _cover(grid: list[TrainConfig], count: int, seed: int) -> list[TrainConfig]:
-    """`count` of the grid's points, each as often as any other, in random order."""
+    """Return `count` points of the grid in random order; no point comes twice more often than another."""
     generator = np.random.default_rng(seed)
     return [grid[i] for _ in range(-(-count // len(grid))) for i in generator.permutation(len(grid))][:count]
 
 
 def _draw(space: SearchSpace, cells: list[TrainConfig], seed: int) -> list[TrainConfig]:
-    """`cells` with each distribution of `space` drawn independently."""
+    """Return `cells`, each with an independent draw from every distribution of `space`."""
     if not space.distributions:
         return cells
     import optuna  # takes a second to import, and most spaces are grids

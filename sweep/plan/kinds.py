@@ -1,4 +1,4 @@
-"""Schedulers and samplers by name, with what a plan and a forecast must know of each before anything runs."""
+"""Schedulers and samplers by name, with the facts that a plan and a forecast need before anything runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ class SchedulerKind:
 
     name: SchedulerName
     doc: str
-    """One line for `run_sweep.py list`."""
+    """One line, shown by `run_sweep.py list`."""
     stops_early: bool
     """Whether points may be stopped before their last epoch; a stopped point then counts as trained."""
     longest_first: bool
-    """Whether the longest trials start first, or the shortest."""
+    """Whether the longest trials start first; otherwise the shortest do."""
     knows_order: bool = False
-    """Whether the order of the trials depends on no measurement, so that trials may wait for more nodes."""
+    """Whether the order of trials is independent of measurements, so that trials may wait for more nodes."""
     warning: str = ""
-    """What a user should know before the sweep starts."""
+    """A warning shown before the sweep starts; "" without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class SamplerKind:
     """A way to choose points of a search space."""
 
     adaptive: bool = False
-    """Whether points are proposed one by one while the sweep runs, by the results of earlier points."""
+    """Whether points are proposed one by one while the sweep runs, from the results of earlier points."""
     takes_all: bool = False
     """Whether every combination of listed values is a point, so that no axis may be a distribution."""
 
@@ -69,9 +69,9 @@ SAMPLERS: Mapping[str, SamplerKind] = MappingProxyType(
     }
 )
 UNNAMED = SamplerKind()
-"""The sampler of a sweep that names none: the grid, or random draws where an axis is a distribution."""
+"""The default sampler: the grid, or random draws where an axis is a distribution."""
 
 
 def sampler_kind(name: SamplerName | None) -> SamplerKind:
-    """Kind of the sampler that a configuration names, or UNNAMED."""
+    """Return the kind of the sampler with this name; UNNAMED for None."""
     return SAMPLERS[name] if name else UNNAMED

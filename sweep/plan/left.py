@@ -1,4 +1,4 @@
-"""What is left to train of a plan, by the logs in the folder of the sweep and in those of other sweeps."""
+"""The part of a plan that is left to train, according to the logs of this sweep and of other sweeps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,14 +15,14 @@ from trainers.errors import OtherImagesError, counted
 from trainers.trial import Measurement
 
 Rows = Mapping[str, Mapping[str, Any]]
-"""Rows of the results log by point."""
+"""Rows of the results log by point id."""
 History = Mapping[str, list[Measurement]]
-"""Measurements by point, in the order of epochs."""
+"""Measurements by point id, in the order of epochs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """A plan beside the logs of its folder, as they were when they were read."""
+    """A plan compared with the logs of its folder at one moment."""
 
     plan: Plan
     rows: Rows
@@ -30,38 +30,37 @@ class Left:
     ended: Rows
     """The rows of the points that need no training."""
     history: History
-    """The measurements of every point in the folder."""
+    """The measurements of every point in the sweep's folder."""
     begun: Mapping[str, int]
-    """The finished epochs of each point that needs training and has some."""
+    """Number of finished epochs of each point that needs more training."""
     elsewhere: Mapping[str, Path]
-    """The folders of other sweeps that have trained points which need training here; none where all are wanted
-    fresh."""
+    """The folder of another sweep that has trained a missing point, by point id; empty with --fresh."""
     trials: tuple[PlannedTrial, ...]
-    """The trials of the points that need training, those that another sweep has trained among them."""
+    """The trials of the missing points, including points that another sweep has trained."""
     num_proposals: int
-    """How many points are yet to be proposed."""
+    """Number of points that the sampler has yet to propose."""
     other_sweep: str = ""
-    """Why the folder holds another sweep than that of the plan; "" where it does not."""
+    """How the sweep in the folder differs from the plan; "" where it is the plan's own sweep."""
 
     @property
     def to_train(self) -> tuple[PlannedTrial, ...]:
-        """The trials of the points that no sweep has trained."""
+        """The trials of the missing points that no other sweep has trained."""
         points = {point.id for trial in self.trials for point in trial.points}
         return trials_with(self.trials, points - self.elsewhere.keys())
 
     @property
     def needs_training(self) -> bool:
-        """Whether there is a point that no sweep has trained."""
+        """Whether any point is left that no sweep has trained."""
         return bool(self.num_proposals or self.to_train)
 
     @property
     def text(self) -> str:
-        """How far the sweep is, in words."""
+        """The progress of the sweep, such as `3 of 8 points done, 1 begun (4 epochs)`."""
         begun = f", {len(self.begun)} begun ({counted(sum(self.begun.values()), 'epoch')})" if self.begun else ""
         return f"{len(self.ended)} of {counted(self.plan.num_points, 'point')} done{begun}"
 
     def without(self, rows: Rows, history: History) -> Self:
-        """What is left once these rows and measurements are in the logs of the folder."""
+        """Return what is left once `rows` and `history` have been added to the logs of the folder."""
         missing = {point.id for trial in self.trials for point in trial.points} - rows.keys()
         return replace(
             self,
@@ -75,7 +74,7 @@ class Left:
 
 
 def read_left(plan: Plan) -> Left:
-    """What is left of `plan` now.
+    """Return what is left to train of `plan`, according to the logs.
 
     Raises:
         ConfigError: a log is damaged.
@@ -86,7 +85,7 @@ def read_left(plan: Plan) -> Left:
 
 
 def all_left(plan: Plan) -> Left:
-    """What is left of `plan` in an empty folder."""
+    """Return what is left to train of `plan` in an empty folder."""
     return _left(plan, {}, {})
 
 
@@ -113,7 +112,7 @@ def _left(plan: Plan, logged: Rows, history: History, *, other_sweep: str = "") 
 def _needs_no_training(row: Mapping[str, Any], plan: Plan) -> bool:
     """Whether the point of a row has ended for good.
 
-    An adaptive sampler takes a failure as an answer about the point, unless the point had no part in it.
+    An adaptive sampler takes a failure as an answer about the point, unless other images caused the failure.
     """
     if row["state"] == "FAILED":
         return plan.adaptive and not row["reason"].startswith(OtherImagesError.__name__)
@@ -121,9 +120,10 @@ def _needs_no_training(row: Mapping[str, Any], plan: Plan) -> bool:
 
 
 def _other_sweep(plan: Plan, begun: set[str]) -> str:
-    """Why the folder, where the points `begun` have a row or a folder, holds another sweep; "" if it does not.
+    """Return how the sweep in the folder differs from `plan`; "" where they are one sweep.
 
-    A sweep may be widened: its folder keeps every point then.
+    `begun` are the ids of the points that have a row or a folder. A sweep may be widened: every point in its folder is
+    then a point of the plan.
     """
     path = plan.folder / CONFIG
     if not path.is_file():
@@ -146,5 +146,5 @@ def _other_sweep(plan: Plan, begun: set[str]) -> str:
 
 
 def _as_text(value: object) -> str:
-    """A setting as its user wrote it."""
+    """Write the value of a setting as its user would."""
     return "unset" if value in (None, ()) else " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

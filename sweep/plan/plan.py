@@ -26,40 +26,41 @@ from trainers.models.cost import network_key
 from trainers.registry import TRAINERS
 
 SUMMARISED = ("num_classes", "total_stride", "epochs", "batch_size", "optimizer", "lr", "lr_schedule")
-"""The settings that a plan's summary names, where all points share them."""
+"""The settings that the summary of a plan names if all points share them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a sweep will train."""
+    """The points that a sweep will train, in trials."""
 
     name: str
     folder: Path
     config: SweepConfig
-    """What was planned."""
+    """The configuration from which the plan was made."""
     dataset: Dataset
     trials: tuple[PlannedTrial, ...]
-    """What is sure to be trained, in the order of the space; none where a sampler proposes points one by one."""
+    """The trials, in the order of the space; empty where a sampler proposes points one by one."""
     candidates: tuple[PlannedPoint, ...]
-    """The combinations among which such a sampler chooses, with distributions at the value of the base; else none."""
+    """The combinations of choices among which an adaptive sampler chooses, with drawn settings at the base's value;
+    empty for other samplers."""
     num_points: int
-    """How many points will be trained."""
+    """Number of points that will be trained."""
     scheduler: SchedulerKind
     varied: tuple[str, ...]
     """The settings in which points differ."""
     drawn: tuple[str, ...]
     """The settings that a sampler draws from a range while the sweep runs."""
     dropped: tuple[str, ...]
-    """A line for each reason to leave points out."""
+    """One line for each reason why points were left out."""
 
     @cached_property
     def points(self) -> tuple[PlannedPoint, ...]:
-        """Every point that is sure to be trained."""
+        """Every planned point; empty where a sampler proposes points one by one."""
         return tuple(point for trial in self.trials for point in trial.points)
 
     @property
     def networks(self) -> tuple[PlannedPoint, ...]:
-        """Every point whose cost is known: those that will be trained, or those among which a sampler chooses."""
+        """Every point whose cost is known: the planned points, or the candidates of an adaptive sampler."""
         return self.candidates or self.points
 
     @property
@@ -68,12 +69,12 @@ class Plan:
         return bool(self.candidates)
 
     def point(self, config: TrainConfig) -> PlannedPoint:
-        """The point of these settings in this sweep, trained in a trial of its own."""
+        """Return the point with the settings `config` in this sweep, trained in a trial of its own."""
         return planned_point(config, self.config.trainer, self.folder, label=point_label(config, self.varied))
 
     @property
     def summary(self) -> str:
-        """Points and data; the settings that the points share, and the epochs in all; what was left out."""
+        """Number of points, dataset, shared settings, total number of epochs, and the reasons for points left out."""
         data, first = self.dataset, self.networks[0].config
         shared = [f"{name} {getattr(first, name)}" for name in SUMMARISED if name not in self.varied]
         num_epochs = sum(point.config.epochs for point in self.networks) * self.num_points // len(self.networks)
@@ -89,16 +90,16 @@ class Plan:
         return "\n".join(lines)
 
     def table(self) -> pd.DataFrame:
-        """One row per point: id, settings, macs, num_params, activations."""
+        """Return one row per point: id, settings, macs, num_params, activations."""
         rows = [{"point": p.id, **as_row(p.config), **asdict(p.cost)} for p in self.networks]
         return pd.DataFrame(rows, columns=["point", *SETTINGS, "macs", "num_params", "activations"])
 
 
 def make_plan(config: SweepConfig) -> Plan:
-    """The plan of `config`; lists the dataset's files, trains nothing, writes nothing but what is to be downloaded.
+    """Return the plan of `config`. Lists the dataset's files, trains nothing, and writes nothing but downloads.
 
     Raises:
-        ConfigError: anything in `config` that cannot be done.
+        ConfigError: something that `config` asks for is impossible.
     """
     if config.trainer not in TRAINERS:
         raise unknown_choice("trainer", config.trainer, TRAINERS)
@@ -150,7 +151,7 @@ def make_plan(config: SweepConfig) -> Plan:
 def _configs(
     config: SweepConfig, space: SearchSpace, sampler: SamplerKind, keep: Callable[[TrainConfig], bool]
 ) -> list[TrainConfig]:
-    """The settings of every point, or of every candidate of an adaptive sampler, that `keep` holds for."""
+    """Return the settings of every point, or candidate of an adaptive sampler, for which `keep` is true."""
     if config.promoted:
         return promoted_configs(config)
     if sampler.adaptive:
@@ -162,7 +163,7 @@ def _configs(
 
 
 def _combinations(config: SweepConfig, space: SearchSpace, keep: Callable[[TrainConfig], bool]) -> list[TrainConfig]:
-    """The combinations of the choices among which an adaptive sampler chooses."""
+    """Return the combinations of choices among which an adaptive sampler chooses."""
     if config.seeds > 1:
         raise ConfigError(f"{config.sampler} chooses its points one by one; replicate the best with promote --seeds")
     drawn = sorted(space.distributions.keys() & set(SHAPE_FIELDS))
@@ -175,7 +176,7 @@ def _combinations(config: SweepConfig, space: SearchSpace, keep: Callable[[Train
 
 
 def _distinct(configs: Sequence[TrainConfig]) -> tuple[list[TrainConfig], int]:
-    """The first of all `configs` that train one network alike, in their order; how many others there were."""
+    """Drop every config that trains the network of an earlier one alike; return the others and the number dropped."""
     first: dict[object, TrainConfig] = {}
     for config in configs:
         others = tuple(value for name, value in vars(config).items() if name not in names_of(type(config), "rounded"))
@@ -184,10 +185,10 @@ def _distinct(configs: Sequence[TrainConfig]) -> tuple[list[TrainConfig], int]:
 
 
 def promoted_configs(config: SweepConfig) -> list[TrainConfig]:
-    """The settings of the points FOLDER/ID in `config.promoted`, but for the settings that `config` changes.
+    """Return the settings of the points FOLDER/ID in `config.promoted`, with the changes that `config` makes to them.
 
     Raises:
-        ConfigError: no such sweep or point.
+        ConfigError: a sweep or point does not exist.
     """
     configs: list[TrainConfig] = []
     for folder in dict.fromkeys(Path(place).parent for place in config.promoted):
@@ -204,7 +205,7 @@ def promoted_configs(config: SweepConfig) -> list[TrainConfig]:
 
 
 def _resolved(config: TrainConfig) -> TrainConfig:
-    """`config` with the dataset's number of classes if it has none, and the absolute path of its data."""
+    """Return `config` with the absolute path of its data and, if unset, `num_classes` from the dataset."""
     dataset = load_dataset(config.data)
     num_classes = config.num_classes or len(dataset.classes)
     if config.init == "published":
@@ -217,7 +218,7 @@ def _resolved(config: TrainConfig) -> TrainConfig:
 
 
 def _scheduler(config: SweepConfig, points: Sequence[PlannedPoint], num_points: int) -> SchedulerKind:
-    """The scheduler that `config` names; else `frontier` where several settings share a network, `fifo` elsewhere."""
+    """Return the scheduler that `config` names; by default `frontier` if settings share networks, else `fifo`."""
     if config.scheduler is not None:
         return SCHEDULERS[config.scheduler]
     settings = {(network_key(p.config), replace(p.config, seed=0, width_mult=1.0)) for p in points}

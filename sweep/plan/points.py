@@ -1,4 +1,4 @@
-"""Points of a plan: their ids, costs, data and labels, known before anything runs."""
+"""Points of a plan with their ids, costs, datasets and labels, all known before anything runs."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from trainers.trial import Point
 
 DEFAULTS = vars(TrainConfig())
 NETWORK = ("model", "width_mult", "resolution")
-"""The settings that a label tells by the name of the network."""
+"""The settings that the network's name in a label contains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class PlannedPoint:
     cost: Cost
     dataset: Dataset
     label: str
-    """The network and the settings in which points of the plan differ, such as `mobilenet_v2_0.35_96 dropout=0.2`."""
+    """The network and the settings that vary in the plan, such as `mobilenet_v2_0.35_96 dropout=0.2`."""
 
     @property
     def id(self) -> str:
@@ -41,12 +41,12 @@ class PlannedPoint:
 
     @property
     def work(self) -> float:
-        """Proportional to the time of one epoch: activations times training images."""
+        """Activations times training images, which is roughly proportional to the time of one epoch."""
         return self.cost.activations * len(self.dataset.splits["train"])
 
 
 def planned_point(config: TrainConfig, trainer: str, folder: Path, *, label: str) -> PlannedPoint:
-    """The point of these settings in the sweep with this folder, trained in a trial of its own."""
+    """Return the point with the settings `config` in the sweep `folder`, trained in a trial of its own."""
     dataset = load_dataset(config.data)
     id_ = point_id(config, dataset.fingerprint, trainer)
     point = Point(id=id_, config=config, folder=_folder(folder, id_), fingerprint=dataset.fingerprint)
@@ -54,10 +54,10 @@ def planned_point(config: TrainConfig, trainer: str, folder: Path, *, label: str
 
 
 def sharing_weights(points: Sequence[PlannedPoint], folder: Path) -> tuple[PlannedPoint, ...]:
-    """`points` with the ids that they have where they share one set of weights: each id tells the whole group.
+    """Return `points` with the ids of a group that shares one set of weights: each id hashes the whole group.
 
-    The result of a point then depends on the other points, so that points of two groups are never taken for one. A
-    point alone keeps its id.
+    The result of a point then depends on the other points of its group, so equal settings in two groups must have two
+    ids. A point alone keeps its id.
     """
     if len(points) == 1:
         return tuple(points)
@@ -66,7 +66,7 @@ def sharing_weights(points: Sequence[PlannedPoint], folder: Path) -> tuple[Plann
 
 
 def with_distinct_ids(points: Sequence[PlannedPoint], folder: Path) -> tuple[PlannedPoint, ...]:
-    """`points` in their order, each setting once; of two settings with one id the later one has a longer id."""
+    """Return `points` without repeated settings; if different settings have one id, the later one gets a longer id."""
     by_id: dict[str, PlannedPoint] = {}
     for point in points:
         other = by_id.get(point.id)
@@ -79,16 +79,16 @@ def with_distinct_ids(points: Sequence[PlannedPoint], folder: Path) -> tuple[Pla
 
 
 def point_id(config: TrainConfig, fingerprint: str, trainer: str) -> str:
-    """The network's name, and a hash of everything that decides the result; the place of the data decides nothing.
+    """Return the network's name and a hash of everything that decides the result; the path of the data does not.
 
-    Settings at their default stay out, so that a setting that a later version adds leaves the ids of earlier points.
+    Settings at their default are not hashed, so that a new setting leaves the ids of earlier points unchanged.
     """
     decisive = {name: value for name, value in _decisive(config).items() if value != DEFAULTS[name]}
     return _with_digest(config, [decisive, fingerprint, trainer])
 
 
 def point_label(config: TrainConfig, varied: Sequence[str]) -> str:
-    """The network's name and the other settings among `varied`."""
+    """Return the network's name and the other settings among `varied`."""
     values = {name: value for name, value in as_row(config).items() if name in varied and name not in NETWORK}
     settings = [
         f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items()
@@ -97,7 +97,7 @@ def point_label(config: TrainConfig, varied: Sequence[str]) -> str:
 
 
 def digest(value: object) -> str:
-    """The first 8 hex digits of the SHA-256 of a JSON value."""
+    """Return the first 8 hex digits of the SHA-256 of a JSON value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -1,4 +1,4 @@
-"""Points that another sweep below the same folder has trained, found by id and settings."""
+"""Points that another sweep in the runs folder has trained, found by id and settings."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +11,14 @@ from trainers.config import as_row
 from trainers.errors import ConfigError
 
 DECISIVE = (*SAME, "seed")
-"""The columns that decide the result of a point, besides its images, which the id of a point tells too."""
+"""The columns that decide the result of a point, apart from its images."""
 
 
 def find_trained(points: Mapping[str, PlannedPoint], runs: Path, folder: Path) -> dict[str, Path]:
-    """The folder of a sweep in `runs`, other than `folder`, that holds a point COMPLETE: for each of `points` by id.
+    """Return, by point id, the folder of another sweep in `runs` that has completed a point of `points`.
 
-    Ids are short, so that two settings may have one id: the settings of the row are compared too.
+    `folder` is the folder of this sweep, which is skipped. Two settings may have one id, as ids are short, so the
+    settings of the row are compared too.
     """
     if not points:
         return {}
@@ -26,7 +27,7 @@ def find_trained(points: Mapping[str, PlannedPoint], runs: Path, folder: Path) -
 
 
 def find_all_trained(runs: Path, folder: Path) -> dict[str, tuple[Path, Mapping[str, Any]]]:
-    """The sweep in `runs`, other than `folder`, that holds a point COMPLETE, and the row: for every such point."""
+    """Return, by point id, the folder and the row of every point that a sweep in `runs` but `folder` has completed."""
     trained: dict[str, tuple[Path, Mapping[str, Any]]] = {}
     for log in sorted(runs.glob(f"*/{RESULTS}")):
         if log.parent.resolve() == folder.resolve():
@@ -42,7 +43,7 @@ def find_all_trained(runs: Path, folder: Path) -> dict[str, tuple[Path, Mapping[
 
 
 def is_result_of(row: Mapping[str, Any], point: PlannedPoint) -> bool:
-    """Whether a row has the settings of `point`. The row of an earlier version may lack some settings."""
+    """Whether `row` has the settings of `point`; settings that an old row lacks are not compared."""
     settings = as_row(point.config)
     known = [name for name in DECISIVE if row.get(name) is not None]
     return all(row[name] == settings[name] for name in known) and row.get("fingerprint") in (

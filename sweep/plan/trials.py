@@ -1,4 +1,4 @@
-"""Trials of a plan: which points are trained together."""
+"""Trials of a plan: the points that are trained together."""
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from trainers.trial import Trainer, Trial
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTrial:
-    """A trial, with the planned points in it that are to be trained."""
+    """A trial with those of its points that are to be trained."""
 
     trial: Trial
     points: tuple[PlannedPoint, ...]
@@ -20,11 +20,11 @@ class PlannedTrial:
     step_share: float = 1.0
     """See `trainers.trial.Trainer`."""
     shares_weights: bool = False
-    """Whether the trial trains all of its points again where one of them is to be trained."""
+    """Whether the points share weights, so that training one of them trains all of them again."""
 
     @classmethod
     def alone(cls, point: PlannedPoint) -> Self:
-        """The trial of one point."""
+        """Return a trial that trains `point` alone."""
         return cls(trial=Trial.alone(point.point), points=(point,))
 
     @property
@@ -33,22 +33,22 @@ class PlannedTrial:
 
     @property
     def work(self) -> float:
-        """Proportional to the time of all epochs."""
+        """Roughly proportional to the time of all epochs, in the unit of `PlannedPoint.work`."""
         return self.step_share * sum(point.work * point.config.epochs for point in self.points)
 
     @property
     def smallest(self) -> PlannedPoint:
-        """The point of the fewest multiply-accumulates, the first of several."""
+        """The point with the fewest multiply-accumulates; the first of equals."""
         return min(self.points, key=lambda point: point.cost.macs)
 
     def on(self, datasets: Mapping[str, Dataset]) -> Self:
-        """This trial on other datasets, by `TrainConfig.data`."""
+        """Return this trial on other datasets, given by `TrainConfig.data`."""
         return replace(self, points=tuple(replace(p, dataset=datasets[p.config.data]) for p in self.points))
 
     def only(self, ids: Collection[str]) -> Self | None:
-        """This trial with the points of these ids alone; None without any of them.
+        """Return this trial with only the points whose ids are in `ids`; None if no point is left.
 
-        Points that share weights stay in the trial that trains them, whichever of them are still to be trained.
+        A trial with shared weights still trains all its points, so its `trial` stays as it is.
         """
         points = tuple(point for point in self.points if point.id in ids)
         if not points:
@@ -58,7 +58,7 @@ class PlannedTrial:
 
 
 def group_points(points: Iterable[PlannedPoint], trainer: Trainer, folder: Path) -> tuple[PlannedTrial, ...]:
-    """The trials of `points` in the sweep with this folder, in the order of their first points."""
+    """Group `points` into the trials of the sweep `folder`, in the order of their first points."""
     groups: dict[Hashable, list[PlannedPoint]] = {}
     for point in points:
         key = trainer.together(point.config)
@@ -67,18 +67,18 @@ def group_points(points: Iterable[PlannedPoint], trainer: Trainer, folder: Path)
 
 
 def trials_with(trials: Iterable[PlannedTrial], ids: Collection[str]) -> tuple[PlannedTrial, ...]:
-    """The trials that have points among `ids`, with these points alone."""
+    """Return the trials that have points in `ids`, with only these points."""
     return tuple(part for trial in trials if (part := trial.only(ids)))
 
 
 def _trial(points: Sequence[PlannedPoint], trainer: Trainer, folder: Path) -> PlannedTrial:
     if len(points) == 1:
         return PlannedTrial.alone(points[0])
-    named = sharing_weights(points, folder) if trainer.shares_weights else tuple(points)
-    id_ = f"trial-{digest(sorted(point.id for point in named))}"
+    members = sharing_weights(points, folder) if trainer.shares_weights else tuple(points)
+    id_ = f"trial-{digest(sorted(point.id for point in members))}"
     return PlannedTrial(
-        trial=Trial(id=id_, points=tuple(point.point for point in named), folder=folder.absolute() / "trials" / id_),
-        points=named,
-        step_share=trainer.step_share([point.config for point in named]),
+        trial=Trial(id=id_, points=tuple(point.point for point in members), folder=folder.absolute() / "trials" / id_),
+        points=members,
+        step_share=trainer.step_share([point.config for point in members]),
         shares_weights=trainer.shares_weights,
     )

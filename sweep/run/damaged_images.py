@@ -1,4 +1,4 @@
-"""Damaged images in a sweep: too many are refused before anything is trained, fewer are left out and listed."""
+"""Damaged images of a sweep's datasets: too many are an error before any training, fewer are left out and listed."""
 
 import csv
 import math
@@ -16,12 +16,12 @@ LIST = "damaged_images.csv"
 
 
 def without_damaged_images(left: Left, announce: Callable[[str], None]) -> tuple[Left, list[Dataset]]:
-    """What is left to train on the images that can be decoded, and the datasets without the damaged images.
+    """Return `left` and its datasets without the damaged images.
 
     Every image of the datasets is decoded once on this machine.
 
     Raises:
-        ConfigError: more than `max_damaged` of a split is damaged.
+        ConfigError: more than the share `max_damaged` of a split's images is damaged.
     """
     plan = left.plan
     datasets: dict[str, Dataset] = {}
@@ -39,7 +39,7 @@ def without_damaged_images(left: Left, announce: Callable[[str], None]) -> tuple
 
 
 def write_damaged(datasets: Iterable[Dataset], folder: Path) -> str | None:
-    """Write the damaged images of the datasets to a CSV file in `folder`; a line that says so, None without any."""
+    """Write the damaged images of the datasets to a CSV file in `folder`; return a line about it, None without any."""
     path = folder / LIST
     rows = [
         (name, image.image, image.reason)
@@ -48,7 +48,7 @@ def write_damaged(datasets: Iterable[Dataset], folder: Path) -> str | None:
         for image in split.damaged
     ]
     if not rows:
-        path.unlink(missing_ok=True)  # they have been repaired
+        path.unlink(missing_ok=True)  # images listed by an earlier start have been repaired
         return None
     with replacing(path) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -58,7 +58,7 @@ def write_damaged(datasets: Iterable[Dataset], folder: Path) -> str | None:
 
 
 def _refuse_too_many(dataset: Dataset, most: float) -> None:
-    """Raise a ConfigError if more than `most` of a split's images are damaged; it names the split that has most."""
+    """Raise a ConfigError if more than `most` of any split's images are damaged; it names the most damaged split."""
     name, split = max(dataset.splits.items(), key=lambda item: _share(item[1]))
     share = _share(split)
     if share <= most:
@@ -76,5 +76,5 @@ def _as_text(image: DamagedImage) -> str:
 
 
 def _share(split: Split) -> float:
-    """How much of a split, 0 to 1, is damaged."""
+    """Return the share of damaged images in a split, 0 to 1."""
     return len(split.damaged) / (len(split) + len(split.damaged))

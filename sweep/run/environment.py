@@ -1,4 +1,4 @@
-"""What a sweep is and what it ran on: its id, configuration, code, versions, devices and data, saved in its folder."""
+"""The identity of a sweep, saved in its folder: id, configuration, code, versions, devices and data."""
 
 import json
 import platform
@@ -35,7 +35,7 @@ PACKAGES = (
 
 
 def write_identity(plan: Plan) -> dict[str, Any]:
-    """Write `config.json` and `environment.json`; the environment, with the sweep's id kept from an earlier start."""
+    """Write `config.json` and `environment.json`; return the environment, with the sweep's id from its first start."""
     path = plan.folder / ENVIRONMENT
     new: dict[str, Any] = {"sweep_id": f"{plan.name}-{secrets.token_hex(4)}", "created_at": time.time()}
     saved = read_identity(plan.folder) if path.is_file() else new
@@ -52,7 +52,7 @@ def write_identity(plan: Plan) -> dict[str, Any]:
 
 
 def environment(dataset: Dataset) -> dict[str, Any]:
-    """The environment of this process, as JSON values."""
+    """Return the environment of this process, as JSON values."""
     return {
         "git": git_state(Path(__file__).parent),
         "python": platform.python_version(),
@@ -74,7 +74,7 @@ def environment(dataset: Dataset) -> dict[str, Any]:
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """The commit that `folder` is at and whether tracked files differ from it; None where git does not know."""
+    """Return the commit checked out in `folder` and whether tracked files differ from it; None without git."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(

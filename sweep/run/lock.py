@@ -1,4 +1,4 @@
-"""One driver at a time writes to the folder of a sweep."""
+"""A lock that lets only one driver at a time write to the folder of a sweep."""
 
 import os
 import platform
@@ -16,19 +16,22 @@ LOCK, DRIVER = ".lock", ".driver"
 
 @contextmanager
 def locked(folder: Path) -> Generator[None]:
-    """Hold the folder against a second driver, which is told by whom; the lock of a dead one is free.
+    """Lock the folder against other drivers, whose error names this process. The lock of a dead process is free.
 
-    Where the block fails, a new lock is gone afterwards, and so is a folder to which nothing was written.
+    If the block fails, a new lock file is removed, and so is a new folder to which nothing was written.
+
+    Raises:
+        ConfigError: another process holds the lock, or the folder cannot be written to.
     """
     is_new = not (folder / LOCK).exists()
-    made = [path for path in (folder, folder.parent) if not path.exists()]
+    new_folders = [path for path in (folder, folder.parent) if not path.exists()]
     lock, driver = FileLock(folder / LOCK, timeout=0), folder / DRIVER
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        who = driver.read_text() if driver.is_file() else "another process"
-        raise ConfigError(f"{who} is writing to {folder}; wait for it, or choose another --name") from None
+        owner = driver.read_text() if driver.is_file() else "another process"
+        raise ConfigError(f"{owner} is writing to {folder}; wait for it, or choose another --name") from None
     except OSError as error:
         raise ConfigError(f"cannot write to {folder}: {one_line(error)}; choose other --runs or --name") from error
     try:
@@ -43,13 +46,13 @@ def locked(folder: Path) -> Generator[None]:
         if {path.name for path in folder.iterdir()} <= {LOCK}:
             (folder / LOCK).unlink(missing_ok=True)
             with suppress(OSError):  # not empty
-                for path in made:
+                for path in new_folders:
                     path.rmdir()
         lock.release()
 
 
 def check_writable_folder(folder: Path) -> None:
-    """Raise a ConfigError unless `folder` is a folder to write to, or could be made."""
+    """Raise a ConfigError unless `folder` can be written to, or can be created."""
     try:
         nearest = nearest_folder(folder)
     except OSError as error:  # such as a name that is too long

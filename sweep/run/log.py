@@ -1,4 +1,4 @@
-"""The writer of a sweep's logs: rows are appended, durably, by the driver alone."""
+"""The writer of a sweep's logs. Only the driver appends rows, and it does so durably."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from trainers.trial import Measurement
 
 
 class ResultsLog:
-    """Appends rows; opening it first cuts off a last line that a killed writer left unfinished.
+    """Appends rows to the two logs of a sweep, after cutting off a last line that a killed writer left unfinished.
 
-    A thread puts the rows of ended points on disk, as file systems may take seconds for it. A row that a power failure
-    takes is written again: the point's checkpoint tells all its epochs.
+    A thread syncs the rows of ended points to disk, as file systems may take seconds to do so. A row lost in a power
+    failure is written again in the next start: the point's checkpoint holds all its epochs.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,7 +27,7 @@ class ResultsLog:
         self._written: list[Future[None]] = []
 
     def append_result(self, row: Mapping[str, Any]) -> None:
-        """Append the row of an ended point, which has every one of COLUMNS, soon: on disk once the log is closed.
+        """Append the row of an ended point, which has all of COLUMNS. It is on disk at the latest after `close`.
 
         Raises:
             OSError: an earlier row could not be written.
@@ -38,16 +38,16 @@ class ResultsLog:
         self._written.append(self._thread.submit(self._write, dict(row)))
 
     def _write(self, row: Mapping[str, Any]) -> None:
-        os.fsync(self._measurements.fileno())  # a row that is there has its measurements
+        os.fsync(self._measurements.fileno())  # first, so that no row is ever without its measurements
         append(self._results, row)
         os.fsync(self._results.fileno())
 
     def append_measurement(self, measurement: Measurement) -> None:
-        """Append the measurement of one epoch; the checkpoint holds it too, so it need not be on disk yet."""
+        """Append the measurement of one epoch. It is not synced to disk, as the checkpoint holds it too."""
         append(self._measurements, asdict(measurement))
 
     def close(self) -> None:
-        """Put everything on disk and close both files.
+        """Sync everything to disk and close both files.
 
         Raises:
             OSError: a row could not be written.
@@ -62,13 +62,13 @@ class ResultsLog:
 
 
 def open_for_append(path: Path) -> BinaryIO:
-    """The file, made if need be, without a last line that a killed writer left unfinished; to be closed."""
-    file = open(path, "ab")  # noqa: SIM115 - its user closes it
+    """Open a file to append to, creating it if need be; cut off a last line that a killed writer left unfinished."""
+    file = open(path, "ab")  # noqa: SIM115 - the caller closes it
     file.truncate(path.read_bytes().rfind(b"\n") + 1)
     return file
 
 
 def append(file: BinaryIO, row: Mapping[str, Any]) -> None:
-    """Write a row, which every reader has from then on."""
+    """Write a row and flush it, so that every reader sees it."""
     file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
     file.flush()

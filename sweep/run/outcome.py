@@ -1,4 +1,4 @@
-"""Outcome: how one start of a sweep ended."""
+"""The outcome of one start of a sweep."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,39 +12,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one start of a sweep ended."""
+    """The outcome of one start of a sweep."""
 
     rows: Sequence[Mapping[str, Any]]
-    """The row of every ended point of the plan, but for points that were to be trained again and were not reached."""
+    """The row of every ended point of the plan, without points that were to be trained again but were not reached."""
     num_trained: int
-    """Points that ended in this start."""
+    """Number of points that ended in this start."""
     num_missing: int
-    """Points that were to be trained and have not ended, because the user interrupted or the time was over."""
+    """Number of points that were to be trained and have not ended."""
     ended_by: str
-    """What ended the start with points to go: the time budget, failures, or a signal; empty where nothing did."""
+    """Why the start ended with points to go: the time budget, failures, or a signal; "" if no point was left."""
     signal: int
-    """The number of the signal that ended the start; 0 where none did."""
+    """Number of the signal that ended the start; 0 without one."""
     seconds: float
-    """Wall-clock of the start, without the time that it took to time networks."""
+    """Wall-clock seconds of the start, without the timing of networks."""
     predicted_seconds: float | None
-    """Predicted wall-clock; None where nothing was predicted, or nothing was to be trained."""
+    """Predicted wall-clock seconds; None without a prediction or without points to train."""
     report: "Report | None"
-    """The report; None where no point has ended."""
+    """The report; None if no point has ended."""
     tracking_error: str | None
-    """Why MLflow lacks something, if it does."""
+    """Why MLflow lacks part of the results; None if it lacks nothing."""
 
     @property
     def num_failed(self) -> int:
-        """Points that failed, in this start or before."""
+        """Number of points that failed, in this start or an earlier one."""
         return sum(row["state"] == "FAILED" for row in self.rows)
 
     def summary(self) -> str:
-        """One line."""
+        """Return the outcome in one line."""
         if not self.num_trained and not self.num_missing:
             return f"nothing left to train: {counted(len(self.rows), 'point')} ended before, {self.num_failed} failed"
         reused = len(self.rows) - self.num_trained
         again = f", {reused} of them already done" if reused else ""
-        taken = f", in {duration(self.seconds)}"
+        time_text = f", in {duration(self.seconds)}"
         if self.predicted_seconds is not None and not self.num_missing:
-            taken = f"; predicted {duration(self.predicted_seconds)}, took {duration(self.seconds)}"
-        return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed{taken}"
+            time_text = f"; predicted {duration(self.predicted_seconds)}, took {duration(self.seconds)}"
+        return f"{counted(len(self.rows), 'point')} ended{again}, {self.num_failed} failed{time_text}"

@@ -1,4 +1,4 @@
-"""Ray's own processes, which end with this process: the one module that reads /proc and Ray's private modules."""
+"""Ray's own processes, which end with this process. Only this module reads /proc and Ray's private modules."""
 
 import os
 import signal
@@ -15,24 +15,25 @@ from ray._private.worker import global_worker  # nothing public says when a driv
 
 RAY_PROCESSES = ("gcs_server", "raylet")
 WATCH_SECONDS = 0.5
-"""Between looks at Ray's own processes."""
+"""Seconds between checks of Ray's own processes."""
 DISCONNECT_SECONDS = 10.0
-"""For Ray to leave its processes alone at its end; it takes one second."""
+"""Most seconds to wait until Ray has disconnected from its own processes; it usually takes one."""
 
 
 def uv_environment(files: dict[str, Any]) -> dict[str, Any]:
-    """The runtime environment of Ray with these files that carries the environment of `uv run` to other nodes.
+    """Return `files`, a runtime environment of Ray, extended by the environment of `uv run` for other nodes.
 
     Raises:
-        RuntimeError: `uv run` was told of files outside the working directory.
+        RuntimeError: `uv run` was given files outside the working directory.
     """
     return hook(files)
 
 
 def end_with_ray(over: threading.Event) -> None:
-    """End this process if one of Ray's own dies before it is `over`: Ray would wait a minute, and then abort it.
+    """End this process if one of Ray's processes dies before `over` is set: Ray would abort it a minute later.
 
-    Then end those of Ray's processes that are told to, and theirs, as none hears it (see `outliving_sigterm`).
+    Once `over` is set, kill Ray's processes, with their children, as soon as they receive SIGTERM, which they ignore
+    (see `outliving_sigterm`).
     """
     children = {pid: name for pid in _children(os.getpid()) if (name := _status(pid).get("Name", ""))}
     while not over.wait(WATCH_SECONDS):
@@ -42,27 +43,27 @@ def end_with_ray(over: threading.Event) -> None:
             os._exit(1)
     over_at = time.monotonic()
     while hasattr(global_worker, "core_worker") and time.monotonic() < over_at + DISCONNECT_SECONDS:
-        time.sleep(0.02)  # this process still talks to them, and would wait for answers
+        time.sleep(0.02)  # while connected, this process would wait for answers of the processes killed below
     while living := {pid: status for pid in children if _lives(status := _status(pid))}:
         for pid, status in living.items():
             if int(status["ShdPnd"], 16) & 1 << signal.SIGTERM - 1:
-                for each in (*_children(pid), pid):
+                for victim in (*_children(pid), pid):
                     with suppress(ProcessLookupError):
-                        os.kill(each, signal.SIGKILL)
+                        os.kill(victim, signal.SIGKILL)
         time.sleep(0.02)
 
 
 def _children(pid: int) -> list[int]:
-    """The processes that a process has started; none where it is gone."""
-    found: list[int] = []
+    """Return the ids of the processes that a process has started; none if it is gone."""
+    pids: list[int] = []
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
-            found += map(int, thread.read_text().split())
-    return found
+            pids += map(int, thread.read_text().split())
+    return pids
 
 
 def _status(pid: int) -> dict[str, str]:
-    """What the system says of a process; nothing where it is gone."""
+    """Return the fields of /proc/PID/status; none if the process is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -76,9 +77,9 @@ def _lives(status: Mapping[str, str]) -> bool:
 
 @contextmanager
 def outliving_sigterm() -> Generator[None]:
-    """Processes that are started inside do not end by SIGTERM, which Slurm sends to all: this one has to end first.
+    """Block SIGTERM in processes started inside, as Slurm sends it to all and this process has to end first.
 
-    Ray's own handler for it is taken back.
+    The handler of this process is restored afterwards, as Ray replaces it.
     """
     handler = signal.getsignal(signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

@@ -1,4 +1,4 @@
-"""Ray on this machine or a cluster: what it is told before it is imported, its start and end, and its nodes."""
+"""Ray on this machine or a cluster: its environment variables, start, end and nodes."""
 
 import logging
 import os
@@ -15,21 +15,21 @@ from typing import Any
 for _name, _value in {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output engine prints even with verbose=0
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # hides the GPUs from a trial without one
     "RAY_DEDUP_LOGS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours says what happens
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own snapshots are never read: the results log is what counts
-    "TUNE_MAX_PENDING_TRIALS_PG": "200",  # how many wait for room is decided by _Points
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours prints what happens
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own snapshots are never read: only the results log counts
+    "TUNE_MAX_PENDING_TRIALS_PG": "200",  # ray_trials decides how many trials wait for room
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }.items():
     os.environ.setdefault(_name, _value)
 CARRIES_ENVIRONMENT = os.environ.get("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "1").lower() not in ("0", "false")
-"""Whether a cluster's nodes are to build the environment of `uv run`, where that started this process."""
-os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # or Ray ships all of the folder, and workers here build their own
-if "ray" not in sys.modules:  # it looks once; a session of its own has a token in any case
-    os.environ.setdefault("RAY_AUTH_MODE", "token")  # whoever reaches Ray's ports runs code
+"""Whether nodes of a cluster build the environment of `uv run` if `uv run` started this process."""
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"  # or Ray ships the whole folder, and workers here build their own
+if "ray" not in sys.modules:  # Ray reads it once, on import; a session of our own has a token in any case
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # anybody who reaches Ray's ports could run code
 
 import ray  # noqa: E402 - Ray reads the variables above when it is imported
 from ray.exceptions import AuthenticationError  # noqa: E402
@@ -42,19 +42,19 @@ from trainers.errors import ConfigError, one_line  # noqa: E402
 from trainers.training.step_time import Slot  # noqa: E402
 
 SHIPPED = ("run_sweep.py", "pyproject.toml", "uv.lock", "sweep", "search_spaces", "trainers", "analysis")
-"""What a cluster gets of the checkout, in which secrets, data and results may lie."""
+"""The parts of the checkout that a cluster gets; the rest may hold secrets, data and results."""
 WATCH_SECONDS = 0.5
-"""Between looks at Ray's own processes, or at the cluster's head."""
+"""Seconds between checks of the cluster's head."""
 HEAD_SECONDS = 30.0
-"""Without an answer of a cluster's head; after twice as long Ray aborts the process."""
+"""Seconds without an answer of the cluster's head before this process ends; Ray aborts it after twice as long."""
 
 
 @contextmanager
 def ray_session(config: SweepConfig) -> Generator[None]:
-    """Ray on this machine, or a connection to the cluster at `config.address`, to which the code is shipped.
+    """Start Ray on this machine, or connect to the cluster at `config.address` and ship the code to it.
 
     Raises:
-        ConfigError: no cluster at that address.
+        ConfigError: there is no cluster at the address.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     over = threading.Event()
@@ -76,7 +76,7 @@ def _join(address: str) -> None:
     """Connect to a cluster.
 
     Raises:
-        ConfigError: there is none, or it does not take this user.
+        ConfigError: there is no cluster at the address, or it rejects this user.
     """
     _reach(address)
     shipped = _shipped()
@@ -95,15 +95,15 @@ def _join(address: str) -> None:
 
 
 def _shipped() -> dict[str, Any]:
-    """What the nodes of a cluster are given: the project's own files, and the environment of `uv run`.
+    """Return the runtime environment for the nodes of a cluster: the project's files and the environment of `uv run`.
 
     Raises:
-        ConfigError: `uv run` was told of files that are no part of the project.
+        ConfigError: `uv run` was given files outside the project.
     """
     root = Path(__file__).parents[2]
     others = [path.name for path in root.iterdir() if path.name not in SHIPPED]
     patterns = [re.sub(r"([^\w. -])", r"\\\1", name).replace(" ", "[ ]") for name in others]  # as in .gitignore
-    files = {"working_dir": str(root), "excludes": [*(f"/{each}" for each in patterns), "__pycache__"]}
+    files = {"working_dir": str(root), "excludes": [*(f"/{pattern}" for pattern in patterns), "__pycache__"]}
     try:
         return uv_environment(files) if CARRIES_ENVIRONMENT else files
     except RuntimeError as error:
@@ -114,7 +114,7 @@ def _shipped() -> dict[str, Any]:
 
 
 def _end_with_head(over: threading.Event, address: str) -> None:
-    """End this process if the head of its cluster cannot be reached before it is `over`: Ray would abort it later."""
+    """End this process if the cluster's head stops answering before `over` is set; Ray would abort it later."""
     host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
     reached = time.monotonic()
     while not over.wait(WATCH_SECONDS):
@@ -128,7 +128,7 @@ def _end_with_head(over: threading.Event, address: str) -> None:
 
 
 def _reach(address: str) -> None:
-    """Raise a ConfigError unless something listens at HOST:PORT; Ray itself would try for minutes."""
+    """Raise a ConfigError unless something listens at HOST:PORT. Ray itself would try for minutes."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if address == "auto":
         return
@@ -141,7 +141,7 @@ def _reach(address: str) -> None:
 
 
 def cluster() -> Machine:
-    """The nodes of the running cluster, and calls on the one with the most GPUs, then CPUs."""
+    """Return the cluster as a Machine, whose calls run on the node with the most GPUs, then the most CPUs."""
     nodes = [node for node in ray.nodes() if node["Alive"]]
     roomiest = max(nodes, key=lambda node: (node["Resources"].get("GPU", 0.0), node["Resources"].get("CPU", 0.0)))
 

@@ -1,4 +1,4 @@
-"""Run trials under Ray Tune: in parallel, on this machine or a cluster, and tell a Recorder what happens."""
+"""Runs trials under Ray Tune, in parallel, on this machine or a cluster, and reports to a Recorder."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sweep.run.ray_session import cluster  # first, as it tells Ray things before Ray is imported
+from sweep.run.ray_session import cluster  # first, as it sets variables that Ray reads when it is imported
 
 # isort: split
 from ray import tune
@@ -28,25 +28,23 @@ from trainers.training.parts import MOST_HALVINGS, in_smaller_parts
 from trainers.trial import Measurement, Train, Trial
 
 ECHO_SECONDS = 2.0
-"""After a signal, in which another is the same one: `uv run` passes on what its whole process group was sent. While
-Ray waits, a signal is heard once a second."""
+"""Seconds after a signal during which a second one is ignored: `uv run` forwards a signal that its whole process group
+received already, and while Ray waits, signals are handled once a second."""
 SECONDS_BETWEEN_LOOKS = 2.0
-"""At the nodes of the cluster, for how many trials they have room."""
+"""Seconds between counts of the trials for which the nodes of the cluster have room."""
 GROUP_BUNDLE = {"node:__internal_head__": 0.001}
-"""What the process takes that waits for a group of workers: next to nothing, as the workers ask for theirs."""
+"""Resources of the process that waits for a group of workers: almost none, as the workers request their own."""
 
 
 def run_trials(recorder: Recorder, *, train: Train, resources: Resources, folder: Path, num_ahead: int = 0) -> int:
-    """Run the trials that the recorder hands out, until there are no more, it is over, or a signal comes.
-
-    Trials keep their checkpoints in the folders of their points. `folder` is for Ray's own files, which are removed.
+    """Run the trials that the recorder hands out, until there are no more, the recorder is over, or a signal arrives.
 
     Args:
-        recorder: hands out trials and is told what they measured.
-        train: trains the points of a trial.
-        resources: what each trial gets.
-        folder: for Ray's own files.
-        num_ahead: trials that wait for room that nodes which join the cluster may bring.
+        recorder: hands out trials and receives their measurements.
+        train: trains the points of a trial, whose checkpoints go to the folders of the points.
+        resources: the resources of each trial.
+        folder: holds Ray's own files while trials run; removed at the end.
+        num_ahead: number of trials that wait for nodes to join the cluster, beyond those that have room.
 
     Returns:
         The number of the signal that ended the trials, or 0.
@@ -83,8 +81,10 @@ def run_trials(recorder: Recorder, *, train: Train, resources: Resources, folder
 
 @contextmanager
 def _stop_on_signal() -> Generator[list[int]]:
-    """On Ctrl-C or SIGTERM, say so and let Ray Tune end; one more than ECHO_SECONDS later ends this process. The first
-    one received, if any."""
+    """Stop Ray Tune on Ctrl-C or SIGTERM; a signal more than ECHO_SECONDS later ends this process at once.
+
+    Yields a list that receives the number of the first signal.
+    """
     received: list[int] = []
     echo_until = math.inf
 
@@ -99,7 +99,7 @@ def _stop_on_signal() -> Generator[list[int]]:
         print(
             "stopping; each running point goes on from its last finished epoch next time", file=sys.stderr, flush=True
         )
-        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # Tune stops at this signal once it has set it up
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:  # Tune has not installed its own stop signal yet
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         signal.raise_signal(signal.SIGUSR1)
 
@@ -112,7 +112,7 @@ def _stop_on_signal() -> Generator[list[int]]:
 
 
 def _trial(config: dict[str, Trial], *, train: Train, resources: Resources) -> None:
-    """Train a trial in the process of this worker: report each measurement, or why training failed."""
+    """Train a trial in this process; report each measurement, or why training failed."""
     limit_process(num_threads=int(resources.per_worker["CPU"]), gpu_share=resources.per_worker["GPU"])
     with _reporting_failure():
         for measurement in train(config["trial"]):
@@ -120,7 +120,7 @@ def _trial(config: dict[str, Trial], *, train: Train, resources: Resources) -> N
 
 
 def _group_trial(config: dict[str, Trial], *, train: Train, resources: Resources, folder: Path) -> None:
-    """Train a trial with several workers: Ray Train starts them, sets up their process group and passes on reports."""
+    """Train a trial with several workers; Ray Train starts them, sets up their process group and forwards reports."""
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
@@ -143,9 +143,9 @@ def _group_trial(config: dict[str, Trial], *, train: Train, resources: Resources
 
 
 def _fit_in_memory(fit: Callable[[Trial, str], None], trial: Trial, name: str, num_workers: int) -> None:
-    """Fit, and again with every batch in twice as many parts while the memory of a worker does not suffice.
+    """Fit; while a worker runs out of memory, fit again with every batch in twice as many parts.
 
-    One worker cannot do so by itself, as the others wait for it within a step: all are started again.
+    All workers are started again, as one cannot change its batches while the others wait for it within a step.
     """
     for halvings in range(MOST_HALVINGS + 1):
         try:
@@ -160,8 +160,8 @@ def _fit_in_memory(fit: Callable[[Trial, str], None], trial: Trial, name: str, n
 
 
 def _cause(error: Exception) -> Exception:
-    """Of what several workers raised the one that says most: others lose their peers in its wake."""
-    failures = getattr(error, "worker_failures", {})  # of Ray Train's, by rank
+    """Return the most informative error of several workers: after one fails, the others only report a lost peer."""
+    failures = getattr(error, "worker_failures", {})  # Ray Train's errors by rank
     causes = [failures[rank] for rank in sorted(failures)]
 
     def rank(cause: Exception) -> int:
@@ -173,7 +173,7 @@ def _cause(error: Exception) -> Exception:
 
 
 def _worker(config: dict[str, Any]) -> None:
-    """Train a trial as one of several workers; the measurements of the first worker are reported."""
+    """Train a trial as one of several workers; Ray Train forwards the reports of the first worker alone."""
     from ray import train as ray_train
 
     limit_process(num_threads=config["num_threads"], gpu_share=1.0)
@@ -187,13 +187,13 @@ def _worker(config: dict[str, Any]) -> None:
 
 @contextmanager
 def _reporting_failure() -> Generator[None]:
-    """Whatever goes wrong in one trial becomes the reason in its point's row."""
+    """Report any exception inside as a failure, whose text becomes the reason in the rows of the trial's points."""
     try:
         yield
     except Exception as error:
         cause = _cause(error)
         if is_device_lost(cause) or isinstance(cause, RayActorError):
-            raise  # a process that cannot use its GPU any more, or that is gone: Ray starts others
+            raise  # a process that is gone or has lost its GPU: Ray starts another
         kind = "" if isinstance(cause, TrainingDivergedError) else f"{type(cause).__name__}: "
         tune.report({"failure": f"{kind}{one_line(cause)}"})
 
@@ -203,13 +203,13 @@ def _trial_name(trial: Any) -> str:
 
 
 class _Hook:
-    """An object that Ray Tune calls; Ray Tune pickles it for Tuner.restore, which is never used."""
+    """An object that Ray Tune calls and pickles; the pickle is for Tuner.restore, which is never used."""
 
     def __init__(self, recorder: Recorder, ending: dict[str, str]) -> None:
-        """Call `recorder`.
+        """Forward calls to `recorder`.
 
-        `ending` is shared by all hooks: the trials whose points have all ended while their workers still live, the id
-        of the trial by the id of Ray's trial.
+        All hooks share `ending`, the trials whose points have all ended while their workers still live: the id of our
+        trial by the id of Ray's trial.
         """
         super().__init__()
         self._recorder = recorder
@@ -220,9 +220,9 @@ class _Hook:
 
 
 class _Trials(_Hook, Searcher):
-    """Gives each of Ray's trials one of ours, as many at once as the nodes have room for: nodes may join, or be lost.
+    """Gives each of Ray's trials one of ours, as many at once as the present nodes of the cluster have room for.
 
-    A trial that is ending takes its room as long as it lives, and none of its points goes on before.
+    A trial that is ending occupies its room until its workers are gone; until then, none of its points is resumed.
     """
 
     def __init__(self, recorder: Recorder, ending: dict[str, str], resources: Resources, num_ahead: int) -> None:
@@ -240,8 +240,8 @@ class _Trials(_Hook, Searcher):
         planned = self._recorder.take(self._ending.values()) if has_room else None
         if planned is not None:
             return {"trial": planned.trial}
-        more = (self._recorder.trials or self._ending or not has_room) and not self._recorder.over
-        return None if more else Searcher.FINISHED  # a trial that fails may bring another back
+        may_follow = (self._recorder.trials or self._ending or not has_room) and not self._recorder.over
+        return None if may_follow else Searcher.FINISHED  # more: a failure may revive stopped points
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         pass
@@ -254,10 +254,10 @@ class _Trials(_Hook, Searcher):
 
 
 class _Stop(_Hook, tune.Stopper):
-    """Passes each measurement on, and ends what need not go on: a point, a trial without open points, or all trials.
+    """Forwards measurements to the recorder; stops points, trials without open points, or all trials.
 
-    Ray Train's workers outlive a trial that Ray Tune stops, so several workers are told by the file of `Point.stop`.
-    So is a trial that goes on with its other points.
+    A stop file, see `Point.stop`, stops one point of a trial that goes on with others. It also stops a group of
+    workers, as Ray Train's workers outlive a trial that Ray Tune stops.
     """
 
     def __init__(self, recorder: Recorder, ending: dict[str, str], *, in_group: bool) -> None:
@@ -284,7 +284,7 @@ class _Stop(_Hook, tune.Stopper):
 
 
 class _Report(_Hook, tune.Callback):
-    """Passes on to the recorder how trials start and end."""
+    """Forwards the starts and ends of trials to the recorder."""
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._recorder.started(trial.config["trial"].id)

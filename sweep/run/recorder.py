@@ -1,4 +1,4 @@
-"""Recorder: turns the reports of trials into rows of the results log, and tells whoever listens. Knows no Ray."""
+"""Turns the reports of trials into rows of the results log, and notifies listeners. Knows no Ray."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -18,33 +18,33 @@ from trainers.config import as_row
 from trainers.trial import Measurement
 
 MOST_RESTARTS = 3
-"""How often a start of a sweep goes on with a trial whose process died."""
+"""Most times that one start of a sweep resumes a trial whose process died."""
 Trained = Mapping[str, tuple[Path, Mapping[str, Any]]]
-"""Points that another sweep holds COMPLETE: the folder of that sweep and the row, by the id of the point."""
+"""Points that other sweeps have completed: the folder of the sweep and the row, by point id."""
 
 
 class Listener(Protocol):
-    """Whoever follows a sweep while it runs. Called on the driver's loop, so it must return at once."""
+    """Follows a sweep while it runs. Its methods are called on the driver's loop, so they must return at once."""
 
     def started(self, point: PlannedPoint) -> None:
-        """A trial has taken up `point`, perhaps again."""
+        """Handle that a trial has started `point`, perhaps again."""
         ...
 
     def measured(self, measurement: Measurement) -> None:
-        """A point was measured at the end of an epoch. A resumed point tells its earlier epochs again."""
+        """Handle a measurement. A resumed point repeats the measurements of its earlier epochs."""
         ...
 
     def lost(self, point: PlannedPoint, reason: str) -> None:
-        """The process that trained `point` died; another process will go on from its checkpoint."""
+        """Handle that the process training `point` died; another process will go on from its checkpoint."""
         ...
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        """A point ended; its row is on its way to the results log."""
+        """Handle the row of a point that ended; the row may not be on disk yet."""
         ...
 
 
 class Recorder:
-    """Keeps the trials that have not ended, and writes the row of each point when the point ends: once."""
+    """Keeps the trials that have not ended, and writes the row of each point exactly once, when the point ends."""
 
     def __init__(
         self,
@@ -54,14 +54,14 @@ class Recorder:
         history: Mapping[str, list[Measurement]],
         trained: Trained = MappingProxyType({}),
     ) -> None:
-        """Listen to a sweep.
+        """Record one start of a sweep.
 
         Args:
             log: receives the rows.
-            listeners: are told of every event.
+            listeners: are notified of every event.
             queue: hands out trials and says which points stop early.
-            history: the measurements that the log already has.
-            trained: results of other sweeps, for points that are proposed only now: their trials find them trained.
+            history: the measurements already in the log.
+            trained: results of other sweeps, for points that a sampler proposes during this start.
         """
         self._trials: dict[str, PlannedTrial] = {}
         self._open: dict[str, PlannedPoint] = {}
@@ -76,30 +76,30 @@ class Recorder:
 
     @property
     def trials(self) -> list[PlannedTrial]:
-        """The trials that were taken up and have a point that has not ended."""
+        """The open trials: handed out, with a point that has not ended."""
         return list(self._trials.values())
 
     def trial_of(self, point_id: str) -> PlannedTrial | None:
-        """The open trial that has an open point; None without one."""
+        """Return the trial of an open point; None for any other point."""
         return self._trials.get(self._trial_of[point_id]) if point_id in self._open else None
 
     @property
     def open_points(self) -> list[PlannedPoint]:
-        """The points of these trials that have not ended."""
+        """The points of open trials that have not ended."""
         return list(self._open.values())
 
     @property
     def rows(self) -> Mapping[str, Mapping[str, Any]]:
-        """The rows of the points that ended, by point."""
+        """The rows of the points that ended in this start, by point id."""
         return self._rows
 
     @property
     def over(self) -> bool:
-        """Whether all trials must end now; their points go on the next time."""
+        """Whether all trials must end now; their points go on in the next start."""
         return self._queue.over
 
     def take(self, busy: Collection[str] = ()) -> PlannedTrial | None:
-        """The next trial of the queue, which is open from now on; None without one whose id is not among `busy`."""
+        """Open and return the next trial of the queue; None if no trial is ready whose id is not in `busy`."""
         trial = self._queue.next([*busy, *self._trials])
         if trial is None:
             return None
@@ -114,15 +114,15 @@ class Recorder:
         return trial
 
     def started(self, trial_id: str) -> None:
-        """A process has taken up the trial; nothing if the trial has ended."""
+        """Notify the listeners that a process has started the trial, unless it has ended."""
         for point in self._open_of(trial_id):
             for listener in self._listeners:
                 listener.started(point)
 
     def measured(self, measurement: Measurement) -> bool:
-        """Log the measurement unless it is known, and the row of its point if it ends; whether the point is to stop.
+        """Log a new measurement, and the row of its point if that ends; return whether the point is to stop.
 
-        A known epoch with other figures was trained again, as its checkpoint was gone: the new figures count.
+        A known epoch with different figures was trained again because its checkpoint was gone; the new figures count.
         """
         point = self._open.get(measurement.point)
         if point is None:
@@ -136,7 +136,7 @@ class Recorder:
             listener.measured(measurement)
         reason = self._queue.measured(measurement) if is_new else None
         if self._source(point):
-            reason = None  # the point is trained already, so that stopping saves nothing
+            reason = None  # another sweep has trained the point, so that stopping saves nothing
         if measurement.epoch == point.config.epochs:
             self._end(point, "COMPLETE", "")
             return False
@@ -146,7 +146,7 @@ class Recorder:
         return True
 
     def lost(self, trial_id: str, reason: str) -> None:
-        """The process of a trial died: another one is to go on from its checkpoint, MOST_RESTARTS times at most."""
+        """Requeue a trial whose process died, at most MOST_RESTARTS times; after that its points fail."""
         points = self._open_of(trial_id)
         if not points:
             return
@@ -164,12 +164,12 @@ class Recorder:
                 listener.lost(point, reason)
 
     def failed(self, trial_id: str, reason: str) -> None:
-        """Write the rows of the points of a trial that have none: the trial ended without them."""
+        """Write a FAILED row for every open point of a trial."""
         for point in self._open_of(trial_id):
             self._end(point, "FAILED", reason)
 
     def _end(self, point: PlannedPoint, state: State, reason: str) -> None:
-        """Write the row of an open point."""
+        """Close a point, write its row, and notify everyone."""
         trial_id = self._trial_of[point.id]
         del self._open[point.id]
         if not self._open_of(trial_id):
@@ -191,7 +191,7 @@ class Recorder:
         return [point for point in trial.points if point.id in self._open] if trial else []
 
     def _source(self, point: PlannedPoint) -> str:
-        """The name of another sweep that has trained `point`; "" without one."""
+        """Return the name of another sweep that has trained `point`; "" without one."""
         if point.id not in self._trained:
             return ""
         folder, row = self._trained[point.id]
@@ -201,7 +201,7 @@ class Recorder:
 def row_of(
     point: PlannedPoint, state: State, reason: str, history: Sequence[Measurement], *, num_restarts: int = 0
 ) -> dict[str, Any]:
-    """The row of a point that ended."""
+    """Return the row of a point that ended."""
     return {
         "point": point.id,
         "state": state,

@@ -1,4 +1,4 @@
-"""A sweep from its plan to its results log: the folder, its lock, what is left to do, and who listens."""
+"""Runs a sweep from its plan to its report: locks the folder, finds and trains what is left, notifies listeners."""
 
 import sys
 import time
@@ -35,25 +35,25 @@ from trainers.errors import ConfigError, counted
 from trainers.registry import TRAINERS
 
 READY_FOR_NODES = 200
-"""Trials that wait for nodes to join a cluster: as many as Ray Tune itself keeps for its autoscaler."""
+"""Number of trials that wait for nodes to join a cluster, as many as Ray Tune itself keeps for its autoscaler."""
 RAY_FILES = ".ray"
-"""Subfolder of a sweep for files that Ray writes and nobody reads."""
+"""Subfolder of a sweep for Ray's own files, which nobody reads."""
 
 
 def run(plan: Plan, *, console: Console, started_at: float | None = None) -> Outcome:
-    """Train the points of `plan` that are missing, log them, mirror them to MLflow, and write the report.
+    """Train the missing points of `plan`, log them, mirror them to MLflow, and write the report.
 
-    A point is missing unless its last row says COMPLETE, or PRUNED where the scheduler stops points at all. Points that
-    another sweep has trained are taken over from it, unless the configuration wants them fresh.
+    A point is missing unless its last row says COMPLETE, or PRUNED if the scheduler stops points early. Results that
+    another sweep has are taken over, except with --fresh.
 
     Args:
-        plan: what to train.
+        plan: the points to train.
         console: shows the progress.
-        started_at: when the program started, on the monotonic clock; unset: now.
+        started_at: start of the program on the monotonic clock; None means now.
 
     Raises:
         ConfigError: the folder holds another sweep or another process writes to it, too many images are damaged, the
-            cluster or MLflow cannot be reached, or a trial asks for more than a node has. Nothing was started then.
+            cluster or MLflow cannot be reached, or a trial asks for more than a node has. Nothing is trained then.
     """
     config = plan.config
     started_at = time.monotonic() if started_at is None else started_at
@@ -115,7 +115,7 @@ def run(plan: Plan, *, console: Console, started_at: float | None = None) -> Out
 
 
 def progress_so_far(left: Left) -> str:
-    """One line: what the plan's folder holds already, and other sweeps."""
+    """Return one line: how many points of the plan are done in its folder, and in other sweeps."""
     if left.other_sweep:
         return left.other_sweep
     elsewhere = f", {len(left.elsewhere)} in other sweeps" if left.elsewhere else ""
@@ -123,10 +123,10 @@ def progress_so_far(left: Left) -> str:
 
 
 def forecast_of(left: Left, announce: Callable[[str], None], *, may_time: bool = True) -> Forecast | None:
-    """The cost of what is left to train; of all of the plan where the folder holds another sweep.
+    """Predict the cost of the points left to train, or of the whole plan if its folder holds another sweep.
 
     Raises:
-        ConfigError: a budget allows no point, or there is one and nothing can be predicted; no cluster at the address.
+        ConfigError: a budget allows no point, a budget is set but nothing can be predicted, or no cluster is found.
     """
     if left.other_sweep:
         left = all_left(left.plan)
@@ -135,7 +135,7 @@ def forecast_of(left: Left, announce: Callable[[str], None], *, may_time: bool =
 
 
 def _announce(left: Left, say: Callable[[str], None]) -> None:
-    """Say what the sweep is, and which of its points are done, here and elsewhere."""
+    """Print the plan's summary, and how many points are done here and in other sweeps."""
     say(left.plan.summary)
     if left.ended or left.begun:
         say(f"  {left.text}")
@@ -147,7 +147,7 @@ def _announce(left: Left, say: Callable[[str], None]) -> None:
 
 
 def _prepare(left: Left, say: Callable[[str], None], stack: ExitStack) -> tuple[Resources, Forecast | None]:
-    """Start Ray, and say what the sweep will cost: before Ray takes its part of this machine, or on the cluster."""
+    """Start Ray and print the predicted cost, which is timed before Ray loads this machine, or on the cluster."""
     config = left.plan.config
 
     def predict(machine: Machine) -> Forecast | None:
@@ -163,7 +163,7 @@ def _prepare(left: Left, say: Callable[[str], None], stack: ExitStack) -> tuple[
 
 
 def _take_over(left: Left) -> Left:
-    """Log the points that other sweeps have trained; what is left then."""
+    """Log the points that other sweeps have trained; return what is left."""
     folder = left.plan.folder
     for note in cut_off_notes(folder):
         print(note, file=sys.stderr, flush=True)
@@ -175,14 +175,14 @@ def _take_over(left: Left) -> Left:
 
 @dataclass(frozen=True, kw_only=True)
 class _Trained:
-    """What a start of a sweep trained, and what it did not."""
+    """The points that one start of a sweep trained, and those it did not reach."""
 
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """The rows of the points that ended."""
+    """The rows of the points that ended, by point id."""
     missing: set[str] = field(default_factory=set)
-    """The known points that were to be trained and have not ended."""
+    """The ids of known points that were to be trained and have not ended."""
     num_missing: int = 0
-    """How many these are, with the points that no sampler has proposed yet."""
+    """Number of missing points, with the points that the sampler has not proposed."""
     ended_by: str = ""
     """See `Outcome`."""
     signal: int = 0
@@ -197,7 +197,7 @@ def _train(
     predicted: Forecast | None,
     started_at: float,
 ) -> _Trained:
-    """Train the missing points but those that are `predicted` to exceed a budget, until the time budget is over."""
+    """Train the missing points until the time budget is over, without points `predicted` to exceed a budget."""
     from sweep.run.ray_trials import run_trials  # Ray takes seconds to import
 
     plan, config = left.plan, left.plan.config
@@ -207,7 +207,7 @@ def _train(
     num_ended = total - queue.num_proposals - len(waiting)
     progress = Progress(waiting, total, console, num_ended=num_ended, earlier=list(left.rows.values()))
     with closing(ResultsLog(plan.folder)) as log, progress:
-        # points that are yet to be proposed may have been trained elsewhere; of known points that is known before
+        # other sweeps may have trained points that are yet to be proposed; known points have been taken over already
         trained = find_all_trained(config.runs, plan.folder) if left.num_proposals and not config.fresh else {}
         recorder = Recorder(log, [*listeners, progress], queue, left.history, trained)
         knows_order = plan.scheduler.knows_order and not plan.adaptive
@@ -230,14 +230,14 @@ def _train(
 
 
 def _ended_by(queue: Queue, config: SweepConfig, signal: int) -> str:
-    """What ended a start with points to go."""
+    """Return why a start ended with points to go."""
     if queue.given_up:
         return f"{config.max_failures} points in a row failed, the last: {queue.given_up}"
     return "the time budget is over" if queue.out_of_time else "interrupted" if signal else "Ray Tune ended"
 
 
 def _queue(left: Left, predicted: Forecast | None, started_at: float) -> Queue:
-    """The trials to run, and the points to be proposed."""
+    """Return the queue of the trials to run and of the points to be proposed."""
     plan, scheduler, sampler = left.plan, SCHEDULERS[left.plan.scheduler.name](), None
     cut = predicted.cut_ids if predicted else set[str]()
     trials, known = left.trials, plan.points
@@ -261,7 +261,7 @@ def _queue(left: Left, predicted: Forecast | None, started_at: float) -> Queue:
 
 @contextmanager
 def _ray(config: SweepConfig) -> Generator[Machine]:
-    """A Ray session, by its nodes."""
+    """Start a Ray session; yield its nodes as a Machine."""
     from sweep.run.ray_session import cluster, ray_session  # Ray takes seconds to import
 
     with ray_session(config):

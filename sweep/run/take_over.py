@@ -1,4 +1,4 @@
-"""Results of another sweep taken over: its rows are logged, and its checkpoints are linked."""
+"""Takes over results of other sweeps: logs their rows and links their checkpoints."""
 
 import os
 import shutil
@@ -17,17 +17,17 @@ from trainers.trial import Measurement, Point
 
 @dataclass(frozen=True)
 class Taken:
-    """The rows and the measurements of the points that were taken over, by point."""
+    """The rows and measurements of points that were taken over, by point id."""
 
     rows: Mapping[str, dict[str, Any]]
     history: Mapping[str, list[Measurement]]
 
 
 def take_over(elsewhere: Mapping[str, Path], points: Iterable[PlannedPoint], log: ResultsLog) -> Taken:
-    """Take over every one of `points` that a sweep `elsewhere` has trained, its folder by the id of the point.
+    """Take over the points that other sweeps have trained; `elsewhere` maps the id of a point to that sweep's folder.
 
-    The checkpoints are one file under two names and take no more room; where the file system has no links they are
-    copied. They are linked before a row is logged.
+    Checkpoints are hard links and take no extra disk; they are copied where the file system has no links. A point's
+    checkpoints are linked before its row is logged.
     """
     sources = {source: (latest_rows(source), load_measurements(source)) for source in set(elsewhere.values())}
     rows: dict[str, dict[str, Any]] = {}
@@ -50,7 +50,7 @@ def take_over(elsewhere: Mapping[str, Path], points: Iterable[PlannedPoint], log
 
 
 def link_checkpoints(source: Path, point: Point) -> None:
-    """Put the checkpoints that the sweep in the folder `source` keeps of `point` into the folder of `point`."""
+    """Link the checkpoints of `point` in the sweep `source` into the folder of `point`."""
     point.folder.mkdir(parents=True, exist_ok=True)
     for checkpoint in (source / "points" / point.id).glob("[!.]*.pt"):  # a name that begins with a dot is unfinished
         _link(checkpoint, point.folder / checkpoint.name)

@@ -1,4 +1,4 @@
-"""The report of a sweep while it runs: written anew every now and then by a process of its own."""
+"""The report of a running sweep, rewritten from time to time by a separate process."""
 
 import os
 import threading
@@ -17,25 +17,25 @@ if TYPE_CHECKING:  # the process that writes imports this module, and needs no P
     from trainers.trial import Measurement
 
 SECONDS_BETWEEN = 60.0
-"""From the end of a point to a report that has it, and between two reports, at least."""
+"""Least seconds from the end of a point to the next report, and between two reports."""
 SHARE = 0.05
-"""Share of the time that may go into reports: those of large sweeps take longer and come less often."""
+"""Most share of the time spent on reports; reports of large sweeps take longer and are written less often."""
 NICENESS = 10
-"""Of the process that writes: training goes first."""
+"""Niceness of the process that writes, so that training goes first."""
 
 
 T = TypeVar("T")
 
 
 class LiveReport(Generic[T]):
-    """A listener that has a report written once points have ended. Use as a context: no report is written after it."""
+    """A listener that has a report written after points end. Use as a context; no report is written after its exit."""
 
     def __init__(self, write: Callable[[], T], written: Callable[[T], None]) -> None:
-        """Report on a sweep.
+        """Prepare to report on a sweep.
 
         Args:
-            write: writes a report, in a process of its own.
-            written: is given each report, by a thread.
+            write: writes a report; called in a separate process.
+            written: receives each report; called in a thread.
         """
         self._write, self._written = write, written
         self._stale, self._over = threading.Event(), threading.Event()
@@ -65,31 +65,31 @@ class LiveReport(Generic[T]):
         """Change nothing: no point has ended."""
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        """Have a report written soon."""
+        """Request a new report."""
         self._stale.set()
 
     def _write_until_over(self) -> None:
         pause = SECONDS_BETWEEN
-        while self._stale.wait() and not self._over.wait(pause):  # the last point of a sweep begins none
+        while self._stale.wait() and not self._over.wait(pause):  # __exit__ wakes it, and no report begins then
             self._stale.clear()
-            begun = time.monotonic()
+            begin = time.monotonic()
             report = self._report()
             if report is not None and not self._over.is_set():
                 self._written(report)
-            pause = max(SECONDS_BETWEEN, (time.monotonic() - begun) / SHARE)
+            pause = max(SECONDS_BETWEEN, (time.monotonic() - begin) / SHARE)
 
     def _report(self) -> T | None:
-        """Write the report in a new process; None if that process failed, or was ended."""
+        """Write the report in a new process; return None if the process fails or is terminated."""
         context = get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)
         writer = context.Process(target=_write_and_send, args=(sender, self._write), daemon=True)
         try:
             writer.start()
-        except OSError:  # there is a report at the end
+        except OSError:  # the report at the end of the sweep is written in any case
             return None
         self._writer = writer
         sender.close()
-        if self._over.is_set():  # it may have been set while the process began
+        if self._over.is_set():  # __exit__ may have missed the new process
             writer.terminate()
         try:
             return receiver.recv()
@@ -101,7 +101,7 @@ class LiveReport(Generic[T]):
 
 
 def write_live_report(folder: Path, published: str | None) -> "Report":
-    """Write the report of the sweep in `folder`, see `write_report`, after everything else that runs on the machine."""
+    """Write the report of the sweep in `folder`, see `write_report`, at a low priority."""
     from analysis.report.report import write_report
 
     os.nice(NICENESS)
@@ -109,7 +109,7 @@ def write_live_report(folder: Path, published: str | None) -> "Report":
 
 
 def _write_and_send(sender: Connection, write: Callable[[], Any]) -> None:
-    with open(os.devnull, "w") as nowhere:  # a report that fails now is told at the end of the sweep
+    with open(os.devnull, "w") as nowhere:  # the report at the end of the sweep prints its errors
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
     sender.send(write())

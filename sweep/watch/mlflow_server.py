@@ -1,4 +1,4 @@
-"""MLflow's own server on a store, for as long as this process lives."""
+"""Runs MLflow's own server on a store until this process ends."""
 
 import os
 import signal
@@ -11,30 +11,31 @@ from contextlib import suppress
 from pathlib import Path
 
 APP, APP_FOLDER = "mobilenet_sweep", Path(__file__).with_name("mlflow_app")
-"""What the server serves, and the folder that has it and its entry point."""
+"""The app that the server serves, and the folder that holds the app and its entry point."""
 END_SECONDS = 10.0
-"""For the server to end by itself when it is told to."""
+"""Most seconds to wait for the server after SIGTERM before it is killed."""
 QUIET = {"MLFLOW_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
 
 
 def serve(store: str, host: str, port: int, announce: Callable[[], None]) -> int:
-    """Serve the MLflow UI until Ctrl-C, SIGTERM or the end of the terminal; its exit code, 0 if Ctrl-C ended it.
+    """Serve the MLflow UI until Ctrl-C, SIGTERM or SIGHUP; return the server's exit code, 0 after Ctrl-C.
 
     Args:
         store: URI of a backend store.
         host: address to listen on.
-        port: to listen on.
+        port: port to listen on.
         announce: called once the server answers.
     """
     flags = ["--host", host, "--port", str(port), "--workers", "1", "--app-name", APP]
     flags += ["--uvicorn-opts", "--log-level warning"]
     path = os.pathsep.join([str(APP_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
-    stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}  # no flags: of a password
-    signal.signal(signal.SIGHUP, lambda number, _: sys.exit(128 + number))  # and end the server on the way out
+    # in the environment, as everybody on the machine can read flags and a URI may hold a password
+    stores = {"MLFLOW_BACKEND_STORE_URI": store, "MLFLOW_REGISTRY_STORE_URI": store}
+    signal.signal(signal.SIGHUP, lambda number, _: sys.exit(128 + number))  # which ends the server, see `finally`
     server = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", *flags],
         env=os.environ | QUIET | stores | {"PYTHONPATH": path},
-        start_new_session=True,  # Ctrl-C is for this process, which ends it without a traceback for each of its own
+        start_new_session=True,  # only this process receives Ctrl-C, or each of the server's would print a traceback
     )
     try:
         while server.poll() is None and not _answers(host, port):
@@ -56,7 +57,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    """End the server and all processes that it started."""
+    """End the server with all its child processes."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(server.pid, number)

@@ -1,4 +1,4 @@
-"""The MLflow store: where it is, whether it answers, and this project's experiment in it."""
+"""Finds, checks and connects to the MLflow store, and creates this project's experiment in it."""
 
 import logging
 import os
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a run may be created though the answer is lost
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with whatever password it holds
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a retry after a lost answer would create a second run
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the URL may hold a password
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 # isort: split
@@ -23,7 +23,7 @@ from trainers.errors import ConfigError, one_line, without_credentials
 EXPERIMENT = "mobilenet-sweep"
 STORE = "mlflow.db"
 FOLDER = "folder"
-"""The tag of a child run that says where its point keeps its checkpoints."""
+"""The tag of a child run that holds the folder of its point's checkpoints."""
 NOTE = "mlflow.note.content"
 """The tag that the MLflow UI shows as a description, in Markdown."""
 ABOUT = """Each sweep is one run, whose description says which network to ship and whose artifacts are the report
@@ -34,17 +34,17 @@ a table, and to all networks as charts of `best_top1` against `macs` and `num_pa
 of one image; accuracies are percentages."""
 """The description of the experiment."""
 ABOUT_TAGS = {NOTE: ABOUT, "mlflow.experimentKind": "custom_model_development"}
-"""Of the experiment when it is made; the kind decides which pages the UI has."""
+"""Tags of a new experiment; its kind decides which pages the UI has."""
 
 
-def tracking_uri(runs: Path, wanted: str | None) -> str:
-    """`wanted`, else the environment's MLFLOW_TRACKING_URI, else an SQLite file in `runs`."""
-    return wanted or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute() / STORE}"
+def tracking_uri(runs: Path, given_uri: str | None) -> str:
+    """Return `given_uri`, else MLFLOW_TRACKING_URI, else the URI of an SQLite file in `runs`."""
+    return given_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute() / STORE}"
 
 
 @dataclass(frozen=True)
 class Store:
-    """An MLflow store, and this project's experiment in it."""
+    """A client of an MLflow store, with the id of this project's experiment."""
 
     client: MlflowClient
     experiment_id: str
@@ -52,7 +52,7 @@ class Store:
 
 @contextmanager
 def reaching(uri: str) -> Generator[None]:
-    """Turn what MLflow, its database drivers and HTTP library raise inside into a ConfigError naming the store."""
+    """Turn every exception inside, from MLflow, database drivers or HTTP, into a ConfigError that names the store."""
     try:
         yield
     except ConfigError:
@@ -66,22 +66,22 @@ def reaching(uri: str) -> Generator[None]:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What the operating system said, where an error began with that: what is made of it on the way up is long."""
-    found, inner = error, error.__cause__ or error.__context__
+    """Return the innermost OSError in the chain of `error`, whose text is the shortest; `error` itself without one."""
+    root, inner = error, error.__cause__ or error.__context__
     while inner is not None:
-        found, inner = inner if isinstance(inner, OSError) else found, inner.__cause__ or inner.__context__
-    return found
+        root, inner = inner if isinstance(inner, OSError) else root, inner.__cause__ or inner.__context__
+    return root
 
 
 class DeletedExperimentError(ConfigError):
-    """The store's experiment was deleted, and can be restored."""
+    """The experiment in the store was deleted and can be restored."""
 
 
 def check_store(uri: str) -> None:
-    """Raise a ConfigError unless the MLflow store at `uri` answers, or is a file yet to be made; nothing is written.
+    """Raise a ConfigError unless the MLflow store at `uri` answers or is a file yet to be created. Writes nothing.
 
     Raises:
-        DeletedExperimentError: it does, but its experiment was deleted.
+        DeletedExperimentError: the store answers, but its experiment was deleted.
     """
     if uri.startswith("sqlite:") and not Path(uri.removeprefix("sqlite:///")).is_file():
         return
@@ -91,22 +91,22 @@ def check_store(uri: str) -> None:
 
 
 def _find_experiment(client: MlflowClient, uri: str) -> Experiment | None:
-    found = client.get_experiment_by_name(EXPERIMENT)
-    if found is not None and found.lifecycle_stage != "active":
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is not None and experiment.lifecycle_stage != "active":
         raise DeletedExperimentError(
             f"the experiment {EXPERIMENT} of {without_credentials(uri)} was deleted; restore it: "
-            f"MlflowClient().restore_experiment({found.experiment_id!r})"
+            f"MlflowClient().restore_experiment({experiment.experiment_id!r})"
         )
-    return found
+    return experiment
 
 
 def connect(uri: str, runs: Path) -> Store:
-    """The store at `uri`, created if need be; artifacts of an SQLite store lie in `runs`.
+    """Connect to the store at `uri` and create what is missing; the artifacts of a new SQLite store go to `runs`.
 
     Raises:
-        ConfigError: it cannot be reached.
+        ConfigError: the store cannot be reached.
     """
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what fails is raised as well
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # failures are raised as well
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with reaching(uri):
         path = Path(uri.removeprefix("sqlite:///"))
@@ -115,23 +115,23 @@ def connect(uri: str, runs: Path) -> Store:
         if uri.startswith("sqlite:"):
             runs.mkdir(parents=True, exist_ok=True)
         client = MlflowClient(uri)
-        found = _find_experiment(client, uri)
+        experiment = _find_experiment(client, uri)
         local = (runs.absolute() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
-        id_ = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifact_location=local)
-        tags = found.tags if found else {}
-        for name, value in (ABOUT_TAGS | tags | view_tags()).items():  # its users may have changed what it says
+        id_ = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, artifact_location=local)
+        tags = experiment.tags if experiment else {}
+        for name, value in (ABOUT_TAGS | tags | view_tags()).items():  # users may have changed the description
             if tags.get(name) != value:
                 client.set_experiment_tag(id_, name, value)
         return Store(client, id_)
 
 
-def find_point_folder(run_id: str, runs: Path, wanted: str | None) -> Path:
-    """Where the point of a child run keeps its checkpoints: as its tag says, or in `runs` if that has moved.
+def find_point_folder(run_id: str, runs: Path, given_uri: str | None) -> Path:
+    """Return the folder of checkpoints of a child run's point: the folder in its tag, else the one in `runs`.
 
     Raises:
-        ConfigError: no such store or run, a run that is no point's, or a folder that is not on this machine.
+        ConfigError: the store or the run does not exist, the run is no point's, or the folder is not on this machine.
     """
-    uri = tracking_uri(runs, wanted)
+    uri = tracking_uri(runs, given_uri)
     path = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:") and not path.is_file():
         raise ConfigError(f"no MLflow store at {path}; give its folder with --runs, or --tracking-uri")

@@ -1,7 +1,7 @@
-"""Views of the experiment in the MLflow UI that open by a link: their columns, order, filter and charts.
+"""Views of the experiment in the MLflow UI that open by a link, with their columns, order, filter and charts.
 
-The UI keeps a view that somebody shares as a tag of the experiment, in JSON, and the link to it names the tag. Here are
-tags as it would write them.
+The UI stores a shared view as a tag of the experiment, in JSON, and the link to the view names the tag. This module
+writes tags in the UI's own format.
 """
 
 import json
@@ -18,7 +18,7 @@ COLUMNS = (
     "tags.`state`",
 )
 SCATTERED = ("macs", "num_params")
-"""The costs against which `best_top1` is drawn, a chart each."""
+"""The costs against which `best_top1` is drawn, one chart each."""
 SECTION = "cost"
 VIEWS: Mapping[str, Mapping[str, Any]] = {
     "frontier": {
@@ -29,7 +29,7 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
     },
     "points": {
         "selectedColumns": COLUMNS,
-        "searchFilter": 'tags.point != ""',  # what is no point is a sweep
+        "searchFilter": 'tags.point != ""',  # parent runs have no point
         "orderByKey": "metrics.`best_top1`",
         "orderByAsc": False,
         "runsHiddenMode": "SHOW_ALL",  # instead of the first ten
@@ -53,12 +53,12 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {
 
 
 def view_tags() -> dict[str, str]:
-    """The tags of the experiment that hold the views."""
+    """Return the tags of the experiment that hold the views."""
     return {f"mlflow.sharedViewState.{name}": json.dumps(view) for name, view in VIEWS.items()}
 
 
 def view_links(ui: str, experiment_id: str) -> dict[str, str]:
-    """What each view shows, and its address in the MLflow UI at the address `ui`."""
+    """Return the address of each view in the MLflow UI at `ui`, by a description of the view."""
     runs = f"{ui}/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey="
     return {
         "the frontier of each sweep, as a table": f"{runs}frontier",

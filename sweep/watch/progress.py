@@ -1,4 +1,4 @@
-"""The live view of a sweep: one panel refreshed in place on a terminal, plain lines elsewhere."""
+"""The live view of a sweep: a panel refreshed in place on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ from trainers.trial import Measurement
 FRONTIER_SHOWN = 8
 RUNNING_SHOWN = 8
 BAR_CELLS = 24
-"""Of the longest bar of the frontier."""
+"""Length of the longest bar of the frontier, in characters."""
 SECONDS_BETWEEN_LINES = 30.0
-"""Without a terminal, a line at least this often while epochs end."""
+"""Most seconds between two lines without a terminal, as long as epochs end."""
 
 
 class Progress:
-    """A listener that counts, estimates and shows. Use as a context: the view is on screen inside it."""
+    """A listener that shows counts, running points, the time left and the frontier, while its context is open."""
 
     def __init__(
         self,
@@ -38,9 +38,14 @@ class Progress:
         num_ended: int,
         earlier: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Of `total` points `num_ended` ended in earlier starts, `points` are to run, others are yet to be chosen.
+        """Prepare the view of one start.
 
-        `earlier` are the rows of earlier starts, which the frontier shows too.
+        Args:
+            points: the known points to train; other points are yet to be proposed.
+            total: number of points of the sweep.
+            console: shows the view.
+            num_ended: number of points that ended in earlier starts.
+            earlier: rows of earlier starts, which the frontier includes.
         """
         self._points = {point.id: point for point in points}
         self._total = total
@@ -74,7 +79,7 @@ class Progress:
             self._started_at, self._clock_then = time.monotonic(), time.time()
         self._points[point.id] = point
         self._epochs.setdefault(point.id, 0)
-        self._rows = [row for row in self._rows if row["point"] != point.id]  # it was stopped, and goes on after all
+        self._rows = [row for row in self._rows if row["point"] != point.id]  # a stopped point may be revived
         self._latest[point.id] = None
 
     def measured(self, measurement: Measurement) -> None:
@@ -82,7 +87,7 @@ class Progress:
         self._latest[measurement.point] = measurement
         if measurement.epoch > self._epochs[measurement.point]:
             self._epochs[measurement.point] = measurement.epoch
-            if measurement.measured_at >= self._clock_then:  # else it was trained in an earlier start
+            if measurement.measured_at >= self._clock_then:  # else an earlier start trained the epoch
                 self._work_done += self._points[measurement.point].work
                 self._epochs_done += 1
                 self._worked_at = time.monotonic()
@@ -91,13 +96,13 @@ class Progress:
             self._print_line(f"{self._points[measurement.point].label}: epoch {measurement.epoch}, {top1}")
 
     def lost(self, point: PlannedPoint, reason: str) -> None:
-        """Say that the point waits again."""
+        """Print that the point waits again."""
         self._latest.pop(point.id, None)
         epoch = self._epochs[point.id]
         self._console.print(f"{point.label} goes on after epoch {epoch}: its process died ({reason})", soft_wrap=True)
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        """Count the point; without a terminal, print a line."""
+        """Count the point as ended; without a terminal, print a line."""
         self._latest.pop(row["point"], None)
         self._rows.append(row)
         self._print_line(f"{self._describe(row)}{self._best()}")
@@ -107,7 +112,7 @@ class Progress:
         return f"{row['state']} {self._points[row['point']].label}: {outcome} at {row['macs'] / 1e6:.2f} M MACs"
 
     def _print_line(self, news: str) -> None:
-        """Where there is no terminal to refresh, a line of its own."""
+        """Print counts and news as a line, unless a terminal shows the panel."""
         if not self._console.is_terminal:
             self._printed_at = time.monotonic()
             self._console.print(f"{self._counts()}  {news}", soft_wrap=True, highlight=False)
@@ -117,20 +122,20 @@ class Progress:
         return f"  (best: {self._label(best[0])}, {best[0]['top1']:.2f} %)" if best else ""
 
     def _label(self, row: Mapping[str, Any]) -> str:
-        """What a point is called; one of an earlier start by its network alone."""
+        """Return the label of a point; for a point of an earlier start, the name of its network."""
         point = self._points.get(row["point"])
         return point.label if point else network_name(row["model"], row["width_mult"], row["resolution"])
 
     def _frontier(self) -> list[Mapping[str, Any]]:
-        """The rows of the COMPLETE points on the frontier of MACs, the cheapest first."""
+        """Return the rows of the COMPLETE points on the frontier of MACs, the cheapest first."""
         complete = [row for row in (*self._earlier, *self._rows) if row["state"] == "COMPLETE"]
         on_frontier = pareto_mask([row["macs"] for row in complete], [row["top1"] for row in complete])
         return sorted((row for row, is_on in zip(complete, on_frontier, strict=True) if is_on), key=lambda r: r["macs"])
 
     def seconds_left(self) -> float | None:
-        """Estimated from the work (activations x images) per second of this start; None before its first epoch.
+        """Estimate the seconds left from the work (activations x images) per second of this start, counting down.
 
-        Between epochs it counts down.
+        None before the first epoch of this start.
         """
         if not self._work_done or self._started_at is None:
             return None
@@ -177,7 +182,7 @@ class Progress:
         return table
 
     def _frontier_table(self) -> Table:
-        """The frontier as bars, from the least accurate to the most; of a long one the dearest part."""
+        """Draw the most expensive part of the frontier as bars, the least accurate point first."""
         frontier = self._frontier()[-FRONTIER_SHOWN:]
         table = Table("frontier so far", "M MACs", "top-1 %", "", box=None, pad_edge=False)
         lowest = min((row["top1"] for row in frontier), default=0.0)

@@ -1,8 +1,8 @@
-"""The sweep in MLflow: a parent run, and one child run per point. Written by one thread of the driver.
+"""Mirrors the sweep into MLflow: a parent run, and one child run per point.
 
-Training never waits for MLflow: listeners' calls only note what is to be written, and the thread writes per point all
-that came together meanwhile in one batch. What it writes carries the time of the measurement, so that writing it
-again after a restart changes nothing.
+Training never waits for MLflow: the methods of the listener only note what is to be written, and one thread writes the
+notes of each point in one batch. Metrics carry the time of their measurement, so that writing them again after a
+restart changes nothing.
 """
 
 import threading
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sweep.watch.mlflow_store import FOLDER, NOTE, Store  # first, as it tells MLflow things before MLflow is imported
+from sweep.watch.mlflow_store import FOLDER, NOTE, Store  # first, as it sets variables that MLflow reads on import
 
 # isort: split
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from sweep.plan.points import PlannedPoint
 
 ON_FRONTIER = "on_frontier"
-"""The tag of the child runs that are on the frontier of MACs against top-1."""
+"""The tag that says whether a child run is on the frontier of MACs against top-1."""
 ENDED = ("FINISHED", "FAILED")
-"""The statuses of the run of a point that has ended."""
+"""The statuses of a run whose point has ended."""
 RETRY_SECONDS = 5.0
-"""Between attempts while the store cannot be reached."""
+"""Seconds between attempts while the store cannot be reached."""
 EPOCH_METRICS = ("top1", "top5", "raw_top1", "val_loss", "train_loss", "lr", "images_per_second")
 COSTS = ("macs", "num_params", "activations")
 SUMMARY = {
@@ -47,21 +47,21 @@ SUMMARY = {
     "test_top5": "test_top5",
     "train_seconds": "train_seconds",
 }
-"""Metrics of an ended point in MLflow, and the columns of the results table they come from."""
+"""The column of the results log for each metric of an ended point in MLflow."""
 
 
 @dataclass
 class _Pending:
-    """What is still to be written of one point."""
+    """The notes of one point that are still to be written."""
 
     metrics: list[Metric] = field(default_factory=list)
     params: dict[str, str] = field(default_factory=dict)
-    """By name, as MLflow refuses a name that comes twice: a point may start again before anything is written."""
+    """Params by name, as MLflow refuses repeated names and a point may start again before its params are written."""
     tags: dict[str, str] = field(default_factory=dict)
     status: str = "RUNNING"
 
     def followed_by(self, later: "_Pending | None") -> "_Pending":
-        """Both, this one first."""
+        """Return these notes and `later` ones as one."""
         if later is None:
             return self
         starts = later.status == "RUNNING" and later.params
@@ -80,13 +80,13 @@ class Tracker:
         sweep_id: str,
         tags: Mapping[str, str],
     ) -> None:
-        """Start the writing thread, which goes on with the runs of an earlier start once there is something to write.
+        """Start the writing thread, which looks for the runs of an earlier start before it writes.
 
         Args:
-            store: where the runs are.
-            left: the points of its plan are the children of one run; ended points that the store lacks are written.
-            sweep_id: tells the runs of this sweep from others.
-            tags: of the parent and of every child.
+            store: holds the runs.
+            left: the plan, and its ended points, which are written unless the store has them.
+            sweep_id: identifies the runs of this sweep.
+            tags: tags of the parent and of every child.
         """
         self._plan = plan = left.plan
         self._sweep_id = sweep_id
@@ -117,7 +117,7 @@ class Tracker:
             self._wake.notify()
 
     def measured(self, measurement: Measurement) -> None:
-        """Add the epoch's metrics."""
+        """Add the metrics of an epoch."""
         at = round(measurement.measured_at * 1000)
         with self._wake:
             pending = self._pending.setdefault(measurement.point, _Pending())
@@ -129,7 +129,7 @@ class Tracker:
             self._wake.notify()
 
     def lost(self, point: "PlannedPoint", reason: str) -> None:
-        """Keep the last such reason."""
+        """Tag the run with the reason, which replaces an earlier one."""
         with self._wake:
             self._pending.setdefault(point.id, _Pending()).tags["lost"] = reason
             self._wake.notify()
@@ -147,13 +147,13 @@ class Tracker:
             self._wake.notify()
 
     def attach(self, report: "Report") -> None:
-        """Attach a report to the parent run, in the place of an earlier one."""
+        """Attach a report to the parent run; it replaces an earlier one."""
         with self._wake:
             self._report = report
             self._wake.notify()
 
     def finish(self, status: str, report: "Report | None") -> str | None:
-        """Write what is left, attach the report to the parent run, end it; what stayed unwritten, if anything did."""
+        """Write all notes and the report, and end the parent run; return what could not be written, None if nothing."""
         with self._wake:
             self._report = report
             self._closing = True
@@ -175,7 +175,7 @@ class Tracker:
     def _write_until_closed(self) -> None:
         while True:
             with self._wake:
-                # an earlier start's runs take long to read: not while the first trials are being started
+                # wait for notes: reading the runs of an earlier start takes long, and would delay the first trials
                 self._wake.wait_for(lambda: self._pending or self._report or self._closing)
                 closing = self._closing
             self._error = None
@@ -185,9 +185,9 @@ class Tracker:
                 while self._pending:
                     self._write_oldest()
                 self._write_report()
-            except Exception as error:  # whatever it is, training goes on and it is tried again
+            except Exception as error:  # training goes on whatever it is, and writing is tried again
                 self._error = error
-                self._knows_runs = False  # a run may have been created of which the answer was lost
+                self._knows_runs = False  # a run may have been created although its answer was lost
             if closing:
                 return
             if self._error is not None:
@@ -195,37 +195,37 @@ class Tracker:
                     self._wake.wait_for(lambda: self._closing, timeout=RETRY_SECONDS)
 
     def _write_report(self) -> None:
-        """Attach the report that waits, and tag the runs that it has on the frontier."""
+        """Attach the waiting report, and tag the runs on its frontier."""
         report = self._report
         if report is None:
             return
         for path in sorted(report.folder.iterdir()):
-            if not path.name.startswith("."):  # that is being written
+            if not path.name.startswith("."):  # a hidden file is being written
                 self._client.log_artifact(self._parent_id, str(path))
         self._client.set_tag(self._parent_id, NOTE, report.summary)
         frontier = report.frontier_points
         at = round(time.time() * 1000)
         counts = {"num_ended": report.num_points, "num_frontier": len(frontier)}
         self._client.log_batch(self._parent_id, [Metric(name, count, at, 0) for name, count in counts.items()])
-        wanted = {self._run_ids[point] for point in frontier if point in self._run_ids}
+        on_frontier = {self._run_ids[point] for point in frontier if point in self._run_ids}
         tagged = {run.info.run_id for run in self._find_runs(f"tags.{ON_FRONTIER} = 'yes'")}
-        for run_id in wanted ^ tagged:
-            self._client.set_tag(run_id, ON_FRONTIER, "yes" if run_id in wanted else "no")
+        for run_id in on_frontier ^ tagged:
+            self._client.set_tag(run_id, ON_FRONTIER, "yes" if run_id in on_frontier else "no")
         with self._wake:
             if self._report is report:
                 self._report = None
 
     def _find_or_begin(self) -> None:
-        """Find the runs of an earlier start, begin the parent or go on with it, and note what the store lacks."""
-        # of two of a point the first one counts
+        """Find the runs of an earlier start, create or resume the parent, and note what the store lacks."""
+        # newest first, so that the oldest run of a point overwrites the others below
         known = sorted(self._find_runs(), key=lambda run: -run.info.start_time)
         self._run_ids = {run.data.tags["point"]: run.info.run_id for run in known if "point" in run.data.tags}
         self._parent_id = self._start_parent(known)
         self._knows_runs = True
-        told = {(run.info.run_id, run.data.tags.get("state")) for run in known if run.info.status in ENDED}
+        written = {(run.info.run_id, run.data.tags.get("state")) for run in known if run.info.status in ENDED}
         ended, self._ended = self._ended, ()
         for row in ended:
-            if (self._run_ids.get(row["point"]), row["state"]) not in told:
+            if (self._run_ids.get(row["point"]), row["state"]) not in written:
                 self.started(self._planned.get(row["point"]) or self._plan.point(config_of_row(row)))
                 for measurement in self._history.get(row["point"], ()):
                     self.measured(measurement)
@@ -233,14 +233,14 @@ class Tracker:
 
     def _find_runs(self, *conditions: str) -> list[Run]:
         query = " AND ".join([f"tags.sweep_id = '{self._sweep_id}'", *conditions])
-        found: list[Run] = []
+        runs: list[Run] = []
         token = None
         while True:
             page = self._client.search_runs([self._experiment_id], query, max_results=1000, page_token=token)
-            found += page
+            runs += page
             token = page.token
             if not token:
-                return found
+                return runs
 
     def _start_parent(self, known: Sequence[Run]) -> str:
         earlier = [run for run in known if "point" not in run.data.tags]
@@ -249,7 +249,7 @@ class Tracker:
             self._client.update_run(run.info.run_id, "RUNNING")
         else:
             run = self._client.create_run(self._experiment_id, tags=self._tags, run_name=self._plan.name)
-        if not run.data.params:  # an earlier attempt may have come no further
+        if not run.data.params:  # an earlier attempt may have failed before it
             fixed = {
                 n: v for n, v in self._plan.config.defining.items() if n.removeprefix("train.") not in self._plan.varied
             }
@@ -258,7 +258,7 @@ class Tracker:
         return run.info.run_id
 
     def _write_oldest(self) -> None:
-        """Write all that is pending of one point; if that fails, it is pending again, before what came meanwhile."""
+        """Write the notes of one point; after a failure they wait again, before newer notes."""
         with self._wake:
             point_id = next(iter(self._pending))
             pending = self._pending.pop(point_id)

@@ -1,7 +1,7 @@
-"""The app of `mlflow server`, which `--app-name mobilenet_sweep` finds by the entry point beside this file.
+"""The app of `mlflow server`; `--app-name mobilenet_sweep` finds it by the entry point beside this file.
 
-MLflow's pages ask for their user, whom only a server with accounts knows: each page would start with an error on the
-browser's console.
+MLflow's pages request their user, which only a server with accounts knows. Without this app, each page would log an
+error to the browser's console.
 """
 
 from mlflow.server import app as pages
@@ -12,5 +12,5 @@ __all__ = ["app"]
 
 @pages.get("/ajax-api/2.0/mlflow/users/current")
 def nobody() -> dict[str, str]:
-    """No user, of whom the pages then show nothing."""
+    """Return no user, so that the pages show none."""
     return {}

@@ -23,7 +23,7 @@ def test_a_network_is_registered_once_and_loaded_by_mlflow(real_sweep: Sweep, tm
     point = next(id_ for id_, row in latest_rows(folder).items() if row["state"] == "COMPLETE")
     [before] = MlflowClient(uri).search_runs(["1"], f"tags.point = '{point}'")
 
-    first, second = (register(folder, [point], runs=runs, wanted_uri=None) for _ in range(2))
+    first, second = (register(folder, [point], runs=runs, given_uri=None) for _ in range(2))
 
     assert first == [f"{point} registered as version 1 of {folder.name}"]
     assert second == [f"{point} is version 1 of {folder.name}"]
@@ -37,4 +37,4 @@ def test_a_network_is_registered_once_and_loaded_by_mlflow(real_sweep: Sweep, tm
     loaded = mlflow.pytorch.load_model(f"models:/{folder.name}@best")
     torch.testing.assert_close(loaded(images), network.model(images))
     with pytest.raises(ConfigError, match=r"^MLflow has no run of absent"):
-        register(folder, ["absent"], runs=runs, wanted_uri=None)
+        register(folder, ["absent"], runs=runs, given_uri=None)
