@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sweep.choose import comparisons
-from sweep.choose.comparisons import Comparisons, Noise, Pair, Trial
+from sweep.choose.comparisons import Comparisons, Contender, Noise, Pair
 from trainers.config import TrainConfig, setting
 
 BASE = TrainConfig(num_classes=10, epochs=4, resolution=32)
@@ -17,13 +17,13 @@ NUM_VAL = 10_000
 NOISE_SQUARED = 0.4**2 + 25.0**2 / NUM_VAL
 
 
-def trained(asked: Comparisons, width: float, lr: float, curve: list[float]) -> Trial:
-    """A trial that has shown `curve`, without rivals from which to learn."""
+def trained(asked: Comparisons, width: float, lr: float, curve: list[float]) -> Contender:
+    """A contender that has shown `curve`, without rivals from which to learn."""
     config = replace(BASE, width_mult=width, lr=lr)
-    trial = asked.add(f"{width}-{lr}", config, NUM_VAL)
+    contender = asked.add(f"{width}-{lr}", config, NUM_VAL)
     for top1 in curve:
-        asked.measured(trial, top1, [])
-    return trial
+        asked.measured(contender, top1, [])
+    return contender
 
 
 def test_nothing_is_known_of_settings_that_have_not_begun() -> None:
@@ -107,10 +107,11 @@ def test_each_comparison_uses_the_noise_of_its_own_number_of_validation_images()
         asked = Comparisons()
         for data in order:
             for lr, top1 in ((0.1, 60.0), (0.2, 50.0)):
-                trial = asked.add(f"{data}-{lr}", replace(BASE, data=data, lr=lr), sizes[data])
-                asked.measured(trial, top1, [])
+                contender = asked.add(f"{data}-{lr}", replace(BASE, data=data, lr=lr), sizes[data])
+                asked.measured(contender, top1, [])
         pairs = {
-            data: next(g.trials for g in asked._groups.values() if g.trials[0].point.startswith(data)) for data in sizes
+            data: next(g.contenders for g in asked._groups.values() if g.contenders[0].point.startswith(data))
+            for data in sizes
         }
         deviations.append({data: asked.advantage(*pairs[data])[1] for data in sizes})
 
