@@ -4,8 +4,8 @@ Two settings are compared by log(top-1 ratio), the logarithm of the ratio of the
 network trained with both settings, a Kalman filter over the latest common epochs separates the ratio from its noise.
 While accuracies still grow, the setting that is behind may catch up. The drift of ratios per growth of accuracy is
 learnt from longer contenders and the growth left after an epoch from finished contenders, so an early epoch counts for
-as much as it has proved to predict. A Gaussian process over width and resolution joins the estimates of all networks, and so
-predicts the ratio in a network where the two settings have hardly begun.
+as much as it has proved to predict. A Gaussian process over width and resolution joins the estimates of all networks,
+and so predicts the ratio in a network where the two settings have hardly begun.
 """
 
 import itertools
@@ -213,7 +213,7 @@ class Comparisons:
         return float(mean), math.sqrt(max(prior - float(explained), 1e-12))
 
     def _evidence(self, group: Group, rival: Contender, contender: Contender) -> tuple[Group, float, float] | None:
-        """Return `group` with its estimate of log(top-1 ratio), rival to contender, at the last epoch, and the variance.
+        """Return `group` with its estimate of log(top-1 ratio), rival to contender, at the end, and the variance.
 
         None if the group has no common epoch of two settings like theirs.
         """
