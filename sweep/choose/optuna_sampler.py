@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from analysis.surrogate import Floats, Surrogate, expected_improvement
 from search_spaces.space import Choice, SearchSpace
-from sweep.choose.distributions import coded, distributions, draw, optuna_value
+from sweep.plan.distributions import coded, distributions, draw, optuna_value
 from sweep.plan.plan import Plan
 from sweep.plan.points import PlannedPoint
 from trainers.config import TrainConfig

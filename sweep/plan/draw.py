@@ -66,7 +66,7 @@ def _draw(space: SearchSpace, cells: list[TrainConfig], seed: int) -> list[Train
         return cells
     import optuna  # takes a second to import, and most spaces are grids
 
-    from sweep.choose.distributions import distribution
+    from sweep.plan.distributions import distribution
 
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed))
     distributions = {name: distribution(axis) for name, axis in space.distributions.items()}
