@@ -29,14 +29,14 @@ OPTIONAL = {"timm", "onnx", "onnxruntime", "onnxscript"}
 
 def imports(path: Path) -> set[str]:
     """The dotted names that a module imports, also inside functions."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return names
 
 
 def module_name(path: Path) -> str:
@@ -82,9 +82,9 @@ def test_optional_libraries_are_imported_only_where_they_are_used(path: Path) ->
 def test_what_is_free_to_all_needs_the_standard_library_only(name: str) -> None:
     import sys
 
-    found = {imported.partition(".")[0] for imported in imports(ROOT / f"{name.replace('.', '/')}.py")}
+    names = {imported.partition(".")[0] for imported in imports(ROOT / f"{name.replace('.', '/')}.py")}
 
-    assert found <= set(sys.stdlib_module_names) | {"trainers"}
+    assert names <= set(sys.stdlib_module_names) | {"trainers"}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

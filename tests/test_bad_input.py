@@ -87,19 +87,19 @@ def files_in(path: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
-def said_of(arguments: list[str]) -> str:
+def message_of(arguments: list[str]) -> str:
     """What is printed on stderr, after checking that it is one line, the exit code 2 and no file written."""
     before = files_in(Path())
     error = io.StringIO()
     with contextlib.redirect_stderr(error), contextlib.redirect_stdout(io.StringIO()):
         code = run_sweep.main(arguments)
-    said = error.getvalue()
-    assert (code, said.count("\n"), said[-1:]) == (2, 1, "\n"), (code, said, arguments)
-    assert said.startswith("error: ")
-    assert said[:-1].isprintable()
-    assert "Traceback" not in said
+    message = error.getvalue()
+    assert (code, message.count("\n"), message[-1:]) == (2, 1, "\n"), (code, message, arguments)
+    assert message.startswith("error: ")
+    assert message[:-1].isprintable()
+    assert "Traceback" not in message
     assert files_in(Path()) == before
-    return said
+    return message
 
 
 # Bad command lines
@@ -201,7 +201,7 @@ def bad_words(draw: st.DrawFn) -> list[str]:
 @examples(500)
 @given(arguments=bad_flags() | bad_flags() | bad_words())
 def test_a_bad_command_line_is_one_line(arguments: list[str]) -> None:
-    said_of(arguments)
+    message_of(arguments)
 
 
 # Bad configurations
@@ -286,7 +286,7 @@ def test_a_bad_configuration_is_one_line(bad: tuple[str, bytes]) -> None:
     path = Path(f"bad.{suffix}")
     path.write_bytes(content)
 
-    said_of(["plan", "--config", str(path)])
+    message_of(["plan", "--config", str(path)])
 
 
 # Damaged folders
@@ -393,9 +393,9 @@ def test_a_damaged_folder_is_one_line(data: st.DataObject) -> None:
     command = data.draw(st.sampled_from(READERS[name]))
 
     with holding(Path(SWEEP) / name, content):
-        said = said_of(list(command))
+        message = message_of(list(command))
 
-    assert name in said
+    assert name in message
 
 
 @pytest.mark.parametrize("name", ["top1", "macs", "width_mult", "state", "epochs"])
@@ -406,9 +406,9 @@ def test_a_text_for_a_number_is_told_by_file_line_and_column(folder: Path, name:
     damaged = json.dumps(json.loads(second) | {name: "about 90"})
 
     with holding(path, f"{first}\n{damaged}\n".encode()):
-        said = said_of([command, SWEEP])
+        message = message_of([command, SWEEP])
 
-    assert f"{path}, line 2 is damaged: column {name} is 'about 90', not " in said
+    assert f"{path}, line 2 is damaged: column {name} is 'about 90', not " in message
 
 
 def test_a_torn_last_line_is_left_out_with_a_note(folder: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -422,7 +422,7 @@ def test_a_torn_last_line_is_left_out_with_a_note(folder: Path, tmp_path: Path, 
     assert capsys.readouterr().err == f"note: the last line of {torn}/results.jsonl was cut off and is left out\n"
 
 
-# What is never said or left
+# What is never message or left
 
 CREDENTIALS = st.text("abcdefXYZ0123456789-._~!$&'()*+,;=:%", min_size=5, max_size=120)
 
@@ -435,14 +435,14 @@ def test_credentials_are_never_printed(secret: str, flag: str, equals: bool, com
     secret = f"s3cret{secret}"
     uri = f"http://user:{secret}@host/path"
 
-    said = said_of([*command, *([f"{flag}={uri}"] if equals else [flag, uri]), "--sample-seed", "-1"])
+    message = message_of([*command, *([f"{flag}={uri}"] if equals else [flag, uri]), "--sample-seed", "-1"])
 
-    assert "s3cret" not in said
-    assert secret[-5:] + "@" not in said
+    assert "s3cret" not in message
+    assert secret[-5:] + "@" not in message
 
 
 @pytest.mark.usefixtures("folder")
 @examples(100)
 @given(name=st.text("./\\~ax\0\n-", min_size=1, max_size=10).filter(lambda name: {*"./\\~"} & {name[0]} or "/" in name))
 def test_no_name_leaves_the_runs_folder(name: str) -> None:
-    said_of(["plan", *QUICK, f"--name={name}"])
+    message_of(["plan", *QUICK, f"--name={name}"])

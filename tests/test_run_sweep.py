@@ -40,7 +40,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "which search space? Give --space, one of mnv2_quick, "),
         (["--spcae", "mnv2_quick"], "Unrecognized options: --spcae; perhaps you meant --space"),
@@ -122,18 +122,18 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_a_mistake_is_one_line_and_starts_nothing(
-    in_folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    in_folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert run_sweep.main(arguments) == 2
 
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {said}")
+    assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
     assert list(in_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("classes", "said"),
+    ("classes", "message"),
     [
         ({}, "has no folder train/"),
         ({"train": 0}, "has no images in class folders"),
@@ -142,7 +142,7 @@ def test_a_mistake_is_one_line_and_starts_nothing(
     ],
 )
 def test_a_folder_that_is_no_dataset_is_one_line(
-    in_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: dict[str, int], said: str
+    in_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: dict[str, int], message: str
 ) -> None:
     for name, count in classes.items():
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -152,7 +152,7 @@ def test_a_folder_that_is_no_dataset_is_one_line(
 
     assert run_sweep.main([*QUICK, "--data", str(tmp_path / "data")]) == 2
 
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert list(in_folder.iterdir()) == []
 
 
@@ -173,7 +173,7 @@ def test_plan_predicts_and_says_what_a_budget_leaves_out(
     in_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # a point takes 60 min
-    monkeypatch.setattr(timings, "kept_timings", lambda requests, *others: [timing] * len(requests))
+    monkeypatch.setattr(timings, "cached_timings", lambda requests, *others: [timing] * len(requests))
     arguments = ["plan", *QUICK, "--train.epochs", "3", "--gpus-per-trial", "0", "--csv", "plan.csv"]
 
     assert run_sweep.main([*arguments, "--max-device-hours", "3.9"]) == 0
@@ -303,7 +303,7 @@ def test_recommend_times_published_networks_within_the_other_caps_on_this_machin
 
 
 @pytest.mark.parametrize(
-    ("flag", "said"),
+    ("flag", "message"),
     [
         (["--margin", "nan"], "margin is nan; it must be 0 to 100"),
         (["--margin", "-1"], "margin is -1.0; it must be 0 to 100"),
@@ -312,13 +312,13 @@ def test_recommend_times_published_networks_within_the_other_caps_on_this_machin
     ],
 )
 def test_promote_refuses_what_would_choose_other_points(
-    seeds: Path, capsys: pytest.CaptureFixture[str], flag: list[str], said: str
+    seeds: Path, capsys: pytest.CaptureFixture[str], flag: list[str], message: str
 ) -> None:
     (seeds / "config.json").write_text('{"space": "mnv2_quick"}')
 
     assert run_sweep.main(["promote", str(seeds), *flag]) == 2
 
-    assert capsys.readouterr().err == f"error: {said}\n"
+    assert capsys.readouterr().err == f"error: {message}\n"
 
 
 def test_a_promotion_stops_and_leaves_out_nothing_unless_it_is_told_to(seeds: Path) -> None:

@@ -48,7 +48,7 @@ def predict_on(
     dataset_of = {point.config: point.dataset for point in points}
     chosen = to_time(dataset_of)
     requests = [Request.of(settings, _image_shape(dataset_of[settings], settings)) for settings in chosen]
-    timings = kept_timings(requests, slot, machine, announce)
+    timings = cached_timings(requests, slot, machine, announce)
     timed = [TimedNetwork(config=settings, timing=timing) for settings, timing in zip(chosen, timings, strict=True)]
     return predict(
         trials,
@@ -60,7 +60,7 @@ def predict_on(
     )
 
 
-def kept_timings(
+def cached_timings(
     requests: Sequence[Request], slot: Slot, machine: Machine, announce: Callable[[str], None] | None
 ) -> list[Timing]:
     """Return the timing of each request, from the cache or measured now.

@@ -74,14 +74,14 @@ def test_mnv2_dli14_is_its_readmes_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "cheapest", "dearest"),
+    ("name", "cheapest", "most_expensive"),
     [("mnv2_grid", 11, 582), ("mnv2_dli14", 12, 300), ("mnv1_grid", 13, 568), ("mnv3_grid", 43, 216)],
 )
-def test_published_grid_spans_its_published_macs(name: str, cheapest: int, dearest: int) -> None:
+def test_published_grid_spans_its_published_macs(name: str, cheapest: int, most_expensive: int) -> None:
     """Whole millions at 1000 classes, rounded down."""
     costs = sorted(cost(replace(config, num_classes=1000)).macs // 10**6 for config in get_space(name).grid())
 
-    assert (costs[0], costs[-1]) == (cheapest, dearest)
+    assert (costs[0], costs[-1]) == (cheapest, most_expensive)
 
 
 def test_recipes_vary_the_grids_cells() -> None:

@@ -105,7 +105,7 @@ def test_latency_names_the_network_the_machine_and_the_threads(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["evaluate", "{path}", "--data", "nowhere"], "no dataset 'nowhere'"),
         (["evaluate", "{path}", "--confusion", "missing/c.csv"], "cannot write missing/c.csv"),
@@ -134,7 +134,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    said: str,
+    message: str,
 ) -> None:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -142,6 +142,6 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert run_sweep.main([argument.format(path=trained[0]) for argument in arguments]) == 2
 
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {said}")
+    assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
     assert list((tmp_path / "work").iterdir()) == []

@@ -83,5 +83,5 @@ def test_recommend_measures_says_where_and_names_the_export(folder: Path, capsys
 def test_recommend_says_how_fast_the_fastest_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "0.0001"]) == 2
 
-    said = "error: nothing fits: --max-latency-ms 0.0001 leaves none of 2 complete settings; the fastest takes "
-    assert capsys.readouterr().err.startswith(said)
+    expected = "error: nothing fits: --max-latency-ms 0.0001 leaves none of 2 complete settings; the fastest takes "
+    assert capsys.readouterr().err.startswith(expected)

@@ -30,9 +30,9 @@ def test_a_cluster_whose_head_is_gone_ends_the_process_with_one_line(
     ray_session._end_with_head(over, address)
 
     assert codes == [1]
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: the head of the Ray cluster at {address} has not answered")
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith(f"error: the head of the Ray cluster at {address} has not answered")
+    assert output.count("\n") == 1
 
 
 def test_rays_own_hook_for_uv_is_off() -> None:

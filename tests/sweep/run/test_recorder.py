@@ -131,8 +131,10 @@ def test_a_point_whose_process_died_is_taken_up_again_a_bounded_number_of_times(
     log.close()
 
     rows = latest_rows(plan.folder)
-    said = [(rows[point.id]["state"], rows[point.id]["restarts"], rows[point.id]["reason"]) for point in plan.points]
-    assert said == [
+    outcomes = [
+        (rows[point.id]["state"], rows[point.id]["restarts"], rows[point.id]["reason"]) for point in plan.points
+    ]
+    assert outcomes == [
         ("FAILED", MOST_RESTARTS, "its process died 4 times, the last time: killed by signal 15"),
         ("COMPLETE", 1, "went on after its process died: the node is gone"),
     ]

@@ -277,7 +277,7 @@ def test_a_running_sweep_refuses_strangers_and_ctrl_c_stops_it_so_that_the_same_
 
 def test_a_budget_trains_the_cheapest_points_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timing = Timing(train=Line(0.0, 0.01), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # 12 s an epoch
-    monkeypatch.setattr(timings, "kept_timings", lambda requests, *others: [timing] * len(requests))
+    monkeypatch.setattr(timings, "cached_timings", lambda requests, *others: [timing] * len(requests))
     arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis",
                  "epochs=2,1", "--gpus-per-trial", "0", "--runs", str(tmp_path)]  # fmt: skip
 
