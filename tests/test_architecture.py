@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("trainers", "search_spaces", "sweep", "analysis")
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-FREE = {f"trainers.{name}" for name in ("config", "errors", "values", "units", "files", "trial", "recipes")}
+FREE = {f"trainers.{name}" for name in ("assessment", "config", "errors", "values", "files", "trial", "recipes")}
 """Free to all, and standard library only."""
 ALLOWED = {
     "trainers": {"trainers"},

@@ -1,7 +1,7 @@
 """A trial trains one or more points and yields their measurements. Standard library only."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
@@ -103,23 +103,6 @@ class Measurement:
                 raise TrainingDivergedError(f"{DIVERGED} at epoch {self.epoch}, {name} {value}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Latency:
-    """The time from normalised images to logits, of a whole batch."""
-
-    runtime: str
-    """The library and its version."""
-    device: str
-    """The processor's name and the arithmetic."""
-    num_threads: int
-    """CPU threads."""
-    batch_size: int
-    num_repeats: int
-    median_ms: float
-    p90_ms: float
-    """Nine of ten runs took no longer."""
-
-
 class Train(Protocol):
     """Trains the points of a trial and yields a Measurement of each point, in the order of its epochs.
 
@@ -130,3 +113,18 @@ class Train(Protocol):
     """
 
     def __call__(self, trial: Trial) -> Iterator[Measurement]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """A way to train the points of a trial."""
+
+    doc: str
+    """One line for `run_sweep.py list`."""
+    train: Train
+    together: Callable[[TrainConfig], Hashable | None] = lambda config: None
+    """Key of the points that are trained in one trial; None: the point has a trial of its own."""
+    shares_weights: bool = False
+    """Whether the result of a point depends on the other points of its trial."""
+    step_share: Callable[[Sequence[TrainConfig]], float] = lambda configs: 1.0
+    """Time of a training step of a trial with these points, relative to a step of each point in a trial of its own."""

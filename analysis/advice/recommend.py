@@ -1,13 +1,14 @@
 """Which network to ship within caps, what comes close to it, and what a step more or less would buy. Pure."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from analysis.frontier.frontier import frontier_mask
+from analysis.frontier.quantities import ASSESSED, COSTS, Cost
 from analysis.results.settings import pooled_deviation, with_deviation
 from analysis.results.varying import text_of, varying_settings
 from trainers.config import network_name
@@ -15,6 +16,10 @@ from trainers.errors import ConfigError
 
 Row = dict[str, Any]
 """A row of `by_setting`'s table and its `name`, column name to value."""
+Assess = Callable[[str, Cost], float]
+"""Gives the figure of a point, by its id, for an assessed cost."""
+Figures = dict[Cost, dict[str, float]]
+"""Assessed figures by cost and point."""
 LEAST_MILLIONS = 1e4
 """No network has so few MACs or parameters: a cap below this lacks its M."""
 ROOM = 1.2
@@ -27,18 +32,24 @@ SURE = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Caps:
-    """What a network may cost, and what it must reach; None where that does not matter."""
+    """Limits of a network's costs, and a top-1 that it must reach."""
 
-    max_macs: float | None = None
-    max_params: float | None = None
-    max_latency_ms: float | None = None
+    at_most: Mapping[Cost, float] = field(default_factory=dict)
+    """The highest figure by cost; a cost without a limit is absent."""
     min_top1: float | None = None
+    """Percent; None where any top-1 will do."""
+
+    def of(self, *, assessed: bool) -> dict[Cost, float]:
+        """The limits of the costs that are assessed, or of those that are counted."""
+        return {cost: limit for cost, limit in self.at_most.items() if COSTS[cost].is_assessed == assessed}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """The setting to ship and those around it. The first two have a `latency_ms` where there is a cap on it, the others
-    where they were measured for it."""
+    """The setting to ship and those around it.
+
+    The first two have the figure of each assessed cost with a cap; the others have it where it was assessed.
+    """
 
     best: Row
     """Within the caps the most accurate, by the mean over its seeds, and of equals the one with fewer MACs; where a
@@ -58,14 +69,14 @@ class Recommendation:
     """Whether the best is the most accurate that there is, and none has more MACs though the caps would allow it."""
 
 
-def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float]) -> Recommendation:
+def recommend(table: pd.DataFrame, caps: Caps, assess: Assess) -> Recommendation:
     """The COMPLETE setting to ship within `caps`.
 
     Args:
         table: that of `by_setting`.
         caps: limits, each inclusive.
-        latency_ms: the milliseconds of a point by its id; asked only where there is a cap on them, of the most accurate
-            settings first, or of the cheapest where a top-1 must be reached, until two are fast enough.
+        assess: gives the figure of an assessed cost of a point; asked only where there is a cap on that cost, of the
+            most accurate settings first, or of the cheapest where a top-1 must be reached, until two are within it.
 
     Raises:
         ConfigError: no COMPLETE setting is within the caps, or there are several datasets.
@@ -82,16 +93,21 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
     fitting, within = _within(complete, caps, varied)
     order = {"top1": False, "macs": True} if caps.min_top1 is None else {"macs": True, "top1": False}
     rows = _rows(fitting.sort_values([*order], ascending=[*order.values()], kind="stable"), varied)
-    taken: dict[str, float] = {}
-    best = next(_fast_enough(rows, caps, latency_ms, taken), None)
+    figures: Figures = {cost: {} for cost in caps.of(assessed=True)}
+    best = next(_within_assessed(rows, caps, assess, figures), None)
     if best is None:
-        limit = f"--max-latency-ms {caps.max_latency_ms:g}"
-        raise _nothing_fits(limit, len(fitting), within, f"fastest takes {min(taken.values()):.3g} ms")
+        limits = [f"{COSTS[cost].flag} {limit:g}" for cost, limit in caps.of(assessed=True).items()]
+        least = [
+            f"least {COSTS[cost].name.lower()} is {_amount(cost, min(known.values()))}"
+            for cost, known in figures.items()
+        ]
+        raise _nothing_fits(" and ".join(limits), len(fitting), within, " and the ".join(least))
     others = (row for row in rows if caps.min_top1 is None or row["top1"] > best["top1"])
-    runner_up = next(_fast_enough(others, caps, latency_ms, taken), None)
-    small, _ = _within(complete, Caps(max_params=caps.max_params), varied)
+    runner_up = next(_within_assessed(others, caps, assess, figures), None)
+    params = {cost: limit for cost, limit in caps.at_most.items() if cost == "num_params"}
+    small, _ = _within(complete, Caps(at_most=params), varied)
     frontier = small.loc[frontier_mask(small, "macs")].sort_values("macs", kind="stable")
-    frontier = frontier.assign(latency_ms=frontier["point"].map(taken))
+    frontier = frontier.assign(**{cost: frontier["point"].map(known) for cost, known in figures.items()})
     cheaper = _rows(frontier.loc[frontier["macs"] < best["macs"]].tail(1), varied)
     dearer = _rows(frontier.loc[frontier["macs"] > best["macs"]].head(1), varied)
     is_largest = caps.min_top1 is None and best["macs"] == complete["macs"].max() > complete["macs"].min()
@@ -109,8 +125,7 @@ def recommend(table: pd.DataFrame, caps: Caps, latency_ms: Callable[[str], float
 
 def _has_room(best: Row, caps: Caps) -> bool:
     """Whether the caps would allow a larger network than `best`."""
-    limits = {"macs": caps.max_macs, "num_params": caps.max_params, "latency_ms": caps.max_latency_ms}
-    return all(limit is None or limit > ROOM * best[name] for name, limit in limits.items())
+    return all(limit > ROOM * best[cost] for cost, limit in caps.at_most.items())
 
 
 def summary(found: Recommendation, *, num_val: int | None, replicate: str = "") -> list[str]:
@@ -131,7 +146,7 @@ def summary(found: Recommendation, *, num_val: int | None, replicate: str = "") 
     for title, row in (("cheaper:", found.cheaper), ("dearer:", found.dearer)):
         if row is not None:
             macs, top1 = (row["macs"] - found.best["macs"]) / 1e6, row["top1"] - found.best["top1"]
-            change = f"{macs:+.2f} M MACs, {top1:+.2f} points top-1{_latency(row)}"
+            change = f"{macs:+.2f} M MACs, {top1:+.2f} points top-1{_assessed(row)}"
             lines.append(f"{title:<11}{row['name']} on the frontier: {change}")
     if found.is_largest:
         lines.append("note:      nothing here has more MACs than this one; a larger network may be more accurate")
@@ -171,12 +186,18 @@ def _described(row: Row) -> str:
     seeds = f" ({row['num_seeds']} seeds)" if row["num_seeds"] > 1 else ""
     size = f"{row['macs'] / 1e6:.2f} M MACs, {row['num_params'] / 1e6:.3f} M params"
     test = "" if math.isnan(row["test_top1"]) else f" ({row['test_top1']:.2f} % on the test split)"
-    return f"{row['name']}, {size}, {with_deviation(row)} % top-1{seeds}{test}{_latency(row)}"
+    return f"{row['name']}, {size}, {with_deviation(row)} % top-1{seeds}{test}{_assessed(row)}"
 
 
-def _latency(row: Row) -> str:
-    milliseconds = row.get("latency_ms", math.nan)
-    return "" if math.isnan(milliseconds) else f", {milliseconds:.2f} ms"
+def _assessed(row: Row) -> str:
+    figures = {cost: row.get(cost, math.nan) for cost in ASSESSED}
+    return "".join(f", {_amount(cost, value, 2)}" for cost, value in figures.items() if not math.isnan(value))
+
+
+def _amount(cost: Cost, value: float, digits: int | None = None) -> str:
+    """A figure with its unit: so many digits after the point, or three in all."""
+    figure = value / COSTS[cost].per
+    return f"{figure:.3g} {COSTS[cost].unit}" if digits is None else f"{figure:.{digits}f} {COSTS[cost].unit}"
 
 
 def _rows(table: pd.DataFrame, varied: Sequence[str]) -> Iterator[Row]:
@@ -189,15 +210,12 @@ def _rows(table: pd.DataFrame, varied: Sequence[str]) -> Iterator[Row]:
 
 
 def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The rows within all caps but that on latency, and these caps as flags."""
+    """The rows within all caps but those on assessed costs, and these caps as flags."""
     flags, every = list[str](), complete
-    for flag, column, limit, unit in (
-        ("--max-macs", "macs", caps.max_macs, "M MACs"),
-        ("--max-params", "num_params", caps.max_params, "M parameters"),
-        ("--min-top1", "top1", caps.min_top1, "% top-1"),
-    ):
-        if limit is None:
-            continue
+    counted = caps.of(assessed=False)
+    limits = [(COSTS[cost].flag, cost, counted[cost], COSTS[cost].unit) for cost in COSTS if cost in counted]
+    limits += [("--min-top1", "top1", caps.min_top1, "% top-1")] if caps.min_top1 is not None else []
+    for flag, column, limit, unit in limits:
         values = complete[column].to_numpy(dtype=float)
         least = column == "top1"
         scale = 1.0 if least else 1e6
@@ -217,20 +235,18 @@ def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[
     return complete, flags
 
 
-def _fast_enough(
-    rows: Iterator[Row], caps: Caps, latency_ms: Callable[[str], float], taken: dict[str, float]
-) -> Iterator[Row]:
-    """The rows; where there is a cap on latency those within it, with their `latency_ms`, measured when asked for.
+def _within_assessed(rows: Iterator[Row], caps: Caps, assess: Assess, figures: Figures) -> Iterator[Row]:
+    """The rows within the caps on assessed costs, each with its figures, which are assessed when a row is asked for.
 
-    What was measured is added to `taken`, by point.
+    Every figure is added to `figures`.
     """
+    limits = caps.of(assessed=True)
     for row in rows:
-        if caps.max_latency_ms is None:
-            yield row
-        else:
-            found = taken[row["point"]] = latency_ms(row["point"])
-            if found <= caps.max_latency_ms:
-                yield row | {"latency_ms": found}
+        own = {cost: assess(row["point"], cost) for cost in limits}
+        for cost, value in own.items():
+            figures[cost][row["point"]] = value
+        if all(own[cost] <= limit for cost, limit in limits.items()):
+            yield row | own
 
 
 def _nothing_fits(flag: str, num: int, within: Sequence[str], nearest: str) -> ConfigError:

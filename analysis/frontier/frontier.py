@@ -1,16 +1,15 @@
 """What is on the frontiers of a results table, and how surely. Only COMPLETE rows can be; each dataset has its own."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.frontier.pareto import joint_pareto_mask, pareto_mask
+from analysis.frontier.quantities import Cost
 from analysis.results.settings import pooled_deviation
 
-Cost = Literal["macs", "num_params", "activations", "latency_ms"]
 NUM_RESAMPLES = 1000
 """How often seeds are drawn again: a probability's standard error is at most 1.6 points, for a second or two at 10,000
 settings."""
@@ -23,14 +22,14 @@ def _each_dataset(table: pd.DataFrame, costs: Sequence[Cost]) -> Iterator[NDArra
         yield np.flatnonzero(complete & (table["dataset"] == dataset).to_numpy(dtype=bool))
 
 
-def frontier_mask(table: pd.DataFrame, cost: Cost) -> NDArray[np.bool_]:
-    """Which rows of a results table are on the frontier of `cost` against top-1 of their dataset; (rows,).
+def frontier_mask(table: pd.DataFrame, cost: Cost, metric: str = "top1") -> NDArray[np.bool_]:
+    """Which rows of a results table are on the frontier of `cost` against `metric` of their dataset; (rows,).
 
-    A row whose cost is NaN is on none.
+    The metric is a column that is the better the higher. A row whose cost is NaN is on no frontier.
     """
     mask = np.zeros(len(table), dtype=bool)
     for rows in _each_dataset(table, [cost]):
-        mask[rows] = pareto_mask(table[cost].to_numpy(dtype=float)[rows], table["top1"].to_numpy(dtype=float)[rows])
+        mask[rows] = pareto_mask(table[cost].to_numpy(dtype=float)[rows], table[metric].to_numpy(dtype=float)[rows])
     return mask
 
 

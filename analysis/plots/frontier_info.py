@@ -1,16 +1,15 @@
 """What the frontier chart shows. Pure: decides every number and text, draws nothing."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.frontier.frontier import Cost, frontier_mask
+from analysis.frontier.frontier import frontier_mask
 from analysis.frontier.pareto import pareto_mask
+from analysis.frontier.quantities import COSTS, Cost
 from analysis.plots.cells import cell_labels, shade_column
 from analysis.plots.ticks import percent_limits
 from analysis.published.comparison import PUBLISHED_COSTS, Comparison
@@ -20,26 +19,6 @@ from trainers.errors import counted
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostAxis:
-    """How a cost is shown."""
-
-    label: str
-    """With its unit."""
-    per: float
-    """What it is divided by."""
-
-
-COST_AXES: Mapping[Cost, CostAxis] = MappingProxyType(
-    {
-        "macs": CostAxis(label="Multiply-accumulates (millions)", per=1e6),
-        "num_params": CostAxis(label="Parameters (millions)", per=1e6),
-        "activations": CostAxis(label="Activations (millions)", per=1e6),
-        "latency_ms": CostAxis(label="Latency of one image (ms)", per=1.0),
-    }
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +113,7 @@ class FrontierInfo:
 
 
 def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str, on: str = "") -> FrontierInfo:
-    """What the chart of `by_setting`'s table shows; `on` says what a latency was measured on.
+    """What the chart of `by_setting`'s table shows; `on` says where an assessed cost was measured.
 
     FAILED rows and rows without a top-1 are counted but not shown. Points that were stopped so early that they lie far
     below all others are shown at the lower edge: where they are they would press the frontier flat.
@@ -159,7 +138,7 @@ def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str,
         subtitle=one_line(" · ".join(part for part in (_subtitle(known, comparison), on) if part), 110),
         caption=_caption(known, shown, cost, num_unknown=len(table) - len(known)),
         note=one_line(" · ".join(filter(None, (comparison.note, band, stars))), 130),
-        x_label=f"{COST_AXES[cost].label}, log scale",
+        x_label=f"{COSTS[cost].axis}, log scale",
         points=_series(shown, on_frontier, cost),
         published=_published(comparison, cost),
         source_range=sources,
@@ -198,7 +177,7 @@ def _lower_edge(measured: pd.DataFrame) -> float:
 def _runs(shown: pd.DataFrame, cost: Cost) -> Array:
     repeated = shown.loc[shown["num_seeds"] > 1]
     runs = [
-        (each / COST_AXES[cost].per, top1)
+        (each / COSTS[cost].per, top1)
         for each, top1s in zip(repeated[cost], repeated["top1s"], strict=True)
         for top1 in top1s
     ]
@@ -209,7 +188,7 @@ def _series(shown: pd.DataFrame, on_frontier: pd.Series, cost: Cost) -> tuple[Se
     return tuple(
         Series(
             label=str(dataset),
-            costs=rows[cost].to_numpy(dtype=float) / COST_AXES[cost].per,
+            costs=rows[cost].to_numpy(dtype=float) / COSTS[cost].per,
             top1=rows["top1"].to_numpy(dtype=float),
             on_frontier=on_frontier.loc[rows.index].to_numpy(dtype=bool),
         )
@@ -232,7 +211,7 @@ def _weight_sharing(comparison: Comparison, cost: Cost) -> Series | None:
 
 def _series_of(cells: pd.DataFrame, cost: Cost, label: str) -> Series:
     """Published networks as a series."""
-    costs, top1 = cells[cost].to_numpy(dtype=float) / COST_AXES[cost].per, cells["top1"].to_numpy(dtype=float)
+    costs, top1 = cells[cost].to_numpy(dtype=float) / COSTS[cost].per, cells["top1"].to_numpy(dtype=float)
     return Series(label=label, costs=costs, top1=top1, on_frontier=pareto_mask(costs, top1))
 
 
@@ -240,7 +219,7 @@ def _source_range(comparison: Comparison, cost: Cost) -> SourceRange | None:
     if cost not in PUBLISHED_COSTS or comparison.every_source.empty:
         return None
     found = source_range(comparison.every_source, cost)
-    return found and replace(found, outline=found.outline / np.array([[COST_AXES[cost].per], [1.0]]))
+    return found and replace(found, outline=found.outline / np.array([[COSTS[cost].per], [1.0]]))
 
 
 def _subtitle(table: pd.DataFrame, comparison: Comparison) -> str:
@@ -267,7 +246,7 @@ def _caption(table: pd.DataFrame, shown: pd.DataFrame, cost: Cost, *, num_unknow
         parts.append(f"{states['FAILED']} failed (not drawn)")
     counts = f"{counted(states.total(), 'point')}: {', '.join(parts)}"
     if len(table) and not was_trained(table):
-        figures = "milliseconds as they were printed" if cost == "latency_ms" else "costs that this project counts"
+        figures = f"{COSTS[cost].unit} as printed" if COSTS[cost].is_assessed else "costs that this project counts"
         counts = f"{len(table)} published networks, at {figures}"
     seed = ["one seed each"] if one_seed_each(table) else ["means over seeds"] if is_replicated(table) else []
     family = "family " if len(set(shown["model"])) > 1 else ""

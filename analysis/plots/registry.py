@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.frontier.frontier import Cost
+from analysis.frontier.quantities import Cost
 from analysis.plots import (
     along_width_resolution,
     frontier,
@@ -43,8 +43,12 @@ class Plot:
 
 
 def _against(cost: Cost, results: SweepResults) -> frontier_info.FrontierInfo:
-    on = results.latency if cost == "latency_ms" else ""
+    on = results.places.get(cost, "")
     return frontier_info.info(results.settings, results.comparison, cost, sweep=results.name, on=on)
+
+
+def _against_assessed(cost: Cost, results: SweepResults) -> frontier_info.FrontierInfo | None:
+    return _against(cost, results) if cost in results.places else None
 
 
 PLOTS: dict[str, Plot] = {
@@ -60,7 +64,7 @@ PLOTS: dict[str, Plot] = {
     ),
     "latency_top1": Plot(
         description="top-1 against milliseconds on one device, of the points that were measured",
-        info=lambda results: _against("latency_ms", results) if results.latency else None,
+        info=partial(_against_assessed, "latency_ms"),
         draw=frontier.draw,
     ),
     "top1_top5": Plot(

@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs
 from analysis.advice.answer import Answer, spent
 from analysis.advice.health import health_checks
 from analysis.frontier.frontier import family_frontiers, frontier_points
+from analysis.frontier.quantities import COSTS
 from analysis.published.comparison import add_published, beside_published
 from analysis.report.interactive import interactive_chart
 from analysis.report.provenance import Provenance
@@ -58,7 +59,7 @@ def html_page(
         colours_of=chart.colours_of,
         colours=chart.colours,
         areas=" to ".join(chart.areas),
-        latency=results.latency,
+        assessed=[(COSTS[cost].name, place) for cost, place in results.places.items()],
         plotly=get_plotlyjs(),
         pictures=[_embedded(picture) for picture in pictures],
         provenance=provenance.rows,

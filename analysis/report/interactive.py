@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import style
-from analysis.frontier.frontier import Cost, frontier_mask
+from analysis.frontier.frontier import frontier_mask
 from analysis.frontier.pareto import step_line
+from analysis.frontier.quantities import ASSESSED, COSTS, Cost
 from analysis.plots.cells import shade_column
-from analysis.plots.frontier_info import COST_AXES
 from analysis.published.comparison import PUBLISHED_COSTS, Comparison
 from analysis.published.source_range import SourceRange, source_range
 from analysis.results.load import SweepResults
@@ -73,7 +73,7 @@ def interactive_chart(results: SweepResults) -> InteractiveChart:
     """The chart of everything that was measured: families, stopped points, frontiers, and published figures."""
     settings = results.settings
     shown = settings.loc[settings["top1"].notna() & (settings["state"] != "FAILED")]
-    costs: list[Cost] = [cost for cost in COST_AXES if cost in PUBLISHED_COSTS or len(shown[cost].dropna())]
+    costs: list[Cost] = [cost for cost in COSTS if cost in PUBLISHED_COSTS or len(shown[cost].dropna())]
     parts = [*_published(results, costs), *_frontiers(shown, costs), *_families(shown, costs)]
     return InteractiveChart(
         traces=[part.trace for part in parts],
@@ -86,12 +86,12 @@ def interactive_chart(results: SweepResults) -> InteractiveChart:
 
 def _axis(cost: Cost, parts: Sequence[_Part]) -> Axis:
     coordinates = [part.coordinates.get(cost, ([], [])) for part in parts]
-    return Axis(name=cost, label=COST_AXES[cost].label, xs=[x for x, _ in coordinates], ys=[y for _, y in coordinates])
+    return Axis(name=cost, label=COSTS[cost].axis, xs=[x for x, _ in coordinates], ys=[y for _, y in coordinates])
 
 
 def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
     """A trace for each family on each dataset, and one for those of its points that were stopped early."""
-    several, timed = len(set(shown["dataset"])) > 1, bool(shown["latency_ms"].notna().any())
+    several, assessed = len(set(shown["dataset"])) > 1, [cost for cost in costs if cost in ASSESSED]
     (shade, _), colours = shade_column(shown), _shades(shown)
     variant = ["variant"] if "variant" in shown else []  # of published networks
     varied = [*(name for name in varying_settings(shown) if name != "seed"), *variant]
@@ -102,17 +102,18 @@ def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
         dataset, model, state = cast(tuple[str, str, str], key)
         on_dataset = f" on {dataset}" if several else ""
         stopped = " (stopped early)" if state == "PRUNED" else ""
-        lines = {"timed": timed, "stopped": state == "PRUNED"}
         colour = [colours[value] for value in rows[shade].astype(float)]
         symbol = SYMBOLS[style.marker(str(model), models)]
         trace = {
             "type": _kind(shown),
             "mode": "markers",
             "name": _text(f"{model}{on_dataset}{stopped}"),
-            "hovertemplate": _template(varied, **lines),
+            "hovertemplate": _template(varied, assessed=assessed, stopped=state == "PRUNED"),
             **_deviations(rows),
             **({} if stopped else {"meta": "dots"}),
-            "customdata": [_told(row, varied, **lines) for row in rows.to_dict("records")],
+            "customdata": [
+                _told(row, varied, assessed=assessed, stopped=state == "PRUNED") for row in rows.to_dict("records")
+            ],
             "marker": {
                 "size": sizes.loc[rows.index].round(1).tolist(),
                 "symbol": f"{symbol}-open" if stopped else symbol,
@@ -142,7 +143,7 @@ def _kind(shown: pd.DataFrame) -> str:
 
 def _points(rows: pd.DataFrame, cost: Cost) -> tuple[list[float], list[float]]:
     """Coordinates of a table's rows; nothing for a cost that is not known."""
-    return _plain(rows[cost].to_numpy(dtype=float) / COST_AXES[cost].per), _plain(rows["top1"].to_numpy(dtype=float))
+    return _plain(rows[cost].to_numpy(dtype=float) / COSTS[cost].per), _plain(rows["top1"].to_numpy(dtype=float))
 
 
 def _plain(values: NDArray[np.float64]) -> list[float]:
@@ -155,29 +156,33 @@ def _text(name: str) -> str:
     return escape(name, quote=False).replace("%{", "% {")
 
 
-def _template(varied: Sequence[str], *, timed: bool, stopped: bool) -> str:
+def _template(varied: Sequence[str], *, assessed: Sequence[Cost], stopped: bool) -> str:
     """The lines of Plotly's HTML that tell the whole point, from what `_told` says of it."""
-    lines = ["<b>{}</b> {}", "top-1 {} %", "{} M MACs, {} M params", *(["{}"] if timed else [])]
+    lines = ["<b>{}</b> {}", "top-1 {} %", "{} M MACs, {} M params", *("{}" for _ in assessed)]
     lines += [*(f"{name} {{}}" for name in varied), *(["stopped early: {}"] if stopped else [])]
     text = "<br>".join(lines)
     return text.format(*(f"%{{customdata[{i}]}}" for i in range(text.count("{}")))) + "<extra></extra>"
 
 
-def _told(row: dict[Any, Any], varied: Sequence[str], *, timed: bool, stopped: bool) -> list[str]:
+def _told(row: dict[Any, Any], varied: Sequence[str], *, assessed: Sequence[Cost], stopped: bool) -> list[str]:
     """What the template's gaps hold for a row."""
     seeds = f" ({row['num_seeds']} seeds)" if row["num_seeds"] > 1 else ""
-    latency = "no latency known" if math.isnan(row["latency_ms"]) else f"{row['latency_ms']:.2f} ms"
     texts = [
         network_name(row["model"], row["width_mult"], row["resolution"]),
         str(row["point"]),
         f"{with_deviation(row)}{seeds}",
         f"{row['macs'] / 1e6:.4g}",
         f"{row['num_params'] / 1e6:.4g}",
-        *([latency] if timed else []),
+        *(_figure(row[cost], cost) for cost in assessed),
         *(text_of(row[name]) for name in varied),
         *([str(row["reason"])] if stopped else []),
     ]
     return [_text(text) for text in texts]
+
+
+def _figure(value: float, cost: Cost) -> str:
+    quantity = COSTS[cost]
+    return f"no {quantity.name.lower()} known" if math.isnan(value) else f"{value / quantity.per:.2f} {quantity.unit}"
 
 
 def _frontiers(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
@@ -196,7 +201,7 @@ def _frontiers(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
 def _step(rows: pd.DataFrame, cost: Cost) -> tuple[list[float], list[float]]:
     """The corners of the frontier of a table's rows."""
     costs, top1 = step_line(rows[cost].to_numpy(dtype=float), rows["top1"].to_numpy(dtype=float))
-    return _plain(costs / COST_AXES[cost].per), _plain(top1)
+    return _plain(costs / COSTS[cost].per), _plain(top1)
 
 
 def _published(results: SweepResults, costs: Sequence[Cost]) -> list[_Part]:
@@ -241,7 +246,7 @@ def _source_range(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]:
     coordinates: _Coordinates = {}
     for axis, each in found:
         costs, top1 = each.outline
-        coordinates[axis] = _plain(costs / COST_AXES[axis].per), _plain(top1)
+        coordinates[axis] = _plain(costs / COSTS[axis].per), _plain(top1)
     return [_Part(trace, coordinates)]
 
 

@@ -4,19 +4,24 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from analysis.frontier.frontier import add_frontiers
+from analysis.frontier.quantities import ASSESSED, Cost
 from analysis.published.comparison import PUBLISHED_STRIDE, TASK, Comparison, all_sources, compare
 from analysis.published.tables import load_cells
-from analysis.results.read import load_latencies, load_measurements, load_table
+from analysis.results.read import load_assessments, load_measurements, load_table
 from analysis.results.schema import COLUMNS
 from analysis.results.settings import by_setting
 from trainers.config import network_name
-from trainers.errors import ConfigError, counted
-from trainers.trial import Latency, Measurement
+from trainers.errors import ConfigError
+from trainers.trial import Measurement
+
+Assessed = Mapping[Cost, Mapping[str, Mapping[str, float]]]
+"""Figures by cost, place and point."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,11 +32,12 @@ class SweepResults:
     points: pd.DataFrame
     """The results table, a row a point, in the order in which they ended."""
     settings: pd.DataFrame
-    """The table of `by_setting` with the columns of `add_frontiers` and `latency_ms`, NaN where none was measured."""
+    """The table of `by_setting` with the columns of `add_frontiers` and a column for each of ASSESSED, NaN where a
+    figure is unknown."""
     curves: Mapping[str, Sequence[Measurement]]
     """The measurements of each point, in the order of epochs; a point may have none."""
-    latency: str
-    """What `latency_ms` was measured on; "" where nothing was."""
+    places: Mapping[Cost, str]
+    """The conditions under which each of ASSESSED was measured; without those that were not."""
     comparison: Comparison
     """The published figures beside it."""
 
@@ -43,12 +49,12 @@ def load_results(folder: Path, published: str | None = None) -> SweepResults:
         ConfigError: there is no results log in `folder`, a log is damaged, or there is no such source.
     """
     table = load_table(folder)
-    latencies: dict[str, dict[str, float]] = {}
-    for point, found in load_latencies(folder).items():
-        for latency in (each for each in found if each.batch_size == 1):
-            latencies.setdefault(_place(latency), {})[point] = latency.median_ms
+    assessed: dict[Cost, dict[str, dict[str, float]]] = {}
+    for row in load_assessments(folder):
+        if row.metric in ASSESSED and row.batch_size == 1:
+            assessed.setdefault(row.metric, {}).setdefault(row.place, {})[row.point] = row.value
     name, curves = folder.resolve().name, load_measurements(folder)
-    return results_of(table, compare(table, published), name=name, curves=curves, latencies=latencies)
+    return results_of(table, compare(table, published), name=name, curves=curves, assessed=assessed)
 
 
 def published_results(source: str) -> SweepResults:
@@ -70,7 +76,8 @@ def published_results(source: str) -> SweepResults:
         if not math.isnan(milliseconds):
             latencies.setdefault(f"{device}, as published", {})[name] = milliseconds
     comparison = all_sources(sorted(set(cells["model"])))
-    return results_of(table, comparison, name=f"{source}, as published", latencies=latencies)
+    assessed = {"latency_ms": latencies} if latencies else {}
+    return results_of(table, comparison, name=f"{source}, as published", assessed=assessed)
 
 
 def results_of(
@@ -79,27 +86,29 @@ def results_of(
     *,
     name: str,
     curves: Mapping[str, Sequence[Measurement]] | None = None,
-    latencies: Mapping[str, Mapping[str, float]] | None = None,
+    assessed: Assessed = MappingProxyType({}),
 ) -> SweepResults:
-    """The same of a results table; latencies are milliseconds of an image by place and point.
+    """The results of a table of points, with assessed figures of one image by cost, place and point.
 
-    Those of the place that has most points are kept: figures of two devices are never mixed.
+    Of each cost the figures of one place are kept, the place with the most points: figures of two devices are never
+    mixed.
     """
-    places = latencies or {}
-    place = min(places, key=lambda each: (-len(places[each]), each)) if places else ""
     settings = add_frontiers(by_setting(table))
-    measured = places[place] if place else {}
-    # the seeds of a setting are one network
-    milliseconds = [next((measured[p] for p in points if p in measured), math.nan) for points in settings["points"]]
+    places: dict[Cost, str] = {}
+    columns = dict.fromkeys(ASSESSED, np.full(len(settings), math.nan))
+    for cost, figures in assessed.items():
+        place = places[cost] = min(figures, key=lambda place: (-len(figures[place]), place))
+        columns[cost] = np.array([_of_seeds(points, figures[place]) for points in settings["points"]], dtype=float)
     return SweepResults(
         name=name,
         points=table,
-        settings=settings.assign(latency_ms=np.array(milliseconds, dtype=float)),
+        settings=settings.assign(**columns),
         curves=curves or {},
-        latency=place,
+        places=places,
         comparison=comparison,
     )
 
 
-def _place(latency: Latency) -> str:
-    return f"{latency.device}, {counted(latency.num_threads, 'thread')}, {latency.runtime}"
+def _of_seeds(points: Sequence[str], figures: Mapping[str, float]) -> float:
+    """The figure of a setting: its seeds are one network, and the first assessed seed tells the figure."""
+    return next((figures[point] for point in points if point in figures), math.nan)

@@ -8,10 +8,22 @@ from typing import Any
 import pandas as pd
 
 from analysis.results.json_lines import is_cut_off, read_rows
-from analysis.results.schema import COLUMNS, LATENCIES, MEASURED, MEASUREMENTS, RESULTS, ROW, SETTINGS, TIMED
+from analysis.results.schema import (
+    ASSESSED,
+    ASSESSMENTS,
+    COLUMNS,
+    LATENCIES,
+    MEASURED,
+    MEASUREMENTS,
+    RESULTS,
+    ROW,
+    SETTINGS,
+    TIMED,
+)
+from trainers.assessment import Assessment
 from trainers.config import TrainConfig, field_names
 from trainers.errors import ConfigError
-from trainers.trial import Latency, Measurement
+from trainers.trial import Measurement
 from trainers.values import parse_field
 
 
@@ -63,17 +75,27 @@ def load_measurements(folder: Path) -> dict[str, list[Measurement]]:
     return {point: [by_epoch[e] for e in sorted(by_epoch)] for point, by_epoch in epochs.items()}
 
 
-def load_latencies(sweep: Path) -> dict[str, list[Latency]]:
-    """The latencies that are kept of each point of a sweep, the latest last.
+def load_assessments(folder: Path) -> list[Assessment]:
+    """The assessments of the points of a sweep, the latest last; those of earlier versions come first.
 
     Raises:
-        ConfigError: what was kept is damaged.
+        ConfigError: a row is damaged; the message names the file, the line and the column.
     """
-    latencies: dict[str, list[Latency]] = {}
-    for row in read_rows(sweep / LATENCIES, TIMED):
-        latency = Latency(**{name: row[name] for name in field_names(Latency)})
-        latencies.setdefault(row["point"], []).append(latency)
-    return latencies
+    names = field_names(Assessment)
+    old = [assessment for row in read_rows(folder / LATENCIES, TIMED) for assessment in _of_latency(row)]
+    rows = read_rows(folder / ASSESSMENTS, ASSESSED)
+    return [*old, *(Assessment(**{name: row[name] for name in names}) for row in rows)]
+
+
+def _of_latency(row: Mapping[str, Any]) -> list[Assessment]:
+    """The assessments of a row of LATENCIES, whose device ends with the arithmetic."""
+    device, _, treatment = row["device"].rpartition(" ")
+    same = {name: row[name] for name in ("point", "runtime", "num_threads", "batch_size", "num_repeats")}
+    figures = {"latency_ms": row["median_ms"], "latency_p90_ms": row["p90_ms"]}
+    return [
+        Assessment(**same, device=device, treatment=treatment, metric=metric, value=value)
+        for metric, value in figures.items()
+    ]
 
 
 def cut_off_notes(folder: Path) -> list[str]:

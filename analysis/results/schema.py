@@ -13,13 +13,15 @@ from pydantic import Field
 
 from analysis.results.columns import Count, Name, Number, Percent, Positive, PositiveCount, Text, Time, columns_of
 from analysis.results.json_lines import Schema
+from trainers.assessment import Assessment
 from trainers.config import TrainConfig, field_names, names_of
-from trainers.trial import Latency, Measurement
+from trainers.trial import Measurement
 
 RESULTS = "results.jsonl"
 MEASUREMENTS = "measurements.jsonl"
+ASSESSMENTS = "assessments.jsonl"
 LATENCIES = "latency.jsonl"
-"""In a sweep's folder: a row for each point, device and number of threads that was asked for."""
+"""The file that earlier versions kept instead of assessments; its rows have two figures each."""
 State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 SETTINGS = tuple(field_names(TrainConfig))
@@ -76,14 +78,16 @@ MEASUREMENT_COLUMNS: Mapping[str, Any] = {
     "test_top5": Percent,
     "measured_at": Time,
 }
+ASSESSMENT_COLUMNS: Mapping[str, Any] = {**columns_of(Assessment), "point": Name, "value": Positive}
 LATENCY_COLUMNS: Mapping[str, Any] = {
-    "point": Name,
-    **columns_of(Latency),
+    **{name: ASSESSMENT_COLUMNS[name] for name in ("point", "device", "runtime", "num_threads", "batch_size")},
+    "num_repeats": ASSESSMENT_COLUMNS["num_repeats"],
     "median_ms": Positive,
     "p90_ms": Positive,
 }
 ROW = Schema(RESULT_COLUMNS, NEEDED)
 MEASURED = Schema(MEASUREMENT_COLUMNS, [field.name for field in fields(Measurement) if field.default is MISSING])
+ASSESSED = Schema(ASSESSMENT_COLUMNS, list(ASSESSMENT_COLUMNS))
 TIMED = Schema(LATENCY_COLUMNS, list(LATENCY_COLUMNS))
 
 

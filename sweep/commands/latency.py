@@ -32,13 +32,14 @@ def run(argv: Sequence[str]) -> int:
 
     untrained = open_untrained(arguments.checkpoint)
     network = untrained.at(arguments.resolution) if untrained else arguments.open()
-    latencies = measure_latency(
+    rows = measure_latency(
         network, num_threads=arguments.threads, batch_size=arguments.batch_size, num_repeats=arguments.repeats
     )
     print(f"{network.name}, {counted(arguments.batch_size, 'image')} at once, {counted(arguments.repeats, 'run')}")
-    for latency in latencies:
-        times = f"median {latency.median_ms:.3f} ms, p90 {latency.p90_ms:.3f} ms"
-        print(f"{latency.runtime}: {times} on {latency.device}, {counted(latency.num_threads, 'thread')}")
+    for median, p90 in zip(rows[::2], rows[1::2], strict=True):
+        times = f"median {median.value:.3f} ms, p90 {p90.value:.3f} ms"
+        threads = counted(median.num_threads, "thread")
+        print(f"{median.runtime}: {times} on {median.device} {median.treatment}, {threads}")
     if not has_onnx():
         again = shlex.join(map(without_credentials, argv))
         print(f"for ONNX Runtime too: uv run --extra export run_sweep.py latency {again}")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from analysis.advice.recommend import Caps
-    from trainers.trial import Latency
+    from analysis.frontier.quantities import Cost
+    from trainers.assessment import Assessment
 
 GRIDS = {
     "mobilenet_v1": "mnv1_grid",
@@ -71,11 +72,13 @@ def run(argv: Sequence[str]) -> int:
     arguments = parse(argv, Arguments, "recommend")
     from analysis.advice.recommend import Caps
 
+    limits = {
+        "macs": arguments.max_macs,
+        "num_params": arguments.max_params,
+        "latency_ms": arguments.max_latency_ms,
+    }
     caps = Caps(
-        max_macs=arguments.max_macs,
-        max_params=arguments.max_params,
-        max_latency_ms=arguments.max_latency_ms,
-        min_top1=arguments.min_top1,
+        at_most={cost: limit for cost, limit in limits.items() if limit is not None}, min_top1=arguments.min_top1
     )
     if arguments.folder is not None:
         _recommend_of_sweep(arguments.folder, caps, num_threads=arguments.threads, fresh=arguments.fresh)
@@ -88,18 +91,19 @@ def _recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: 
     """Print which network of a sweep to ship, and how to export it."""
     from analysis.report.provenance import read_provenance
     from analysis.results.read import load_table
-    from analysis.results.schema import LATENCIES
+    from analysis.results.schema import ASSESSMENTS
 
-    def latency(point: str) -> "Latency":
+    def assess(point: str, cost: "Cost") -> "Assessment":
+        assert cost == "latency_ms", f"nothing here assesses {cost}"
         from sweep.networks.assessments import point_latency  # PyTorch takes seconds to import
 
         return point_latency(folder, point, num_threads=num_threads, fresh=fresh)
 
     table = load_table(folder)
     replicate = command_line("promote", str(folder), "--seeds", "3")
-    best = _print_choice(table, caps, latency, num_val=read_provenance(folder, table).num_val, replicate=replicate)
-    if caps.max_latency_ms is not None:
-        print(f"           kept in {folder / LATENCIES}; --fresh measures again")
+    best = _print_choice(table, caps, assess, num_val=read_provenance(folder, table).num_val, replicate=replicate)
+    if caps.of(assessed=True):
+        print(f"           kept in {folder / ASSESSMENTS}; --fresh measures again")
     print(f"export:    {command_line('export', str(folder / best['point']), '--format', 'onnx')}")
 
 
@@ -110,14 +114,15 @@ def _recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None
 
     table = published_results(source).points.set_index("point", drop=False)
 
-    def latency(point: str) -> "Latency":
+    def assess(point: str, cost: "Cost") -> "Assessment":
+        assert cost == "latency_ms", f"nothing here assesses {cost}"
         from sweep.networks.assessments import untrained_latency  # PyTorch takes seconds to import
 
         measured = untrained_latency(**table.loc[point, list(CELL)].to_dict(), num_threads=num_threads)
-        say_aside(f"measured {point}: {measured.median_ms:.2f} ms")
+        say_aside(f"measured {point}: {measured.value:.2f} ms")
         return measured
 
-    best = _print_choice(table, caps, latency, num_val=NUM_VAL)
+    best = _print_choice(table, caps, assess, num_val=NUM_VAL)
     sys.stdout.flush()
     print(f"figures:   ImageNet validation, {best['variant']} in {best['citation']}")
     _print_next_steps(best, {name: best[name] for name in CELL}, source)
@@ -149,24 +154,24 @@ def _print_next_steps(best: Mapping[str, Any], cell: Mapping[str, Any], source: 
 def _print_choice(
     table: "DataFrame",
     caps: "Caps",
-    latency: Callable[[str], "Latency"],
+    assess: "Callable[[str, Cost], Assessment]",
     *,
     num_val: int | None,
     replicate: str = "",
 ) -> Mapping[str, Any]:
-    """Print which setting of a results table to ship; its row. `latency` measures a point, by its id."""
+    """Print which setting of a results table to ship; its row. `assess` gives an assessed cost of a point."""
     from analysis.advice.recommend import recommend, summary
     from analysis.results.settings import by_setting
 
     devices: set[str] = set()
 
-    def latency_ms(point: str) -> float:
-        measured = latency(point)
-        threads = counted(measured.num_threads, "thread")
-        devices.add(f"latency:   one image, {measured.runtime} on {measured.device}, {threads}")
-        return measured.median_ms
+    def figure(point: str, cost: "Cost") -> float:
+        row = assess(point, cost)
+        threads = counted(row.num_threads, "thread")
+        devices.add(f"latency:   one image, {row.runtime} on {row.device} {row.treatment}, {threads}")
+        return row.value
 
-    choice = recommend(by_setting(table), caps, latency_ms)
+    choice = recommend(by_setting(table), caps, figure)
     for line in [*summary(choice, num_val=num_val, replicate=replicate), *sorted(devices)]:
         print(printable(line))
     return choice.best

@@ -1,47 +1,55 @@
-"""How long the points of a sweep take on this machine; what was measured is kept beside the results."""
+"""Assessments of a sweep's networks on this machine, kept beside the results."""
 
 from dataclasses import asdict
 from pathlib import Path
 
-from analysis.results.read import load_latencies
-from analysis.results.schema import LATENCIES
+from analysis.results.read import load_assessments
+from analysis.results.schema import ASSESSMENTS
 from sweep.networks.checkpoints import open_checkpoint
 from sweep.run.log import append, open_for_append
+from trainers.assessment import Assessment
 from trainers.config import TrainConfig
 from trainers.files import check_writable
-from trainers.trial import Latency
-from trainers.use.latency import measure_latency, pytorch_device
+from trainers.use.latency import measure_latency, pytorch_runs
 from trainers.weights.network import untrained
 
 
-def point_latency(sweep: Path, point: str, *, num_threads: int, fresh: bool = False) -> Latency:
-    """The latency of one image under PyTorch: as it was measured last on this device, or measured now and kept.
+def point_latency(sweep: Path, point: str, *, num_threads: int, fresh: bool = False) -> Assessment:
+    """Return the latency of one image under PyTorch, which is measured now and kept unless it was kept before.
 
-    `fresh` has it measured now in any case.
+    A kept figure counts for this processor, arithmetic, version of PyTorch and number of threads alone.
+
+    Args:
+        sweep: the folder of the sweep.
+        point: the id of the point.
+        num_threads: CPU threads.
+        fresh: whether to measure in any case.
 
     Raises:
-        ConfigError: the sweep in the folder `sweep` has no checkpoint of `point` or cannot be written to, or
-            `num_threads` is not positive, or what was kept is damaged.
+        ConfigError: the sweep has no checkpoint of the point, its folder cannot be written to, `num_threads` is not
+            positive, or a kept assessment is damaged.
     """
     network = open_checkpoint(str(sweep / point))
-    asked = (pytorch_device(network.config), num_threads)
-    for kept in reversed(load_latencies(sweep).get(point, [])):
-        if (kept.device, kept.num_threads) == asked and not fresh:
-            return kept
-    path = sweep / LATENCIES
+    here = pytorch_runs(network.config)
+    wanted = (point, "latency_ms", here.runtime, here.device, here.precision, num_threads, 1)
+    for row in reversed(load_assessments(sweep)):
+        conditions = (row.point, row.metric, row.runtime, row.device, row.treatment, row.num_threads, row.batch_size)
+        if conditions == wanted and not fresh:
+            return row
+    path = sweep / ASSESSMENTS
     check_writable(path)
-    [found] = measure_latency(network, num_threads=num_threads, with_onnx=False)
+    median, *others = measure_latency(network, num_threads=num_threads, with_onnx=False, point=point)
     with open_for_append(path) as file:
-        append(file, {"point": point, **asdict(found)})
-    return found
+        for row in (median, *others):
+            append(file, asdict(row))
+    return median
 
 
 def untrained_latency(
     *, model: str, width_mult: float, resolution: int, round_nearest: int, num_threads: int
-) -> Latency:
-    """The same of an ImageNet network that nobody has trained here, measured now."""
+) -> Assessment:
+    """Return the latency of one image of a published network, measured now with random weights."""
     config = TrainConfig(
         model=model, width_mult=width_mult, resolution=resolution, round_nearest=round_nearest, num_classes=1000
     )
-    [found] = measure_latency(untrained(config), num_threads=num_threads, with_onnx=False)
-    return found
+    return measure_latency(untrained(config), num_threads=num_threads, with_onnx=False)[0]

@@ -24,7 +24,6 @@ from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, counted, unknown_choice
 from trainers.models.cost import network_key
 from trainers.registry import TRAINERS
-from trainers.training.start import published_start
 
 SUMMARISED = ("num_classes", "total_stride", "epochs", "batch_size", "optimizer", "lr", "lr_schedule")
 """The settings that the summary of a plan names if all points share them."""
@@ -210,7 +209,9 @@ def _resolved(config: TrainConfig) -> TrainConfig:
     dataset = load_dataset(config.data)
     num_classes = config.num_classes or len(dataset.classes)
     if config.init == "published":
-        published_start(config)  # raises a ConfigError without published weights
+        from trainers.training.start import published_start  # the published weights take a second to import
+
+        published_start(config)  # raises where there is none
     if num_classes < len(dataset.classes):
         raise ConfigError(f"num_classes is {num_classes}, but {dataset.name} has {len(dataset.classes)} classes")
     return replace(config, num_classes=num_classes, data=canonical(config.data))

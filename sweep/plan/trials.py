@@ -7,8 +7,7 @@ from typing import Self
 
 from sweep.plan.points import PlannedPoint, digest, sharing_weights
 from trainers.datasets.dataset import Dataset
-from trainers.registry import Trainer
-from trainers.trial import Trial
+from trainers.trial import Trainer, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +18,7 @@ class PlannedTrial:
     points: tuple[PlannedPoint, ...]
     """One or more, in the order of the plan."""
     step_share: float = 1.0
-    """See `trainers.registry.Trainer`."""
+    """See `trainers.trial.Trainer`."""
     shares_weights: bool = False
     """Whether the points share weights, so that training one of them trains all of them again."""
 

@@ -26,7 +26,6 @@ from trainers.training.loss import build_criterion, build_mix
 from trainers.training.optim import build_optimizer
 from trainers.training.parts import MOST_HALVINGS, in_smaller_parts, number_of_parts
 from trainers.training.schedules import learning_rate
-from trainers.training.start import load_published_start
 from trainers.trial import Measurement, Point, Trial
 from trainers.weights import checkpoint
 
@@ -103,6 +102,8 @@ class Training:
     def _initial(self) -> nn.Module:
         model = build_model(self.config)
         if self.config.init == "published" and not (self.point.folder / checkpoint.LAST).is_file():
+            from trainers.training.start import load_published_start  # few trainings need the published weights
+
             load_published_start(model, self.config)
         return model
 

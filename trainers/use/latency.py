@@ -3,19 +3,19 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from trainers.assessment import Assessment
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError, counted
 from trainers.hardware.cpu import cpu_name
 from trainers.hardware.device import Device
-from trainers.trial import Latency
 from trainers.use.export import INPUT, OUTPUT, onnx_session, require_onnx, write_onnx
 from trainers.weights.network import Network
 
@@ -30,15 +30,20 @@ def measure_latency(
     batch_size: int = 1,
     num_repeats: int = 100,
     with_onnx: bool = True,
-) -> list[Latency]:
-    """The latency of `network` under PyTorch on this process's GPU or CPU, then under ONNX Runtime on the CPU.
+    point: str | None = None,
+) -> list[Assessment]:
+    """Measure the latency of `network` under PyTorch on the GPU or CPU of this process, then under ONNX Runtime.
+
+    ONNX Runtime runs on the CPU. Each runtime gives two assessments: `latency_ms`, the median, and `latency_p90_ms`,
+    the 90th percentile.
 
     Args:
-        network: trained or not: its weights do not matter.
+        network: trained or not, as its weights do not matter.
         num_threads: CPU threads; unset: as many as PyTorch takes by itself.
         batch_size: images in each run.
         num_repeats: counted runs, after NUM_WARMUP others.
         with_onnx: whether to measure ONNX Runtime too, where it is installed.
+        point: the id of the point that the network is of; unset: the name of the network.
 
     Raises:
         ConfigError: a number that is not positive, or more threads than cores.
@@ -51,16 +56,48 @@ def measure_latency(
         raise ConfigError(f"threads is {num_threads}; this machine has {counted(num_cores, 'core')}")
     resolution = network.config.resolution
     images = torch.randn(batch_size, 3, resolution, resolution).contiguous(memory_format=torch.channels_last)
-    found = [_pytorch(network, images, num_threads, num_repeats)]
+    runs = [_pytorch(network, images, num_threads, num_repeats)]
     if with_onnx and has_onnx():
-        found.append(_onnx_runtime(network, images, num_threads, num_repeats))
-    return found
+        runs.append(_onnx_runtime(network, images, num_threads, num_repeats))
+    return [
+        Assessment(
+            point=network.name if point is None else point,
+            treatment=run.precision,
+            metric=metric,
+            value=value,
+            device=run.device,
+            runtime=run.runtime,
+            num_threads=num_threads,
+            batch_size=batch_size,
+            num_repeats=num_repeats,
+        )
+        for run in runs
+        for metric, value in (
+            ("latency_ms", float(np.median(run.milliseconds))),
+            ("latency_p90_ms", float(np.percentile(run.milliseconds, 90))),
+        )
+    ]
 
 
-def pytorch_device(config: TrainConfig) -> str:
-    """The processor and the arithmetic with which a network of `config` is measured under PyTorch."""
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """The counted runs of a network under a runtime."""
+
+    runtime: str
+    """The library and its version."""
+    device: str
+    """The name of the processor."""
+    precision: str
+    """The arithmetic: fp32, bf16 or fp16."""
+    milliseconds: Sequence[float] = ()
+    """Of each run."""
+
+
+def pytorch_runs(config: TrainConfig) -> Runs:
+    """Return where, and in which arithmetic, a network of `config` is measured under PyTorch."""
     device = _device(config)
-    return str(device) if device.place.type == "cuda" else f"{cpu_name()} {device.precision}"
+    name = torch.cuda.get_device_name() if device.place.type == "cuda" else cpu_name()
+    return Runs(runtime=f"PyTorch {torch.__version__}", device=name, precision=device.precision)
 
 
 def has_onnx() -> bool:
@@ -72,7 +109,7 @@ def has_onnx() -> bool:
     return True
 
 
-def _pytorch(network: Network, images: torch.Tensor, num_threads: int, num_repeats: int) -> Latency:
+def _pytorch(network: Network, images: torch.Tensor, num_threads: int, num_repeats: int) -> Runs:
     device = _device(network.config)
     model, images = network.model.to(device.place), images.to(device.place)
 
@@ -83,15 +120,14 @@ def _pytorch(network: Network, images: torch.Tensor, num_threads: int, num_repea
 
     with _threads(num_threads), torch.inference_mode(), device.autocast:
         milliseconds = _time(run, num_repeats)
-    name = pytorch_device(network.config)
-    return _latency(f"PyTorch {torch.__version__}", name, num_threads, len(images), milliseconds)
+    return replace(pytorch_runs(network.config), milliseconds=milliseconds)
 
 
 def _device(config: TrainConfig) -> Device:
     return Device.of(config if torch.cuda.is_available() else replace(config, precision="fp32"))  # as ONNX Runtime
 
 
-def _onnx_runtime(network: Network, images: torch.Tensor, num_threads: int, num_repeats: int) -> Latency:
+def _onnx_runtime(network: Network, images: torch.Tensor, num_threads: int, num_repeats: int) -> Runs:
     import onnxruntime
 
     with tempfile.TemporaryDirectory() as folder:
@@ -101,20 +137,8 @@ def _onnx_runtime(network: Network, images: torch.Tensor, num_threads: int, num_
         session = onnx_session(path, num_threads)
         inputs = {INPUT: images.contiguous().numpy()}
         milliseconds = _time(lambda: session.run([OUTPUT], inputs), num_repeats)
-    version = f"ONNX Runtime {onnxruntime.__version__}"
-    return _latency(version, f"{cpu_name()} fp32", num_threads, len(images), milliseconds)
-
-
-def _latency(runtime: str, device: str, num_threads: int, batch_size: int, milliseconds: list[float]) -> Latency:
-    return Latency(
-        runtime=runtime,
-        device=device,
-        num_threads=num_threads,
-        batch_size=batch_size,
-        num_repeats=len(milliseconds),
-        median_ms=float(np.median(milliseconds)),
-        p90_ms=float(np.percentile(milliseconds, 90)),
-    )
+    runtime = f"ONNX Runtime {onnxruntime.__version__}"
+    return Runs(runtime=runtime, device=cpu_name(), precision="fp32", milliseconds=milliseconds)
 
 
 def _time(run: Callable[[], object], num_repeats: int) -> list[float]:

@@ -401,9 +401,9 @@ def test_labels_name_the_family_where_there_are_several(make_row: MakeRow, make_
 
 def test_the_latency_chart_counts_the_measured_points(make_row: MakeRow, make_table: MakeTable) -> None:
     table = make_table([make_row(lr=0.1), make_row(lr=0.2), make_row(lr=0.3)])
-    latencies = {"cpu": {str(table["point"][1]): 4.0}}
+    assessed = {"latency_ms": {"cpu": {str(table["point"][1]): 4.0}}}
 
-    chart = PLOTS["latency_top1"].info(results_of(table, compare(table, None), name="demo", latencies=latencies))
+    chart = PLOTS["latency_top1"].info(results_of(table, compare(table, None), name="demo", assessed=assessed))
 
     assert isinstance(chart, FrontierInfo)
     assert chart.caption.startswith("1 point: 1 complete")

@@ -28,9 +28,9 @@ def test_the_page_says_what_latency_is_of_and_what_areas_are(
     digits_rows: list[Row], make_table: Callable[[list[Row]], pd.DataFrame]
 ) -> None:
     table = make_table(digits_rows)
-    latencies = {HOSTILE: {digits_rows[0]["point"]: 3.0}}
+    assessed = {"latency_ms": {HOSTILE: {digits_rows[0]["point"]: 3.0}}}
 
-    page = html_page(results_of(table, compare(table, None), name="demo", latencies=latencies), [], Provenance(), [])
+    page = html_page(results_of(table, compare(table, None), name="demo", assessed=assessed), [], Provenance(), [])
 
     assert HOSTILE not in page
     assert "Latency: of one image on &lt;/script&gt;" in page

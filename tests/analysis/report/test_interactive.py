@@ -54,7 +54,7 @@ def test_stopped_points_are_open_and_off_the_frontier_and_failed_ones_absent(
 def test_latency_is_an_axis_where_it_was_measured(digits_rows: list[Row], make_table: MakeTable) -> None:
     places = {"slow cpu": {"p1": 9.0}, "cpu <4>": {"p1": 3.0, "p2": 4.0}}
 
-    chart = chart_of(make_table(digits_rows), latencies=places)
+    chart = chart_of(make_table(digits_rows), assessed={"latency_ms": places})
 
     assert [axis.name for axis in chart_of(make_table(digits_rows)).axes] == ["macs", "num_params", "activations"]
     assert chart.axes[3].label == "Latency of one image (ms)"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import run_sweep
-from analysis.results.read import latest_rows
-from analysis.results.schema import LATENCIES
+from analysis.results.read import latest_rows, load_assessments
+from analysis.results.schema import ASSESSMENTS, LATENCIES
 from sweep.networks.assessments import point_latency
 from tests.sweep.conftest import Sweep
 from trainers.errors import ConfigError
@@ -37,9 +37,11 @@ def test_a_point_is_measured_once_for_each_number_of_threads(folder: Path) -> No
     point_latency(folder, other, num_threads=1)
 
     assert first == again
-    assert first.median_ms > 0
-    kept = [(row["point"], row["num_threads"], row["batch_size"]) for row in rows_of(folder / LATENCIES)]
-    assert kept == [(point, 1, 1), (point, 2, 1), (other, 1, 1)]
+    assert first.value > 0
+    medians = [row for row in rows_of(folder / ASSESSMENTS) if row["metric"] == "latency_ms"]
+    conditions = [(row["point"], row["num_threads"], row["batch_size"], row["treatment"]) for row in medians]
+    assert conditions == [(point, 1, 1, "fp32"), (point, 2, 1, "fp32"), (other, 1, 1, "fp32")]
+    assert len(rows_of(folder / ASSESSMENTS)) == 6  # the 90th percentiles too
 
 
 def test_what_is_measured_again_counts(folder: Path) -> None:
@@ -52,15 +54,33 @@ def test_what_is_measured_again_counts(folder: Path) -> None:
     assert point_latency(folder, point, num_threads=1) == again
 
 
-def test_what_was_measured_on_another_device_does_not_count(folder: Path) -> None:
+@pytest.mark.parametrize("condition", ["device", "runtime"])
+def test_a_kept_latency_of_other_conditions_does_not_count(folder: Path, condition: str) -> None:
+    """Another processor, or another version of PyTorch."""
     point = complete(folder)[0]
-    found = point_latency(folder, point, num_threads=1)
-    path = folder / LATENCIES
-    path.write_text(path.read_text().replace(found.device, "another"))
+    first = point_latency(folder, point, num_threads=1)
+    path = folder / ASSESSMENTS
+    path.write_text(path.read_text().replace(getattr(first, condition), "another"))
 
     point_latency(folder, point, num_threads=1)
 
-    assert [row["device"] for row in rows_of(path)] == ["another", found.device]
+    assert [row[condition] for row in rows_of(path)] == ["another"] * 2 + [getattr(first, condition)] * 2
+
+
+def test_latencies_of_an_earlier_version_are_read_and_kept_as_they_are(folder: Path) -> None:
+    point = complete(folder)[0]
+    first = point_latency(folder, point, num_threads=1)
+    (folder / ASSESSMENTS).unlink()
+    old = {"point": point, "runtime": first.runtime, "device": f"{first.device} fp32", "num_threads": 1,
+           "batch_size": 1, "num_repeats": 100, "median_ms": 4.5, "p90_ms": 6.5}  # fmt: skip
+    (folder / LATENCIES).write_text(json.dumps(old) + "\n")
+
+    again = point_latency(folder, point, num_threads=1)
+
+    assert (again.value, again.treatment, again.num_repeats) == (4.5, "fp32", 100)
+    assert not (folder / ASSESSMENTS).exists()
+    assert [(row.metric, row.value) for row in load_assessments(folder)] == [
+        ("latency_ms", 4.5), ("latency_p90_ms", 6.5)]  # fmt: skip
 
 
 def test_a_point_without_a_checkpoint_is_refused(folder: Path) -> None:
@@ -77,11 +97,11 @@ def test_recommend_measures_says_where_and_names_the_export(folder: Path, capsys
     best = max(complete(folder), key=lambda point: rows[point]["top1"])
     assert "latency:   one image, PyTorch " in printed
     assert f"run_sweep.py export {folder / best} --format onnx\n" in printed
-    assert len(rows_of(folder / LATENCIES)) == 2
+    assert len(rows_of(folder / ASSESSMENTS)) == 4  # a median and a 90th percentile of two points
 
 
 def test_recommend_says_how_fast_the_fastest_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "0.0001"]) == 2
 
-    expected = "error: nothing fits: --max-latency-ms 0.0001 leaves none of 2 complete settings; the fastest takes "
+    expected = "error: nothing fits: --max-latency-ms 0.0001 leaves none of 2 complete settings; the least latency is "
     assert capsys.readouterr().err.startswith(expected)

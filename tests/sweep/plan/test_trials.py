@@ -7,7 +7,8 @@ import pytest
 
 from sweep.plan.trials import PlannedTrial, group_points, trials_with
 from tests.sweep.conftest import quick_plan
-from trainers.registry import TRAINERS, Trainer
+from trainers.registry import TRAINERS
+from trainers.trial import Trainer
 
 
 @pytest.fixture

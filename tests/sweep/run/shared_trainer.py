@@ -15,8 +15,8 @@ from torch.nn import functional
 from trainers.config import TrainConfig
 from trainers.datasets.dataset import Split
 from trainers.datasets.registry import load_dataset
-from trainers.registry import TRAINERS, Trainer
-from trainers.trial import Measurement, Point, Trial
+from trainers.registry import TRAINERS
+from trainers.trial import Measurement, Point, Trainer, Trial
 from trainers.weights import checkpoint
 
 UNITS = 32

@@ -35,23 +35,25 @@ def test_median_and_p90_are_of_the_runs_after_the_warm_up(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     sleeper, before = Sleeper(), torch.get_num_threads()
 
-    [found] = measure_latency(Network(sleeper, TINY, tuple("abcdefg")), num_threads=2, batch_size=3, num_repeats=20)
+    network = Network(sleeper, TINY, tuple("abcdefg"))
+    median, p90 = measure_latency(network, num_threads=2, batch_size=3, num_repeats=20)
 
     assert sleeper.calls == [((3, 3, 16, 16), 2)] * (NUM_WARMUP + 20)
-    assert 2 <= found.median_ms < 8 < 12 <= found.p90_ms < 40
-    assert (found.num_threads, found.batch_size, found.num_repeats) == (2, 3, 20)
+    assert (median.metric, p90.metric) == ("latency_ms", "latency_p90_ms")
+    assert 2 <= median.value < 8 < 12 <= p90.value < 40
+    assert (median.point, median.num_threads, median.batch_size, median.num_repeats) == (network.name, 2, 3, 20)
     assert torch.get_num_threads() == before
 
 
 def test_each_runtime_names_itself_and_the_processor() -> None:
-    pytorch, onnx = measure_latency(untrained(TINY), num_threads=1, num_repeats=3)
+    pytorch, _, onnx, slow = measure_latency(untrained(TINY), num_threads=1, num_repeats=3)
 
     assert pytorch.runtime.startswith("PyTorch 2.")
     assert onnx.runtime.startswith("ONNX Runtime 1.")
-    assert onnx.device == f"{cpu_name()} fp32"
+    assert (onnx.device, onnx.treatment) == (cpu_name(), "fp32")
     if not torch.cuda.is_available():
-        assert pytorch.device == f"{cpu_name()} fp32"
-    assert 0 < onnx.median_ms <= onnx.p90_ms
+        assert (pytorch.device, pytorch.treatment) == (cpu_name(), "fp32")
+    assert 0 < onnx.value <= slow.value
 
 
 @pytest.mark.parametrize("setting", ["num_threads", "batch_size", "num_repeats"])
