@@ -313,8 +313,8 @@ def test_a_bad_setting_is_stopped_and_a_widened_sweep_with_fifo_resumes_it(tmp_p
     config = sweep_config([*shape, "--axis", "lr=0.01,1e-6,0.003", "--scheduler", "fifo"])
     so_far = progress_so_far(read_left(make_plan(config)))
     assert so_far == f"1 of 3 points done, 1 begun ({counted(epochs, 'epoch')}) in {folder}"
-    kept = replace(config, scheduler="frontier")
-    assert progress_so_far(read_left(make_plan(kept))).startswith("2 of 3 points done")
+    stopping = replace(config, scheduler="frontier")
+    assert progress_so_far(read_left(make_plan(stopping))).startswith("2 of 3 points done")
 
 
 def test_a_sweep_killed_before_its_first_epoch_can_be_resumed(tmp_path: Path) -> None:
