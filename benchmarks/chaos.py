@@ -39,7 +39,7 @@ from trainers.weights import checkpoint
 from mlflow import MlflowClient  # after sweep.watch.tracker, which sets what MLflow reads
 
 START_SECONDS = 15.0
-"""Seconds from the start of a driver to about its first trial, after which a driver may be killed during its start."""
+"""Approximate seconds from the start of a driver to its first trial; kills during a start happen within them."""
 PATIENCE_SECONDS = 600.0
 """Most seconds to wait for a driver."""
 

@@ -83,8 +83,8 @@ class Noise:
     def learn(self) -> None:
         """Estimate the deviation again: the median jump of normal noise alone is 2 x 0.6745 deviations."""
         count = len(self.jumps)
-        seen = (float(np.median(self.jumps)) / 0.6745 / 2) ** 2 if count else 0.0
-        self.deviation = math.sqrt((NOISE_COUNT * self.first**2 + count * seen) / (NOISE_COUNT + count))
+        estimate = (float(np.median(self.jumps)) / 0.6745 / 2) ** 2 if count else 0.0
+        self.deviation = math.sqrt((NOISE_COUNT * self.first**2 + count * estimate) / (NOISE_COUNT + count))
 
 
 @dataclass(eq=False)
@@ -176,7 +176,7 @@ class Comparisons:
         return trial
 
     def measured(self, trial: Trial, top1: float, rivals: Sequence[Trial]) -> None:
-        """Add the next epoch of a trial; learn noise and drift from its curve compared with those of `rivals`."""
+        """Add the next epoch of a trial; learn noise and drift by comparing its curve with the curves of `rivals`."""
         trial.curve.append(max(top1, LEAST_TOP1))
         epoch, group, noise = len(trial.curve), trial.group, trial.group.peers.noise
         if epoch == group.epochs:

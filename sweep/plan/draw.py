@@ -33,14 +33,14 @@ def choose(
             return grid
         check_count(num_samples, grid)
     count = num_samples or space.num_samples or len(grid)
-    chosen: list[TrainConfig] = []
+    points: list[TrainConfig] = []
     for round_ in range(MOST_ROUNDS if grid else 0):
         round_seed = _round_seed(seed, round_)
         draws = _draw(space, _cover(grid, count, round_seed), round_seed)
-        chosen += filter(keep, draws) if drawn_shapes else draws
-        if len(chosen) >= count:
+        points += filter(keep, draws) if drawn_shapes else draws
+        if len(points) >= count:
             break
-    return chosen[:count]
+    return points[:count]
 
 
 def _round_seed(seed: int, round_: int) -> int:
