@@ -1,11 +1,11 @@
-"""Estimates which of two settings of one network ends with the higher top-1, from all trials of a sweep. Pure.
+"""Estimates which of two settings of one network ends with the higher top-1, from all contenders of a sweep. Pure.
 
 Two settings are compared by log(top-1 ratio), the logarithm of the ratio of their accuracies at one epoch. In each
 network trained with both settings, a Kalman filter over the latest common epochs separates the ratio from its noise.
 While accuracies still grow, the setting that is behind may catch up. The drift of ratios per growth of accuracy is
-learnt from longer trials and the growth left after an epoch from finished trials, so an early epoch counts for as much
-as it has proved to predict. A Gaussian process over width and resolution joins the estimates of all networks, and so
-predicts the ratio in a network where the two settings have hardly begun.
+learnt from longer contenders and the growth left after an epoch from finished contenders, so an early epoch counts for
+as much as it has proved to predict. A Gaussian process over width and resolution joins the estimates of all networks,
+and so predicts the ratio in a network where the two settings have hardly begun.
 """
 
 import itertools
@@ -43,15 +43,15 @@ units of squared log growth."""
 LEVEL = 0.05
 """Log growth of top-1 in one epoch below which the change of a difference in top-1 counts as noise."""
 LATEST = 32
-"""Most epochs of two trials that are compared; the latest common epochs."""
+"""Most epochs of two contenders that are compared; the latest common epochs."""
 MOST_NETWORKS = 32
-"""Most networks whose trials are evidence about two settings; the nearest networks."""
+"""Most networks whose contenders are evidence about two settings; the nearest networks."""
 LEAST_TOP1 = 0.5
 """Top-1, in percent, to which lower values are raised, because a ratio of accuracies near 0 says nothing."""
 
 
 @dataclass(eq=False)
-class Trial:
+class Contender:
     """A point with its top-1 at every finished epoch."""
 
     point: str
@@ -72,7 +72,7 @@ class Noise:
     deviation: float
     """Present estimate of the standard deviation, in percentage points."""
     jumps: deque[float] = field(default_factory=lambda: deque(maxlen=500))
-    """Latest changes per epoch of the difference in top-1 of two trials that hardly grew, in percentage points."""
+    """Latest changes per epoch of the difference in top-1 of two contenders that hardly grew, in percentage points."""
 
     @classmethod
     def of(cls, num_val: int) -> "Noise":
@@ -92,19 +92,19 @@ class Peers:
     """The groups that share one dataset and one learning-rate schedule."""
 
     growth: Values
-    """Log growth of top-1 from each epoch to the last (epochs,), summed over the finished trials."""
+    """Log growth of top-1 from each epoch to the last (epochs,), summed over the finished contenders."""
     noise: Noise
     groups: "list[Group]" = field(default_factory=list)
     num_finished: int = 0
 
     def growth_left(self, epoch: int, top1: float) -> float:
-        """Return the log growth of top-1 expected after `epoch`: the mean of finished trials, else growth to 100 %."""
+        """Return the log growth of top-1 expected after `epoch`: the mean of finished ones, else growth to 100 %."""
         return float(self.growth[epoch - 1]) / self.num_finished if self.num_finished else math.log(100 / top1)
 
 
 @dataclass(eq=False)
 class Group:
-    """The trials that can be compared: they have one network, dataset and learning-rate schedule."""
+    """The contenders that can be compared: they have one network, dataset and learning-rate schedule."""
 
     family: tuple[object, ...]
     """The settings of the network but for width and resolution."""
@@ -116,20 +116,20 @@ class Group:
     near: "list[Group]" = field(default_factory=list)
     """Cached value of `nearest`, from when there were `near_of` peers."""
     near_of: int = 0
-    trials: list[Trial] = field(default_factory=list)
-    by_setting: dict[tuple[object, ...], list[Trial]] = field(default_factory=dict)
+    contenders: list[Contender] = field(default_factory=list)
+    by_setting: dict[tuple[object, ...], list[Contender]] = field(default_factory=dict)
     features: Values | None = None
-    """Cached features of all trials (N, F); None after a trial has been added."""
+    """Cached features of all contenders (N, F); None after a contender has been added."""
 
-    def closest(self, other: Trial) -> tuple[Trial, float]:
-        """Return the first trial with the setting nearest to that of `other`, and its squared distance in decades."""
+    def closest(self, other: Contender) -> tuple[Contender, float]:
+        """Return the first contender with the setting nearest to `other`, and the squared distance in decades."""
         if other.setting in self.by_setting:
             return self.by_setting[other.setting][0], 0.0
         if self.features is None:
-            self.features = np.stack([trial.features for trial in self.trials])
+            self.features = np.stack([contender.features for contender in self.contenders])
         distance = (np.minimum(1.0, np.abs(self.features - other.features)) ** 2).sum(axis=1)
         nearest = int(distance.argmin())
-        return self.trials[nearest], float(distance[nearest])
+        return self.contenders[nearest], float(distance[nearest])
 
     @property
     def nearest(self) -> "list[Group]":
@@ -154,8 +154,8 @@ class Comparisons:
         self._moved = np.zeros(2)
         self._catch_up = CATCH_UP**2
 
-    def add(self, point: str, config: TrainConfig, num_val: int) -> Trial:
-        """Add a point, whose top-1 is measured on `num_val` images, to its group; return its trial."""
+    def add(self, point: str, config: TrainConfig, num_val: int) -> Contender:
+        """Add a point, whose top-1 is measured on `num_val` images, to its group; return its contender."""
         cls = type(config)
         # different schedules are never compared: at one epoch, one has annealed further than the other
         schedule = values_of(config, names_of(cls, "data", "schedule"))
@@ -169,38 +169,38 @@ class Comparisons:
             group = self._groups[schedule, network] = Group(family, place, config.epochs, peers)
             peers.groups.append(group)
         setting = values_of(config, names_of(cls, "training"))
-        trial = Trial(point, setting, _features(setting), group)
-        group.trials.append(trial)
-        group.by_setting.setdefault(trial.setting, []).append(trial)
+        contender = Contender(point, setting, _features(setting), group)
+        group.contenders.append(contender)
+        group.by_setting.setdefault(contender.setting, []).append(contender)
         group.features = None
-        return trial
+        return contender
 
-    def measured(self, trial: Trial, top1: float, rivals: Sequence[Trial]) -> None:
-        """Add the next epoch of a trial; learn noise and drift by comparing its curve with the curves of `rivals`."""
-        trial.curve.append(max(top1, LEAST_TOP1))
-        epoch, group, noise = len(trial.curve), trial.group, trial.group.peers.noise
+    def measured(self, contender: Contender, top1: float, rivals: Sequence[Contender]) -> None:
+        """Add the next epoch of a contender; learn noise and drift by comparing its curve with the rivals'."""
+        contender.curve.append(max(top1, LEAST_TOP1))
+        epoch, group, noise = len(contender.curve), contender.group, contender.group.peers.noise
         if epoch == group.epochs:
-            group.peers.growth += np.log(trial.curve[-1] / np.array(trial.curve))
+            group.peers.growth += np.log(contender.curve[-1] / np.array(contender.curve))
             group.peers.num_finished += 1
         for rival in rivals:
             if len(rival.curve) >= epoch:
-                pair = Pair(trial, rival, epoch, noise.deviation)
+                pair = Pair(contender, rival, epoch, noise.deviation)
                 if epoch >= 2 and pair.growth[-1] < LEVEL:
-                    step = trial.curve[-1] - trial.curve[-2] - (rival.curve[epoch - 1] - rival.curve[epoch - 2])
+                    step = contender.curve[-1] - contender.curve[-2] - (rival.curve[epoch - 1] - rival.curve[epoch - 2])
                     noise.jumps.append(abs(step))
                 if epoch >= 4:
-                    self._learn_catch_up(trial, rival, pair)
+                    self._learn_catch_up(contender, rival, pair)
         noise.learn()
         moved, growth = self._moved
         self._catch_up = float((CATCH_UP_GROWTH * CATCH_UP**2 + max(0.0, moved)) / (CATCH_UP_GROWTH + growth))
 
-    def advantage(self, rival: Trial, trial: Trial) -> tuple[float, float]:
-        """Return mean and standard deviation of log(top-1 of the rival / top-1 of the trial) at their last epoch.
+    def advantage(self, rival: Contender, contender: Contender) -> tuple[float, float]:
+        """Return mean and standard deviation of log(top-1 of the rival / top-1 of the contender) at their last epoch.
 
         A mean of 0.01 says that the rival's setting is better by 1 % of its top-1.
         """
-        own = trial.group
-        evidence = [self._evidence(group, rival, trial) for group in own.nearest]
+        own = contender.group
+        evidence = [self._evidence(group, rival, contender) for group in own.nearest]
         known = [item for item in evidence if item is not None]
         prior = SHARED**2 + LOCAL**2 + OWN**2
         if not known:
@@ -212,15 +212,15 @@ class Comparisons:
         mean, explained = with_own @ solved
         return float(mean), math.sqrt(max(prior - float(explained), 1e-12))
 
-    def _evidence(self, group: Group, rival: Trial, trial: Trial) -> tuple[Group, float, float] | None:
-        """Return `group` with its estimate of log(top-1 ratio) of rival to trial at the last epoch, and the variance.
+    def _evidence(self, group: Group, rival: Contender, contender: Contender) -> tuple[Group, float, float] | None:
+        """Return `group` with its estimate of log(top-1 ratio), rival to contender, at the end, and the variance.
 
         None if the group has no common epoch of two settings like theirs.
         """
-        if group is trial.group:
-            better, worse, distance = rival, trial, 0.0
+        if group is contender.group:
+            better, worse, distance = rival, contender, 0.0
         else:
-            (better, of_better), (worse, of_worse) = group.closest(rival), group.closest(trial)
+            (better, of_better), (worse, of_worse) = group.closest(rival), group.closest(contender)
             distance = of_better + of_worse
         common = min(len(better.curve), len(worse.curve))
         if better is worse or not common:
@@ -235,7 +235,7 @@ class Comparisons:
         uncertainty += self._catch_up * group.peers.growth_left(common, pair.level[-1]) ** 2
         return group, mean, uncertainty + PER_DECADE**2 * distance
 
-    def _learn_catch_up(self, a: Trial, b: Trial, pair: "Pair") -> None:
+    def _learn_catch_up(self, a: Contender, b: Contender, pair: "Pair") -> None:
         """Update the pair's part of the drift estimate: squared drift between the halves of the curves, less noise, and
         squared log growth of top-1 meanwhile."""
         half = len(pair.difference) // 2
@@ -253,9 +253,9 @@ class Comparisons:
 
 
 class Pair:
-    """The latest common epochs of two trials, up to the epoch `common`."""
+    """The latest common epochs of two contenders, up to the epoch `common`."""
 
-    def __init__(self, a: Trial, b: Trial, common: int, noise: float) -> None:
+    def __init__(self, a: Contender, b: Contender, common: int, noise: float) -> None:
         first = max(0, common - LATEST)
         pairs = list(zip(a.curve[first:common], b.curve[first:common], strict=True))
         self.difference = [math.log(x / y) for x, y in pairs]
@@ -263,7 +263,7 @@ class Pair:
         self.noise = [noise**2 * (1 / x**2 + 1 / y**2) for x, y in pairs]
         """Variance of the noise of each `difference` (N,)."""
         self.level = [(x + y) / 2 for x, y in pairs]
-        """Mean top-1 of both trials (N,)."""
+        """Mean top-1 of both contenders (N,)."""
         self.growth = [abs(math.log(y / x)) for x, y in itertools.pairwise(self.level)]
         """Absolute log growth of `level` from one epoch to the next (N - 1,)."""
 

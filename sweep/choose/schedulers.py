@@ -6,7 +6,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any, Protocol
 
 from analysis.results.schema import State
-from sweep.choose.comparisons import Comparisons, Trial
+from sweep.choose.comparisons import Comparisons, Contender
 from sweep.config import SchedulerName
 from sweep.plan.points import PlannedPoint
 from sweep.plan.trials import PlannedTrial
@@ -107,7 +107,7 @@ class Frontier:
 
     def __init__(self) -> None:
         self._comparisons = Comparisons()
-        self._trials: dict[str, Trial] = {}
+        self._contenders: dict[str, Contender] = {}
         self._points: dict[str, PlannedPoint] = {}
         self._states: dict[str, State | None] = {}
         self._favoured: dict[str, str] = {}
@@ -115,11 +115,11 @@ class Frontier:
     def add(self, point: PlannedPoint, history: Sequence[Measurement], state: State | None) -> None:
         """Add a point with its earlier epochs; a failed point counts as waiting, as it is tried again."""
         num_val = len(point.dataset.splits["val"])
-        trial = self._trials[point.id] = self._comparisons.add(point.id, point.config, num_val)
+        contender = self._contenders[point.id] = self._comparisons.add(point.id, point.config, num_val)
         self._points[point.id] = point
         self._states[point.id] = None if state == "FAILED" else state
         for measurement in history:
-            self._comparisons.measured(trial, measurement.top1, self._rivals(trial))
+            self._comparisons.measured(contender, measurement.top1, self._rivals(contender))
 
     def choose(self, waiting: Sequence[PlannedTrial]) -> PlannedTrial:
         """Return the trial with the most promising setting of the smallest network, so that bad settings stop sooner.
@@ -127,27 +127,31 @@ class Frontier:
         A trial of several points is ranked by the smallest of their networks.
         """
         smallest = min(waiting, key=lambda trial: trial.smallest.cost.macs).smallest
-        group = self._trials[smallest.id].group
-        same = [trial for trial in waiting if self._trials[trial.smallest.id].group is group][:MOST_RANKED]
-        reference = self._trials[same[0].smallest.id]
-        return max(same, key=lambda t: self._comparisons.advantage(self._trials[t.smallest.id], reference)[0])
+        group = self._contenders[smallest.id].group
+        same = [trial for trial in waiting if self._contenders[trial.smallest.id].group is group][:MOST_RANKED]
+        reference = self._contenders[same[0].smallest.id]
+        return max(same, key=lambda t: self._comparisons.advantage(self._contenders[t.smallest.id], reference)[0])
 
     def measured(self, measurement: Measurement) -> str | None:
         """Stop the point if one of the best other settings of its network is surely as good or better."""
-        trial = self._trials[measurement.point]
-        epochs = trial.group.epochs
-        rivals = self._rivals(trial)
-        self._comparisons.measured(trial, measurement.top1, rivals)
-        twins = {self._states[other.point] for other in trial.group.by_setting[trial.setting] if other is not trial}
+        contender = self._contenders[measurement.point]
+        epochs = contender.group.epochs
+        rivals = self._rivals(contender)
+        self._comparisons.measured(contender, measurement.top1, rivals)
+        twins = {
+            self._states[other.point]
+            for other in contender.group.by_setting[contender.setting]
+            if other is not contender
+        }
         if measurement.epoch == epochs or "COMPLETE" in twins:
             return None  # the seeds of a setting are stopped all or none, as the mean of the lucky ones says nothing
         if "PRUNED" in twins:
             return f"stopped at epoch {measurement.epoch} of {epochs}: another seed of this setting was"
         for rival in rivals:
-            mean, deviation = self._comparisons.advantage(rival, trial)
+            mean, deviation = self._comparisons.advantage(rival, contender)
             probability = (1 + math.erf((mean + INDIFFERENT) / deviation / math.sqrt(2))) / 2
             if probability > CERTAIN:
-                self._favoured[trial.point] = rival.point
+                self._favoured[contender.point] = rival.point
                 return (
                     f"stopped at epoch {measurement.epoch} of {epochs}: {self._points[rival.point].label} is as good "
                     f"or better with a probability of {min(99.9, 100 * probability):.1f} %"
@@ -163,28 +167,30 @@ class Frontier:
         self._states[point_id] = state
         if state != "FAILED":
             return ()
-        group = self._trials[point_id].group
-        stopped = [trial for trial in group.trials if self._states[trial.point] == "PRUNED"]
-        in_its_favour = any(self._favoured.get(trial.point) == point_id for trial in stopped)
-        if not stopped or (not in_its_favour and any(self._stands(trial) and trial.curve for trial in group.trials)):
+        group = self._contenders[point_id].group
+        stopped = [contender for contender in group.contenders if self._states[contender.point] == "PRUNED"]
+        in_its_favour = any(self._favoured.get(contender.point) == point_id for contender in stopped)
+        if not stopped or (
+            not in_its_favour and any(self._stands(contender) and contender.curve for contender in group.contenders)
+        ):
             return ()
-        best = max(stopped, key=lambda trial: trial.curve[-1])
-        revived = [trial.point for trial in stopped if trial.setting == best.setting]
+        best = max(stopped, key=lambda contender: contender.curve[-1])
+        revived = [contender.point for contender in stopped if contender.setting == best.setting]
         self._states.update(dict.fromkeys(revived))
         return [self._points[point] for point in revived]
 
-    def _stands(self, trial: Trial) -> bool:
-        """Whether the trial is complete or still to be completed."""
-        return self._states[trial.point] in (None, "COMPLETE")
+    def _stands(self, contender: Contender) -> bool:
+        """Whether the contender is complete or still to be completed."""
+        return self._states[contender.point] in (None, "COMPLETE")
 
-    def _rivals(self, trial: Trial) -> list[Trial]:
-        """Return the best trials of the network's other settings, by top-1 at the trial's next epoch or their last."""
+    def _rivals(self, contender: Contender) -> list[Contender]:
+        """Return the best contenders of other settings, by top-1 at the next epoch of `contender` or at their last."""
         others = [
             other
-            for other in trial.group.trials
-            if other.setting != trial.setting and other.curve and self._stands(other)
+            for other in contender.group.contenders
+            if other.setting != contender.setting and other.curve and self._stands(other)
         ]
-        epochs = len(trial.curve) + 1  # of the next measurement
+        epochs = len(contender.curve) + 1  # of the next measurement
         return sorted(others, key=lambda other: -other.curve[min(epochs, len(other.curve)) - 1])[:MOST_RIVALS]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sweep.choose import comparisons
-from sweep.choose.comparisons import Comparisons, Noise, Pair, Trial
+from sweep.choose.comparisons import Comparisons, Contender, Noise, Pair
 from trainers.config import TrainConfig, setting
 
 BASE = TrainConfig(num_classes=10, epochs=4, resolution=32)
@@ -17,13 +17,13 @@ NUM_VAL = 10_000
 NOISE_SQUARED = 0.4**2 + 25.0**2 / NUM_VAL
 
 
-def trained(model: Comparisons, width: float, lr: float, curve: list[float]) -> Trial:
-    """Add a trial with the top-1 `curve`, without rivals to learn from."""
+def trained(model: Comparisons, width: float, lr: float, curve: list[float]) -> Contender:
+    """Add a contender with the top-1 `curve`, without rivals to learn from."""
     config = replace(BASE, width_mult=width, lr=lr)
-    trial = model.add(f"{width}-{lr}", config, NUM_VAL)
+    contender = model.add(f"{width}-{lr}", config, NUM_VAL)
     for top1 in curve:
-        model.measured(trial, top1, [])
-    return trial
+        model.measured(contender, top1, [])
+    return contender
 
 
 def test_settings_without_measurements_have_the_prior_advantage() -> None:
@@ -107,10 +107,11 @@ def test_a_comparison_uses_the_noise_of_its_own_number_of_validation_images() ->
         model = Comparisons()
         for data in order:
             for lr, top1 in ((0.1, 60.0), (0.2, 50.0)):
-                trial = model.add(f"{data}-{lr}", replace(BASE, data=data, lr=lr), sizes[data])
-                model.measured(trial, top1, [])
+                contender = model.add(f"{data}-{lr}", replace(BASE, data=data, lr=lr), sizes[data])
+                model.measured(contender, top1, [])
         pairs = {
-            data: next(g.trials for g in model._groups.values() if g.trials[0].point.startswith(data)) for data in sizes
+            data: next(g.contenders for g in model._groups.values() if g.contenders[0].point.startswith(data))
+            for data in sizes
         }
         deviations.append({data: model.advantage(*pairs[data])[1] for data in sizes})
 
