@@ -98,7 +98,7 @@ class Peers:
     num_finished: int = 0
 
     def growth_left(self, epoch: int, top1: float) -> float:
-        """Return the log growth of top-1 expected after `epoch`: the mean of finished ones, else growth to 100 %."""
+        """Return the log growth of top-1 expected after `epoch`: finished contenders' mean, else growth to 100 %."""
         return float(self.growth[epoch - 1]) / self.num_finished if self.num_finished else math.log(100 / top1)
 
 

@@ -53,7 +53,7 @@ def test_a_cluster_gets_only_the_projects_files_and_the_environment_of_uv(
         (tmp_path / name / "file").touch()
     monkeypatch.setattr(ray_session, "__file__", str(tmp_path / "sweep" / "run" / "ray_session.py"))
     monkeypatch.setattr(ray_session, "CARRIES_ENVIRONMENT", carries)
-    monkeypatch.setattr(ray_session, "hook", lambda files: files | {"py_executable": "uv run python"})
+    monkeypatch.setattr(ray_session, "uv_environment", lambda files: files | {"py_executable": "uv run python"})
 
     shipped = ray_session._shipped()
 
