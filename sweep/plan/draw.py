@@ -51,7 +51,9 @@ def _round_seed(seed: int, round_: int) -> int:
 def check_count(num_samples: int, grid: list[TrainConfig]) -> None:
     """Raise a ConfigError if a grid without distributions has fewer than `num_samples` points."""
     if num_samples > len(grid):
-        raise ConfigError(f"num_samples is {num_samples}, but the grid has {len(grid)} points; leave it out, or less")
+        raise ConfigError(
+            f"num_samples is {num_samples}, but the grid has {len(grid)} points; lower it or leave it out"
+        )
 
 
 def _cover(grid: list[TrainConfig], count: int, seed: int) -> list[TrainConfig]:

@@ -123,7 +123,7 @@ def _end_with_head(over: threading.Event, address: str) -> None:
             reached = time.monotonic()
         if time.monotonic() > reached + HEAD_SECONDS and not over.is_set():
             why = f"the head of the Ray cluster at {address} has not answered for {HEAD_SECONDS:.0f} s"
-            print(f"error: {why}; once it is back the same command goes on", file=sys.stderr, flush=True)
+            print(f"error: {why}; start the command again once it is back", file=sys.stderr, flush=True)
             os._exit(1)
 
 

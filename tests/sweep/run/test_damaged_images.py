@@ -100,7 +100,7 @@ def test_too_many_damaged_images_are_one_line_and_start_nothing(
     captured = capsys.readouterr()
     assert captured.err == (
         "error: 2 of 40 images of pets, train, are damaged, 5 % and not 1 % at most; repair or remove them, or leave "
-        f"so many out with --max-damaged 0.05: {folder}/train/a/000.png (no image that Pillow knows), "
+        f"them out with --max-damaged 0.05: {folder}/train/a/000.png (no image that Pillow knows), "
         f"{folder}/train/b/caf\\xe9.png (no image that Pillow knows)\n"
     )
     assert captured.out == "checking that the 60 images of pets can be read, once on each machine ...\n"
