@@ -1,8 +1,8 @@
-"""Ray Tune by itself, as a peer of what starts a sweep: seconds until the first trial has PyTorch and torchvision.
+"""Start-up of Ray Tune alone, the peer of a sweep's: seconds until a trial has imported PyTorch and torchvision.
 
     uv run benchmarks/bare_tune.py $(date +%s.%N)
 
-No plan, no log, no MLflow, and no PyTorch in the driver; prints the seconds since the given time of day.
+There is no plan, log or MLflow, and no PyTorch in the driver. Prints the seconds since the given time of day.
 """
 
 import logging
@@ -20,7 +20,7 @@ from ray import tune
 
 
 def trial(_: Mapping[str, object]) -> None:
-    """Import what any training imports, and say when that was done."""
+    """Import the libraries of any training, and report the time."""
     import torch
     import torchvision  # noqa: F401 # pyright: ignore[reportUnusedImport] - the models are its own
 

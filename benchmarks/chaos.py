@@ -1,11 +1,11 @@
-"""What faults cost: sweeps whose driver, trials, nodes or MLflow server are killed, and what is left of them.
+"""The cost of faults: sweeps whose driver, trials, nodes or MLflow server are killed, and the work that they lose.
 
     uv run benchmarks/chaos.py kills      # kill -9 of the driver and of trials, in one sweep
     uv run benchmarks/chaos.py nodes      # one of two nodes of a cluster is lost, and another one joins
     uv run benchmarks/chaos.py tracking   # the MLflow server is away for a third of the sweep
 
-Every sweep is the command a user types, as a process of its own; faults are signals to real processes at random
-moments. Afterwards its results log and its MLflow store are compared with each other and with the plan.
+Every sweep is a process of the command that a user types; faults are signals to real processes at random moments.
+Afterwards the results log and the MLflow store are compared with each other and with the plan.
 """
 
 import argparse
@@ -39,29 +39,29 @@ from trainers.weights import checkpoint
 from mlflow import MlflowClient  # after sweep.watch.tracker, which sets what MLflow reads
 
 START_SECONDS = 15.0
-"""From the start of a driver to its first trial, about: when a driver is killed that is to be killed at its start."""
+"""Approximate seconds from the start of a driver to its first trial; kills during a start happen within them."""
 PATIENCE_SECONDS = 600.0
-"""For a driver to do what is waited for."""
+"""Most seconds to wait for a driver."""
 
 
 @dataclass
 class Tally:
-    """Faults and what they did."""
+    """Numbers of faults and of their effects."""
 
     faults: Counter[str] = field(default_factory=Counter)
     lost: int = 0
     doubled: int = 0
     again: int = 0
-    """Finished epochs that were trained again."""
+    """Number of finished epochs that were trained again."""
     cut_short: int = 0
-    """Epochs that a fault ended before they were finished, which had to be trained anew."""
+    """Number of epochs that a fault interrupted, and that had to be trained from their start."""
     running: int = 0
-    """MLflow runs that are left RUNNING."""
+    """Number of MLflow runs that are left RUNNING."""
     unlike: int = 0
-    """Points of which the MLflow store and the results log tell different things."""
+    """Number of points for which the MLflow store and the results log disagree."""
 
     def line(self) -> str:
-        """All of it."""
+        """Return all numbers in one line."""
         injected = ", ".join(f"{number} {name}" for name, number in self.faults.items()) or "none"
         return (
             f"faults: {injected}; points lost {self.lost}, doubled {self.doubled}; finished epochs trained again "
@@ -71,7 +71,7 @@ class Tally:
 
 
 class Sweep:
-    """The command of a sweep, its folder, and the driver that runs it now."""
+    """The command of a sweep, its folder, and its present driver."""
 
     def __init__(self, runs: Path, arguments: Sequence[str], *, uri: str | None = None) -> None:
         self.arguments = ["--space", "mnv2_quick", "--gpus-per-trial", "0", "--runs", str(runs), *arguments]
@@ -102,12 +102,12 @@ class Sweep:
         return self.driver is None or self.driver.poll() is not None
 
     def num_measurements(self) -> int:
-        """Epochs in the log."""
+        """Return the number of epochs in the log."""
         path = self.folder / MEASUREMENTS
         return path.read_bytes().count(b"\n") if path.is_file() else 0
 
     def wait(self, until: Callable[[], bool]) -> bool:
-        """Whether it came true before the driver ended."""
+        """Whether `until` became true before the driver ended."""
         known, since = -1, time.monotonic()
         while not until():
             if self.ended():
@@ -120,12 +120,12 @@ class Sweep:
         return True
 
     def trials(self) -> list[int]:
-        """The processes that train."""
+        """Return the ids of the processes that train."""
         assert self.driver
         return [pid for pid in descendants(self.driver.pid) if "ImplicitFunc" in command_line(pid)]
 
     def kill_driver(self, rng: random.Random) -> None:
-        """Kill the driver, with no time to say good-bye; its Ray processes find out by themselves."""
+        """Kill the driver with SIGKILL; its Ray processes must notice by themselves."""
         assert self.driver
         self.tally.cut_short += len(self.trials())
         self.driver.kill()
@@ -142,7 +142,7 @@ class Sweep:
             self.tally.cut_short += 1
 
     def audit(self) -> Tally:
-        """Compare what is left with the plan."""
+        """Compare log and MLflow store with the plan."""
         tally = self.tally
         rows = latest_rows(self.folder)
         lines = [json.loads(line) for line in (self.folder / RESULTS).read_text().splitlines()]
@@ -198,7 +198,7 @@ def kills(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 def nodes(arguments: argparse.Namespace, folder: Path) -> None:
-    """Lose one of the two nodes of a cluster in the middle of a sweep; a third one joins."""
+    """Kill one of the two nodes of a cluster in the middle of a sweep; a third node joins."""
     rng = random.Random(arguments.seed)
     for i in range(arguments.repeats):
         runs = folder / str(i)
@@ -250,7 +250,7 @@ def tracking(arguments: argparse.Namespace, folder: Path) -> None:
 
 @contextmanager
 def node(arguments: Sequence[str], printed: Path) -> Generator[subprocess.Popen[bytes]]:
-    """A node of a cluster, with one CPU, once it has joined; killed at the end."""
+    """Start a node with one CPU; yield its process once it has joined the cluster, and kill it at the end."""
     head = ["--include-dashboard", "false", "--disable-usage-stats"] if "--head" in arguments else []
     ray = str(Path(sys.executable).with_name("ray"))
     with open(printed, "wb") as output:
@@ -275,7 +275,7 @@ def node(arguments: Sequence[str], printed: Path) -> Generator[subprocess.Popen[
 
 @contextmanager
 def mlflow_server(runs: Path, port: int) -> Generator[None]:
-    """An MLflow server that answers; killed at the end."""
+    """Start an MLflow server; yield once it answers, and kill it at the end."""
     store = [
         "--backend-store-uri",
         f"sqlite:///{runs / 'server.db'}",
@@ -305,14 +305,14 @@ def listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nothing listens at."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def children(uri: str) -> list[Any]:
-    """The MLflow runs of points."""
+    """Return the MLflow runs of points."""
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     runs = client.search_runs([experiment.experiment_id], max_results=1000) if experiment else []
@@ -320,7 +320,7 @@ def children(uri: str) -> list[Any]:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
+    """Return the ids of all child processes of a process, and of their children."""
     parents: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -338,7 +338,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def command_line(pid: int) -> str:
-    """The command line of a process, which Ray's workers change to what they do."""
+    """Return the command line of a process; Ray's workers replace theirs by their task."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
@@ -346,7 +346,7 @@ def command_line(pid: int) -> str:
 
 
 def main() -> None:
-    """Inject the faults that were asked for."""
+    """Inject the faults named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faults", choices=["kills", "nodes", "tracking"])
     parser.add_argument("--driver-kills", type=int, default=20)

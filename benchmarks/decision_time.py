@@ -2,9 +2,9 @@
 
     uv run benchmarks/decision_time.py [--trials 10000]
 
-`grid`: 2,500 networks x 4 settings, as in a grid of many widths. `sampled`: 22 networks, each setting drawn anew, so
-that no two are equal. Each trial has 20 epochs, two thirds were stopped after 5. Timed are a measurement of a new
-trial, with the decision whether to stop it, and the choice of the next point among 100 that wait.
+`grid`: 2,500 networks x 4 settings, as in a grid of many widths. `sampled`: 22 networks, whose settings are all
+different draws. Each trial has 20 epochs; two thirds were stopped after 5. Two calls are timed: a measurement of a new
+trial, with the decision whether to stop it, and the choice of the next point among 100 waiting points.
 """
 
 import argparse
@@ -33,14 +33,14 @@ WAITING = 100
 
 
 def grid() -> Iterator[TrainConfig]:
-    """Four settings of each of endless networks; the costs do not matter here."""
+    """Yield four settings each of endlessly many networks; their costs do not matter here."""
     for i in range(10**6):
         for lr in (0.01, 0.02, 0.04, 0.08):
             yield TrainConfig(width_mult=0.1 + 0.0004 * i, resolution=96, num_classes=10, epochs=EPOCHS, lr=lr)
 
 
 def sampled() -> Iterator[TrainConfig]:
-    """Settings that never repeat, on the published networks."""
+    """Yield settings that never repeat, on the published networks."""
     generator = np.random.default_rng(0)
     cells = load_cells("tf_slim")
     cells = cells.loc[cells["model"] == "mobilenet_v2"]
@@ -62,7 +62,7 @@ def measured(point: PlannedPoint, epoch: int, top1: float) -> Measurement:
 
 
 def timed(configs: Iterator[TrainConfig], num_trials: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of 200 measurements and of 50 choices after `num_trials` trials."""
+    """Return the milliseconds of 200 measurements and of 50 choices after `num_trials` trials."""
     generator = np.random.default_rng(1)
     one_cost, dataset = cost(TrainConfig(num_classes=10)), load_dataset("digits")
 

@@ -1,20 +1,20 @@
-"""What early stopping costs and keeps: this project's `frontier` beside Ray's ASHA, Optuna's pruners and MOASHA.
+"""The cost and the results of early stopping: this project's `frontier` beside Ray's ASHA, Optuna's pruners and MOASHA.
 
     uv run benchmarks/frontier_stopping.py [--seeds 40]
     uv run benchmarks/frontier_stopping.py --real runs/GRID [runs/GRID ...]
 
-The first replays made-up curves over a published table: the 22 MobileNetV2 networks of TF-slim x 4 settings, 0, 1.5,
-4 and 8 points worse, top-1 a (1 - 0.75 exp(-4 t / 27)) with noise of 0.35 points, on 8 workers. `same`: one setting
-is the best everywhere; `drift`: the best one moves from the first setting at the narrowest width to the last at the
-widest; `rotate`: it is another one at each of neighbouring widths. Reported: how many of the 17 networks on the
+The first command replays synthetic curves over a published table: the 22 MobileNetV2 networks of TF-slim x 4 settings,
+0, 1.5, 4 and 8 points worse, top-1 a (1 - 0.75 exp(-4 t / 27)) with noise of 0.35 points, on 8 workers. `same`: one
+setting is best at all widths; `drift`: the best setting moves from the first at the narrowest width to the last at the
+widest; `rotate`: neighbouring widths have different best settings. Reported: how many of the 17 networks on the
 frontier finish with their best setting, how many of the 6 below 60 M MACs, and the share of the full grid's epochs x
 MACs.
 
-The second replays what a whole grid measured (a sweep with `--scheduler fifo`, each of whose points finished) on 2
-workers. Reported: hypervolume of the finished points, over log2 of the MACs and above a constant guess, as a share of
-the full grid's, and the share of epochs x MACs.
+The second command replays the measurements of a whole grid (a sweep with `--scheduler fifo` whose points all finished)
+on 2 workers. Reported: hypervolume of the finished points, over log2 of the MACs and above a constant guess, as a share
+of the full grid's, and the share of epochs x MACs.
 
-All rules see the same curves. Peers are run in two orders, random and cheapest network first; ours chooses its own.
+All rules see equal curves. Peers are run in two orders, random and cheapest network first; ours chooses its own order.
 """
 
 import argparse
@@ -52,7 +52,7 @@ SMALL = 60e6
 
 @dataclass(frozen=True)
 class Case:
-    """Points, each with its whole curve, top-1 by epoch."""
+    """The points, each with its whole curve: top-1 by epoch."""
 
     points: list[PlannedPoint]
     curves: dict[str, list[float]]
@@ -61,7 +61,7 @@ class Case:
 
 
 def replayed(mode: str, seed: int) -> Case:
-    """The published networks with four settings each."""
+    """Return the published networks with four settings each."""
     generator = np.random.default_rng(seed)
     dataset = like_imagenet()
     cells = load_cells("tf_slim")
@@ -92,7 +92,7 @@ def replayed(mode: str, seed: int) -> Case:
 
 
 def rank(setting: int, width: int, num_widths: int, mode: str) -> int:
-    """The place of a setting, 0 the best, at the width of that place, 0 the narrowest."""
+    """Return the rank of a setting, 0 for the best, at a width given by its rank, 0 for the narrowest."""
     if mode == "same":
         return setting
     if mode == "rotate":
@@ -102,7 +102,7 @@ def rank(setting: int, width: int, num_widths: int, mode: str) -> int:
 
 
 def recorded(folder: Path) -> Case:
-    """What a whole grid measured."""
+    """Return the measurements of a whole grid."""
     rows, measurements = latest_rows(folder), load_measurements(folder)
     unfinished = [id_ for id_, row in rows.items() if row["state"] != "COMPLETE"]
     if unfinished or not rows:
@@ -119,14 +119,14 @@ def planned(name: str, config: TrainConfig, dataset: Dataset) -> PlannedPoint:
 
 
 def like_imagenet() -> Dataset:
-    """A dataset of which nothing is read but how many validation images it has: ImageNet's."""
+    """Return a dataset with ImageNet's number of validation images; nothing else of it is read."""
     digits = load_dataset("digits")
     val = replace(digits.splits["val"], labels=np.zeros(50_000, dtype=np.int64))
     return replace(digits, splits={**digits.splits, "val": val})
 
 
 class Rule(Protocol):
-    """What the contestants have in common: those of the scheduler's calls that stop."""
+    """The calls of a scheduler that stop points, which all contestants have."""
 
     def add(self, point: PlannedPoint) -> None: ...
 
@@ -156,7 +156,7 @@ class Ours:
 
 
 class InOrder:
-    """Takes points as they come; the base of the peers."""
+    """Takes points in their order; the base of the peers."""
 
     def add(self, point: PlannedPoint) -> None:
         pass
@@ -179,7 +179,7 @@ class RayAsha(InOrder):
 
 
 class OptunaPruner(InOrder):
-    """A pruner of Optuna, in a study of one objective, the only kind that has pruners."""
+    """A pruner of Optuna, in a study of one objective, as studies of several have no pruners."""
 
     def __init__(self, pruner: optuna.pruners.BasePruner) -> None:
         self._study = optuna.create_study(direction="maximize", pruner=pruner)
@@ -205,8 +205,8 @@ class OptunaPruner(InOrder):
 
 
 class Moasha(InOrder):
-    """Multi-objective ASHA (arXiv:2106.12639), from its idea: at rungs 1, 3, 9, ... keep the best third by
-    non-dominated rank over top-1 and MACs, and within a rank those farthest from the ones already kept."""
+    """Multi-objective ASHA (arXiv:2106.12639), after its idea: at rungs 1, 3, 9, ... keep the best third by
+    non-dominated rank over top-1 and MACs, and within a rank the points farthest from the points kept before."""
 
     def __init__(self, factor: int = 3) -> None:
         self._factor = factor
@@ -256,17 +256,17 @@ PEERS: dict[str, Callable[[], Rule]] = {
 
 @dataclass(frozen=True)
 class Run:
-    """What one rule did with one case."""
+    """The result of one rule in one case."""
 
     finished: set[str]
     spent: float
     """Share of the full grid's epochs x MACs."""
     makespan: float
-    """Share of the time that the full grid would take if workers never waited."""
+    """Share of the full grid's time if its workers never waited."""
 
 
 def run(case: Case, rule: Rule, order: str, seed: int, num_workers: int) -> Run:
-    """Train every point on `num_workers`, epochs as long as the network has MACs."""
+    """Train every point on `num_workers`; an epoch takes as long as the network has MACs."""
     waiting = list(case.points)
     np.random.default_rng(seed).shuffle(waiting)  # type: ignore[arg-type]
     if order == "cheapest first":
@@ -302,7 +302,7 @@ def measured(point: PlannedPoint, epoch: int, top1: float) -> Measurement:
 
 
 def hypervolume(case: Case, finished: set[str]) -> float:
-    """Area below the frontier of the finished points: log2 of the MACs, top-1 above a constant guess."""
+    """Return the area below the frontier of the finished points over log2 of the MACs, above a constant guess."""
     macs = np.log2([point.cost.macs for point in case.points])
     top1 = np.array([max(case.curves[point.id]) if point.id in finished else np.nan for point in case.points])
     guess = 100 / (case.points[0].config.num_classes or 1)

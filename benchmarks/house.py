@@ -1,4 +1,4 @@
-"""The shape of the code: sizes, the longest chain of imports, and returns of a plan to modules that it has left.
+"""Measures the shape of the code: sizes, the longest chain of imports, and returns of a plan to modules it has left.
 
     uv run benchmarks/house.py            # sizes and imports, in a second
     uv run benchmarks/house.py --journey  # also runs a sweep of two points and follows the plan, in half a minute
@@ -25,21 +25,21 @@ TOP = ("sweep", "trainers")
 
 
 def sources() -> dict[str, Path]:
-    """The project's modules, by dotted name."""
+    """Return the project's modules, by dotted name."""
     paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
     return {"run_sweep": ROOT / "run_sweep.py", **names}
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """The functions of a module, also those of classes and of other functions."""
+    """Yield the functions of a module, with methods and nested functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
 
 def imports(path: Path, modules: dict[str, Path]) -> set[str]:
-    """The project's modules that a module imports at its top level; what only a type checker imports stays out."""
+    """Return the project's modules that a module imports at its top level, without imports for type checkers."""
     names: set[str] = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Import):
@@ -50,7 +50,7 @@ def imports(path: Path, modules: dict[str, Path]) -> set[str]:
 
 
 def longest_chain(modules: dict[str, Path]) -> list[str]:
-    """The longest chain of module-level imports, the importing module first."""
+    """Return the longest chain of module-level imports, the importing module first."""
     edges = {name: imports(path, modules) for name, path in modules.items()}
     chains: dict[str, list[str]] = {}
 
@@ -63,7 +63,7 @@ def longest_chain(modules: dict[str, Path]) -> list[str]:
 
 
 def percentile(values: list[int], share: float) -> int:
-    """The value that a share of the values do not exceed."""
+    """Return the value that a share of the values do not exceed."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
@@ -75,7 +75,7 @@ class Journey:
         self._edges: dict[tuple[str, str], None] = {}
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
-        """Note a call; `sys.setprofile` takes this."""
+        """Note a call; `sys.setprofile` takes this method."""
         if event != "call" or frame.f_code.co_filename not in self._names or frame.f_back is None:
             return
         code = frame.f_code
@@ -88,7 +88,7 @@ class Journey:
 
     @property
     def stays(self) -> list[tuple[str, list[str]]]:
-        """The modules in the order of the calls, each with the functions of the stay."""
+        """Return the modules in the order of the calls, each with the functions called during the stay."""
         stays: list[tuple[str, list[str]]] = []
         for _, callee in self._edges:
             module, _, function = callee.partition(":")

@@ -1,10 +1,10 @@
-"""Logistic regression on raw pixels: the accuracy that a network on the same images has to leave behind.
+"""Logistic regression on raw pixels: the accuracy that a network on these images has to exceed.
 
     uv run benchmarks/linear_probe.py --data PATH [--resolution 16 32 64 128]
 
-Pixels of the centre crops that a sweep evaluates; no augmentation. With an intercept that is not penalised, the optimum
-of an L2 penalty lies in the span of the centred training images, so regression in a basis of it is regression on all
-pixels. The penalty is the best one on the validation split, which flatters the validation figure.
+The pixels are those of a sweep's centre crops, without augmentation. With an intercept that is not penalised, the
+optimum under an L2 penalty lies in the span of the centred training images, so regression in a basis of this span is
+regression on all pixels. The penalty is the best one on the validation split, which flatters the validation accuracy.
 """
 
 import argparse
@@ -23,18 +23,18 @@ from trainers.datasets.registry import check_dataset
 
 INVERSE_PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1, 1.0, 10.0)
 TOLERANCE = 1e-7
-"""Of the optimum's gradient."""
+"""Tolerance of the optimum's gradient."""
 
 
 def pixels(dataset: Dataset, split: SplitName, resolution: int) -> torch.Tensor:
-    """The images of a split (N, 3 R R), 0 to 1."""
+    """Return the images of a split (N, 3 R R), 0 to 1."""
     config = TrainConfig(data=dataset.name, num_classes=len(dataset.classes), resolution=resolution)
     found = batches(dataset, split, config, num_workers=0, centred=True)
     return torch.cat([images for images, _ in found]).flatten(1).float().div_(255)
 
 
 def coordinates(images: dict[SplitName, torch.Tensor]) -> dict[SplitName, torch.Tensor]:
-    """The images of each split in an orthonormal basis that spans the centred training images."""
+    """Return the images of each split in an orthonormal basis that spans the centred training images."""
     mean = images["train"].mean(0)
     basis, _ = torch.linalg.qr((images["train"] - mean).T)
     return {split: ((each - mean) @ basis).double() for split, each in images.items()}

@@ -1,9 +1,9 @@
-"""What a report costs: its seconds and bytes for few and many points, what its chart costs a browser, and its filters.
+"""The cost of a report: seconds and bytes for few and many points, the browser's time for its chart, and its filters.
 
     uv run benchmarks/report_time.py
 
-Each report is written by the command that a user types, import and all; every point has a learning curve of ten epochs.
-The browser is Debian's Chromium without a screen, and without a graphics card where the machine has none.
+The command that a user types writes each report, imports included; every point has a learning curve of ten epochs. The
+browser is Debian's Chromium without a screen, and without a graphics card if the machine has none.
 """
 
 import argparse
@@ -37,7 +37,7 @@ PAN_STEPS = 60
 
 
 def make_sweep(num_points: int, runs: Path) -> Path:
-    """A log of so many complete points of 25 networks, whose training is made up."""
+    """Write the log of complete points of 25 networks, with synthetic measurements."""
     train = replace(get_space("mnv2_quick").base, epochs=EPOCHS)
     each = -(-num_points // (len(WIDTHS) * len(RESOLUTIONS)))
     axes = (
@@ -59,7 +59,7 @@ def make_sweep(num_points: int, runs: Path) -> Path:
 
 
 def made_up(point: str, epoch: int, top1: float) -> Measurement:
-    """A measurement of nothing."""
+    """Return a synthetic measurement."""
     return Measurement(
         point=point, epoch=epoch, lr=0.1, train_loss=1.0, val_loss=1.0, top1=top1, top5=95.0, images_per_second=100.0,
         train_seconds=epoch * 60.0, measured_at=0.0, device="none",
@@ -67,19 +67,19 @@ def made_up(point: str, epoch: int, top1: float) -> Measurement:
 
 
 def seconds_of(function: Callable[[], object]) -> float:
-    """How long it takes."""
+    """Return the seconds that a call takes."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
 
 
 def told(seconds: list[float]) -> str:
-    """Median and spread."""
+    """Write median and spread."""
     return f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
 def pan_milliseconds(page: Path, chromium: str) -> float:
-    """The median time between frames while the chart is dragged."""
+    """Return the median milliseconds between frames while the chart is dragged."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--enable-unsafe-swiftshader"])
         shown = browser.new_page(viewport={"width": 1280, "height": 800})

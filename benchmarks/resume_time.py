@@ -1,10 +1,10 @@
-"""How long a sweep of many finished points takes until it trains what is missing, beside a sweep of one point.
+"""The time until a sweep of many finished points trains its missing point, beside a sweep of one point.
 
     uv run benchmarks/resume_time.py
 
-The finished points are in the results log, with five epochs each, and in the MLflow store; their training is made up.
-Counted is from the command to the first training step of the one point that is missing. In turn with them starts Ray
-Tune alone (`bare_tune.py`): what no sweep under Ray Tune can do without.
+The finished points are in the results log, with five epochs each, and in the MLflow store; their measurements are
+synthetic. The time is from the command to the first training step of the missing point. Starts of Ray Tune alone
+(`bare_tune.py`) alternate with the sweeps, as the least time of any sweep under Ray Tune.
 """
 
 import argparse
@@ -37,7 +37,7 @@ EPOCHS = 5
 
 
 def arguments_of(num_points: int, runs: Path) -> list[str]:
-    """The command line of a sweep of points that differ in their seed."""
+    """Return the command line of a sweep of points that differ in their seed."""
     shape = ["--axis", "width_mult=0.25", "--axis", "resolution=16", "--train.epochs", str(EPOCHS)]
     seeds = ["--axis", f"seed={','.join(map(str, range(num_points)))}", "--name", f"points{num_points}"]
     return ["--space", "mnv2_quick", "--gpus-per-trial", "0", "--scheduler", "fifo", "--quiet", *shape, *seeds,
@@ -45,7 +45,7 @@ def arguments_of(num_points: int, runs: Path) -> list[str]:
 
 
 def finish(num_points: int, runs: Path) -> None:
-    """Have all points of such a sweep but the last one finished."""
+    """Write the logs of a sweep whose points are finished, except for the last one."""
     config = sweep_config(arguments_of(num_points, runs))
     plan = make_plan(config)
     plan.folder.mkdir(parents=True)
@@ -63,7 +63,7 @@ def finish(num_points: int, runs: Path) -> None:
 
 
 def made_up(point: str, epoch: int) -> Measurement:
-    """A measurement of nothing."""
+    """Return a synthetic measurement."""
     return Measurement(
         point=point, epoch=epoch, lr=0.1, train_loss=1.0, val_loss=1.0, top1=50.0, top5=90.0, images_per_second=100.0,
         train_seconds=1.0, measured_at=time.time(), device="none",
@@ -71,7 +71,7 @@ def made_up(point: str, epoch: int) -> Measurement:
 
 
 def ready(num_points: int, runs: Path) -> float:
-    """Seconds from the command to the first training step of the last point."""
+    """Return the seconds from the command to the first training step of the last point."""
     folder = runs / f"points{num_points}"
     start = time.time()
     process = subprocess.Popen([sys.executable, "run_sweep.py", *arguments_of(num_points, runs)], cwd=ROOT)
@@ -82,7 +82,7 @@ def ready(num_points: int, runs: Path) -> float:
 
 
 def bare() -> float:
-    """Seconds from the command to the first trial of Ray Tune by itself, once that has imported PyTorch."""
+    """Return the seconds from the command until the first trial of Ray Tune alone has imported PyTorch."""
     command = [sys.executable, str(Path(__file__).with_name("bare_tune.py")), str(time.time())]
     return float(subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).split()[-1])
 
@@ -92,7 +92,7 @@ def median_and_spread(values: list[float], unit: str) -> str:
 
 
 def main() -> None:
-    """Start all three a few times in turn, and say what it took."""
+    """Start the three programs a few times in turn, and print their times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=10_000, help="finished points (10000)")
     parser.add_argument("--repeats", type=int, default=3)

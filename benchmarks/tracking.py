@@ -2,9 +2,9 @@
 
     uv run benchmarks/tracking.py
 
-Both log the same measurements (6 metrics an epoch) of the same points to an SQLite store of their own, as fast as they
-take them, in alternating blocks; ours counts until the last one is in the store. Ray's callback is handed these
-metrics alone, without the dozen that Tune adds to every result and that it would log too.
+Both log equal measurements (6 metrics an epoch) of equal points, each to its own SQLite store, as fast as they can, in
+alternating blocks; the time of ours includes the last write. Ray's callback receives these metrics alone, without the
+dozen that Tune adds to every result and that the callback would log too.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from ray.tune.experiment import Trial
 
 
 def ours(num_points: int, epochs: int, folder: Path) -> float:
-    """Metrics per second through the tracker."""
+    """Return the metrics per second through the tracker."""
     plan = plan_of(num_points, epochs, folder)
     tracker = Tracker(connect(f"sqlite:///{folder / 'ours.db'}", folder), all_left(plan), sweep_id="benchmark", tags={})
     start = time.monotonic()
@@ -40,7 +40,7 @@ def ours(num_points: int, epochs: int, folder: Path) -> float:
 
 
 def rays(num_points: int, epochs: int, folder: Path) -> float:
-    """Metrics per second through Ray Tune's callback."""
+    """Return the metrics per second through Ray Tune's callback."""
     plan = plan_of(num_points, epochs, folder)
     callback = MLflowLoggerCallback(tracking_uri=f"sqlite:///{folder / 'ray.db'}", experiment_name="benchmark")
     callback.setup()

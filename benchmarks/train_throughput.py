@@ -4,13 +4,12 @@
 
 The reference is the training script of torchvision's references/classification, written out: ImageFolder, PIL's
 RandomResizedCrop and flip, a DataLoader with worker processes, NCHW fp32 (on a GPU: its --amp), SGD, the loss and
-accuracy meters of every step. Both train the same network at the same batch size, each in a process of its own, in
-alternating blocks.
+accuracy meters of every step. Both train one network at one batch size, each in its own process, in alternating blocks.
 
-Then this project's training of real batches beside that of one that is in memory already, `synthetic`: what an input
-pipeline that costs nothing would give. Both in one process, as two of the same network differ by some percent.
+Then this project trains real batches, and `synthetic` ones: a batch that is in memory already, as from an input
+pipeline without cost. Both run in one process, as two processes with one network differ by some percent.
 
-Then, on CPUs, trials side by side: two of one thread beside one of two, and the memory that a second one takes.
+Then, on CPUs, two trials of one thread run beside one trial of two threads; the memory of a second trial is measured.
 """
 
 import argparse
@@ -44,16 +43,16 @@ from trainers.hardware.cpu import cpu_name
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 GPU = torch.cuda.is_available()
 WARM_UP = 2 * (os.cpu_count() or 1)
-"""Steps of each block that are not timed: as many batches as a loader with a worker for each core holds ready."""
+"""Number of untimed steps of each block: the batches that a loader with a worker for each core prefetches."""
 SETTLE_SECONDS = 2.0
-"""Between blocks, for loaders to fill their queues and then rest."""
+"""Seconds between blocks, so that loaders fill their queues and then rest."""
 PAIRS_PER_BLOCK = 4
-"""Of real and synthetic batches, whose speeds lie so close together that it takes more of them to tell."""
+"""Number of blocks of real and synthetic batches, which are many as their speeds are close together."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A network, and how many steps of it a block takes."""
+    """A network, and the number of its steps in a block."""
 
     width_mult: float
     resolution: int
@@ -72,21 +71,21 @@ Step = Callable[[torch.Tensor, torch.Tensor], None]
 
 
 class Workload(NamedTuple):
-    """What a contestant trains."""
+    """The training step of a contestant, and its batches."""
 
     batches: Iterator[Batch]
-    """Without an end."""
+    """Endless batches."""
     step: Step
 
 
 def endless(batches: Any) -> Iterator[Any]:
-    """The batches of one epoch after another."""
+    """Yield the batches of one epoch after another."""
     while True:
         yield from batches
 
 
 def timed(step: Step, batches: Iterator[Batch], cell: Cell) -> float:
-    """Images per second of a block of steps, once what was loaded ahead while the others ran is used up."""
+    """Return the images per second of a block of steps, after the batches prefetched during other blocks."""
     for _ in range(WARM_UP):
         step(*next(batches))
     if GPU:
@@ -100,7 +99,7 @@ def timed(step: Step, batches: Iterator[Batch], cell: Cell) -> float:
 
 
 def ours(cell: Cell, data: str, folder: Path) -> Workload:
-    """This project's training."""
+    """Return this project's training."""
     config = TrainConfig(
         data=data, num_classes=1000, width_mult=cell.width_mult, resolution=cell.resolution, batch_size=cell.batch_size
     )
@@ -119,7 +118,7 @@ def ours(cell: Cell, data: str, folder: Path) -> Workload:
 
 
 def reference(cell: Cell, data: str, *, num_workers: int) -> Workload:
-    """torchvision's reference recipe."""
+    """Return torchvision's reference recipe."""
     crop = transforms.Compose(
         [
             transforms.RandomResizedCrop(cell.resolution),
@@ -165,7 +164,7 @@ def reference(cell: Cell, data: str, *, num_workers: int) -> Workload:
 
 
 def serve(contestant: str, cell: Cell, data: str, num_workers: int) -> None:
-    """What a `Contestant` runs: for every line of input a block of the batches it names; prints speed and memory."""
+    """Run a contestant's process: for every line of input, train a block of these batches; print speed and memory."""
     with tempfile.TemporaryDirectory() as folder:
         if contestant == "reference":
             real, step = reference(cell, data, num_workers=num_workers)
@@ -181,7 +180,7 @@ def serve(contestant: str, cell: Cell, data: str, num_workers: int) -> None:
 
 
 def memory() -> tuple[float, float]:
-    """Memory of this process and of the images it has mapped, MB; pages that processes share count once in all."""
+    """Return the memory of this process and of its mapped images in MB; processes split the pages that they share."""
     pss = {True: 0, False: 0}
     of_images = False
     for line in Path("/proc/self/smaps").read_text().splitlines():
@@ -193,7 +192,7 @@ def memory() -> tuple[float, float]:
 
 
 class Contestant:
-    """A training in a process of its own, as the thread pools and the allocator of one would slow down another."""
+    """A training in its own process, as thread pools and allocator of one training would slow down another."""
 
     def __init__(self, name: str, cell: Cell, arguments: argparse.Namespace, *, threads: int) -> None:
         cells = GPU_CELLS if GPU else CPU_CELLS
@@ -210,7 +209,7 @@ class Contestant:
         print(batches, file=self._process.stdin, flush=True)
 
     def result(self) -> tuple[float, float, float]:
-        """Images per second of the block, memory, and memory of mapped images, MB."""
+        """Return the images per second of the block, the memory, and the memory of mapped images, in MB."""
         assert self._process.stdout
         rate, total, images = map(float, self._process.stdout.readline().split())
         return rate, total, images
@@ -221,7 +220,7 @@ class Contestant:
 
 
 def together(contestants: Sequence[Contestant], batches: str = "real") -> list[tuple[float, float, float]]:
-    """Have each run a block at the same time; their results."""
+    """Have all contestants run a block at once; return their results."""
     for contestant in contestants:
         contestant.start(batches)
     return [contestant.result() for contestant in contestants]
@@ -236,7 +235,7 @@ def ratios(rates: dict[str, list[float]], a: str, b: str) -> list[float]:
 
 
 def compare(cell: Cell, arguments: argparse.Namespace) -> float:
-    """Print a cell's figures beside the reference's; the median of ours / reference."""
+    """Print a cell's figures beside the reference's; return the median of ours / reference."""
     names = ("ours", "reference")
     contestants = {name: Contestant(name, cell, arguments, threads=arguments.threads) for name in names}
     rates: dict[str, list[float]] = {name: [] for name in names}
@@ -255,7 +254,7 @@ def compare(cell: Cell, arguments: argparse.Namespace) -> float:
 
 
 def compare_input(cell: Cell, arguments: argparse.Namespace) -> None:
-    """Print the speed of real batches beside that of a synthetic one, in pairs of blocks that turn their order."""
+    """Print the speed of real batches beside that of synthetic ones, in pairs of blocks in alternating order."""
     trial = Contestant("ours", cell, arguments, threads=arguments.threads)
     names = ("real", "synthetic")
     rates: dict[str, list[float]] = {name: [] for name in names}
@@ -272,7 +271,7 @@ def compare_input(cell: Cell, arguments: argparse.Namespace) -> None:
 
 
 def compare_side_by_side(cell: Cell, arguments: argparse.Namespace) -> None:
-    """Print two one-thread trials beside one two-thread trial, and what memory the second one takes."""
+    """Print the speed of two one-thread trials beside one two-thread trial, and the memory of the second trial."""
     one = [Contestant("ours", cell, arguments, threads=2)]
     two = [Contestant("ours", cell, arguments, threads=1) for _ in range(2)]
     rates: dict[str, list[float]] = {"two": [], "one": []}
@@ -289,7 +288,7 @@ def compare_side_by_side(cell: Cell, arguments: argparse.Namespace) -> None:
 
 
 def compare_memory(cell: Cell, arguments: argparse.Namespace) -> None:
-    """Print what memory one trial and two trials take, and how much of it are decoded images."""
+    """Print the memory of one trial and of two trials, and the part that decoded images take."""
     found: list[tuple[float, float]] = []
     for count in (1, 2):
         trials = [Contestant("ours", cell, arguments, threads=1) for _ in range(count)]

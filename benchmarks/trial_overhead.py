@@ -1,11 +1,11 @@
-"""What a trial costs beyond its training: start, report, log. Ours beside plain Ray Tune with its MLflow callback.
+"""The cost of a trial beyond its training, for start, reports and logs, beside plain Ray Tune with its MLflow callback.
 
     uv run benchmarks/trial_overhead.py
 
 Trials that train nothing run one at a time in one Ray session, in alternating blocks: ours (reused workers, results
 log, tracker), then Ray Tune as its documentation shows it (`Tuner` with `MLflowLoggerCallback`, all else default).
-Both report the same measurements and write to an SQLite store each. The first trials of a block start the worker and
-are left out. Ours includes the wait until the tracker has written everything.
+Both report equal measurements and write to an SQLite store each. The first trials of a block, which start the worker,
+are left out. Our time includes the wait until the tracker has written everything.
 """
 
 import argparse
@@ -44,7 +44,7 @@ from ray.air.integrations.mlflow import MLflowLoggerCallback
 
 CPUS = os.cpu_count() or 1
 WARM_UP = 2
-"""Trials of each block that are not counted."""
+"""Number of trials of each block that are not counted."""
 
 
 def empty_training(trial: Trial) -> Iterator[Measurement]:
@@ -86,18 +86,18 @@ class Clock:
 
 
 def plan_of(num_points: int, epochs: int, runs: Path) -> Plan:
-    """Points that differ in nothing but their seed."""
+    """Return the plan of points that differ only in their seed."""
     train = get_space("mnv2_quick").base
     axes = ("width_mult=0.25", "resolution=20", f"epochs={epochs}", f"seed={','.join(map(str, range(num_points)))}")
     return make_plan(SweepConfig(space="mnv2_quick", train=train, axis=axes, runs=runs, name=f"empty{num_points}"))
 
 
 LOGGED = tuple(name for name in EPOCH_METRICS if name != "raw_top1")
-"""What an epoch without an average of the weights logs."""
+"""The metrics that an epoch logs without an average of the weights."""
 
 
 def ours(num_trials: int, epochs: int, folder: Path) -> float:
-    """Seconds per trial after the warm-up."""
+    """Return our seconds per trial after the warm-up."""
     plan = plan_of(num_trials, epochs, folder)
     tracker = Tracker(
         connect(f"sqlite:///{folder / 'ours.db'}", folder), all_left(plan), sweep_id=str(time.time()), tags={}
@@ -116,7 +116,7 @@ def ours(num_trials: int, epochs: int, folder: Path) -> float:
 
 
 def plain_trial(config: dict[str, Any]) -> None:
-    """The same trial written for plain Ray Tune."""
+    """Run an empty trial, written for plain Ray Tune."""
     for measurement in empty_training(Trial.alone(config["point"])):
         tune.report({name: value for name, value in asdict(measurement).items() if name in LOGGED})
 
@@ -132,7 +132,7 @@ class PlainClock(tune.Callback):
 
 
 def plain(num_trials: int, epochs: int, folder: Path) -> float:
-    """Seconds per trial of plain Ray Tune after the warm-up."""
+    """Return the seconds per trial of plain Ray Tune after the warm-up."""
     points = [planned.point for planned in plan_of(num_trials, epochs, folder).points]
     callback = MLflowLoggerCallback(tracking_uri=f"sqlite:///{folder / 'plain.db'}", experiment_name="plain")
     clock = PlainClock()

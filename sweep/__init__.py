@@ -1,1 +1,1 @@
-"""Which trial next, where it runs, and what is kept. The only home of Ray, Optuna and MLflow."""
+"""Plans, runs and logs sweeps. Only this package imports Ray, Optuna and MLflow."""

@@ -120,7 +120,9 @@ class SweepConfig:
         if self.seeds > 1 and any(text.partition("=")[0].strip() == "seed" for text in self.axis):
             raise ConfigError(f"seeds is {self.seeds}, but seed is an axis; give one of the two")
         if not self.costs or len(set(self.costs)) < len(self.costs) or not set(self.costs) <= set(get_args(CostName)):
-            raise ConfigError(f"costs are {' '.join(self.costs) or 'none'}; choose of {', '.join(get_args(CostName))}")
+            raise ConfigError(
+                f"costs are {' '.join(self.costs) or 'none'}; choose distinct ones from {', '.join(get_args(CostName))}"
+            )
         if self.cpus_per_trial is not None and self.cpus_per_trial < 1:
             raise ConfigError(f"cpus_per_trial is {self.cpus_per_trial}; it must be 1 or more")
         gpus, workers = self.gpus_per_trial, self.workers_per_trial
@@ -219,7 +221,7 @@ class _UniqueKeys(yaml.SafeLoader):
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} appears twice")
     return dict(pairs)
 
 

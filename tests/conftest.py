@@ -1,4 +1,4 @@
-"""What every test shares: no test touches the user's cache, runs or MLflow server."""
+"""Fixtures of all tests, which keep tests away from the user's cache, runs and MLflow server."""
 
 import os
 import shutil
@@ -20,14 +20,14 @@ SILENT = (
 
 
 def shared_folder(factory: pytest.TempPathFactory) -> Path:
-    """A folder of this run of pytest, the same for all of its workers."""
+    """Return the folder that all workers of this run of pytest share."""
     base = factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(autouse=True, scope="session")
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache for what a session's fixtures run, and no MLflow server: the fixture below comes too late for them."""
+    """Give fixtures of the session a cache and no MLflow server, as they run before the fixture `isolated`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         cache = shared_folder(tmp_path_factory) / "cache"
@@ -38,14 +38,14 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of the test's own, and no MLflow server from the environment."""
+    """Give the test its own cache, and no MLflow server from the environment."""
     monkeypatch.setenv("MOBILENET_SWEEP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
 @pytest.fixture
 def known_timings(isolated: None, session_cache: Path, tmp_path: Path) -> None:
-    """The timings of networks that earlier tests took, as taking them takes seconds."""
+    """Share the timings of networks between tests, as timing takes seconds."""
     (session_cache / "timings").mkdir(exist_ok=True)
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "timings").symlink_to(session_cache / "timings")
@@ -53,14 +53,14 @@ def known_timings(isolated: None, session_cache: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports with the two charts that every sweep has: all of them take seconds, and have tests of their own."""
+    """Limit reports to the two charts that every sweep has, as all charts take seconds and have their own tests."""
     for name in list(PLOTS)[2:]:
         monkeypatch.delitem(PLOTS, name)
 
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    """A real one."""
+    """A real browser."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here; Debian's package is called chromium")
     with sync_playwright() as driver:
@@ -70,8 +70,8 @@ def browser() -> Iterator[Browser]:
 
 
 def complaints(page: Page) -> list[str]:
-    """What goes wrong on a page from now on: errors on its console, and those that nothing catches."""
-    found: list[str] = []
-    page.on("console", lambda said: found.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: found.append(str(error)))
-    return found
+    """Return a list that collects the page's console errors and uncaught errors from now on."""
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return errors

@@ -1,4 +1,4 @@
-"""Who imports whom: one way, one owner per library, no cycle."""
+"""Imports run one way and without a cycle, and every library has one owner."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("trainers", "search_spaces", "sweep", "analysis")
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 FREE = {f"trainers.{name}" for name in ("assessment", "config", "errors", "values", "files", "trial", "recipes")}
-"""Free to all, and standard library only."""
+"""Modules that every package may import; they import only the standard library."""
 ALLOWED = {
     "trainers": {"trainers"},
     "search_spaces": {"search_spaces"},
@@ -24,19 +24,19 @@ OWNERS = {
 }  # fmt: skip
 
 OPTIONAL = {"timm", "onnx", "onnxruntime", "onnxscript"}
-"""Not installed with the package itself."""
+"""Libraries that are not installed with the package itself."""
 
 
 def imports(path: Path) -> set[str]:
-    """The dotted names that a module imports, also inside functions."""
-    found: set[str] = set()
+    """Return the dotted names that a module imports, also inside functions."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return names
 
 
 def module_name(path: Path) -> str:
@@ -66,8 +66,8 @@ def test_a_library_has_one_owner(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_optional_libraries_are_imported_only_where_they_are_used(path: Path) -> None:
-    """So that every module can be imported without them."""
+def test_optional_libraries_are_imported_only_inside_functions(path: Path) -> None:
+    """Every module can be imported without optional libraries."""
     at_import: set[str] = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Import):
@@ -79,22 +79,22 @@ def test_optional_libraries_are_imported_only_where_they_are_used(path: Path) ->
 
 
 @pytest.mark.parametrize("name", sorted(FREE))
-def test_what_is_free_to_all_needs_the_standard_library_only(name: str) -> None:
+def test_modules_that_every_package_imports_need_only_the_standard_library(name: str) -> None:
     import sys
 
-    found = {imported.partition(".")[0] for imported in imports(ROOT / f"{name.replace('.', '/')}.py")}
+    names = {imported.partition(".")[0] for imported in imports(ROOT / f"{name.replace('.', '/')}.py")}
 
-    assert found <= set(sys.stdlib_module_names) | {"trainers"}
+    assert names <= set(sys.stdlib_module_names) | {"trainers"}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_importing_a_package_costs_nothing(package: str) -> None:
+def test_a_package_is_only_a_docstring(package: str) -> None:
     for path in (ROOT / package).rglob("__init__.py"):
         [only] = ast.parse(path.read_text()).body
         assert isinstance(only, ast.Expr)
 
 
-def test_no_module_imports_itself_through_others() -> None:
+def test_imports_have_no_cycle() -> None:
     names = {module_name(path): {n for n in imports(path) if within(n, set(PACKAGES))} for path in MODULES}
     state: dict[str, str] = {}
 

@@ -1,6 +1,6 @@
-"""Whatever is wrong in a command line, a configuration or a sweep's folder: exit 2, one line, nothing started.
+"""A mistake in a command line, a configuration or a sweep's folder gives exit code 2, one line, and starts nothing.
 
-Every example has something that is known to be wrong, so none may be accepted.
+Every example contains a mistake, so none may be accepted.
 """
 
 import contextlib
@@ -44,14 +44,14 @@ STARTS = "sweep.run.ray_session", "sweep.run.ray_trials", "sweep.watch.tracker"
 
 
 def examples(number: int) -> Callable[[Any], Any]:
-    """So many examples, the same ones each time."""
+    """Return settings of Hypothesis for `number` examples, which are identical in every run."""
     checks = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
     return settings(max_examples=number, deadline=None, derandomize=True, database=None, suppress_health_check=checks)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A working directory with a sweep of two points, of which one is complete; nothing can be started from it."""
+    """A working directory with a sweep of two points, one of them complete; starting anything fails in it."""
     path = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(path)
@@ -64,12 +64,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def refuse(*arguments: Any, **options: Any) -> None:
-    """Stands for what starts something."""
+    """Replace a function that starts something."""
     raise AssertionError("something was started")
 
 
 def write_sweep(path: Path) -> None:
-    """What a sweep leaves in `path`, but for its checkpoints."""
+    """Write all files of a sweep to `path`, without checkpoints."""
     config = quick_config(Path("runs"), *AXES_OF_QUICK, epochs=2)
     plan = make_plan(config)
     log = ResultsLog(path / plan.folder)
@@ -87,19 +87,19 @@ def files_in(path: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
-def said_of(arguments: list[str]) -> str:
-    """What is printed on stderr, after checking that it is one line, the exit code 2 and no file written."""
+def message_of(arguments: list[str]) -> str:
+    """Return the line on stderr; check that it is one line, that the exit code is 2, and that no file was written."""
     before = files_in(Path())
     error = io.StringIO()
     with contextlib.redirect_stderr(error), contextlib.redirect_stdout(io.StringIO()):
         code = run_sweep.main(arguments)
-    said = error.getvalue()
-    assert (code, said.count("\n"), said[-1:]) == (2, 1, "\n"), (code, said, arguments)
-    assert said.startswith("error: ")
-    assert said[:-1].isprintable()
-    assert "Traceback" not in said
+    message = error.getvalue()
+    assert (code, message.count("\n"), message[-1:]) == (2, 1, "\n"), (code, message, arguments)
+    assert message.startswith("error: ")
+    assert message[:-1].isprintable()
+    assert "Traceback" not in message
     assert files_in(Path()) == before
-    return said
+    return message
 
 
 # Bad command lines
@@ -110,7 +110,7 @@ NO_NUMBERS = st.sampled_from(["few", "", "nan", "inf", "-inf", "1e999", "1,2", "
 
 
 def refused_by(parse: Callable[[str], object]) -> Callable[[str], bool]:
-    """Whether a text is none of what `parse` takes."""
+    """Return a function that says whether `parse` rejects a text."""
 
     def is_refused(text: str) -> bool:
         try:
@@ -123,7 +123,7 @@ def refused_by(parse: Callable[[str], object]) -> Callable[[str], bool]:
 
 
 def bad_values(flag: Flag) -> SearchStrategy[str]:
-    """Texts that a flag can never take."""
+    """Return texts that a flag never accepts."""
     name, kind = flag.field.name, flag.type
     if name in BAD_TEXTS:
         return UNPRINTABLE | BAD_TEXTS[name]
@@ -166,7 +166,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "export": ("export", "nowhere", "--format", "onnx"),
     "latency": ("latency", "nowhere"),
 }
-"""A command line of each command that lacks nothing."""
+"""A complete command line of each command."""
 COMMANDS = [(WORDS[name], flags_of(command.arguments)) for name, command in REGISTRY.items()]
 FLAGS = [(words, flag) for words, flags in COMMANDS for flag in flags if not flag.positional]
 """Every flag of every command."""
@@ -174,7 +174,7 @@ FLAGS = [(words, flag) for words, flags in COMMANDS for flag in flags if not fla
 
 @st.composite
 def bad_flags(draw: st.DrawFn) -> list[str]:
-    """A command with a flag of its own that has a value it cannot have, or none."""
+    """Draw a command with one of its flags, with an invalid value or without a value."""
     words, flag = draw(st.sampled_from(FLAGS))
     name = flag.name.replace("-", "_").replace("__", "--", 1) if draw(st.booleans()) else flag.name
     if flag.type.item is bool:
@@ -187,7 +187,7 @@ def bad_flags(draw: st.DrawFn) -> list[str]:
 
 @st.composite
 def bad_words(draw: st.DrawFn) -> list[str]:
-    """A command with a word that no command has: a flag, a place, or the command itself."""
+    """Draw a command with an unknown word: a flag, a positional, or the command itself."""
     command = list(draw(st.sampled_from(list(WORDS.values()))))
     word = draw(
         st.sampled_from(["stray", "--no-such-flag", "--train.nothing=1", "--train", "-x", "--=1"]) | UNPRINTABLE
@@ -200,8 +200,8 @@ def bad_words(draw: st.DrawFn) -> list[str]:
 @pytest.mark.usefixtures("folder")
 @examples(500)
 @given(arguments=bad_flags() | bad_flags() | bad_words())
-def test_a_bad_command_line_is_one_line(arguments: list[str]) -> None:
-    said_of(arguments)
+def test_a_bad_command_line_is_a_one_line_error(arguments: list[str]) -> None:
+    message_of(arguments)
 
 
 # Bad configurations
@@ -224,7 +224,7 @@ def changed(**values: Any) -> dict[str, Any]:
 
 @st.composite
 def bad_settings(draw: st.DrawFn, last: int = 5) -> dict[str, Any]:
-    """A configuration with a field that does not exist, or that holds what it cannot; the last kind names no space."""
+    """Draw a configuration with an unknown field, or an invalid value; the last kind names no space."""
     kind = draw(st.integers(0, last))
     if kind == 0:
         return changed(**{f"no {draw(LETTERS)}": draw(JUNK)})
@@ -250,13 +250,13 @@ BAD_FILES = st.one_of(
     st.sampled_from(sorted(GOOD)).map(lambda name: f'{GOOD_TEXT[:-1]}, "{name}": 1}}'.encode()),
     st.sampled_from([b"[" * 100_000, b"{" * 5000, b"", b"null", b"\0", b"\xef\xbb\xbf"]),
 )
-"""What is no configuration, in JSON or in YAML: junk, cut off, in no encoding, with a field twice."""
+"""Files that hold no configuration, in JSON or YAML: junk, cut off, in no encoding, with a repeated field."""
 TAGS = ("!!int", "!!float", "!!bool", "!!timestamp", "!!binary", "!x", "!!python/object/apply:os.system", "!!set",
         "!!omap", "!!seq", "!!map")  # fmt: skip
 TAGGED = [f"{tag} {value}" for tag in TAGS for value in ("''", "x", "[y]", "{z: 1}")]
 LEVELS = "abcdefghijklmnopqrstuvwxy"
 BOMB = "a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{b}, *{b}]\n" for b, c in pairwise(LEVELS))
-"""Lists of lists by reference, which would be 2**25 texts if they were written out."""
+"""Lists of lists by reference, 2**25 texts if written out."""
 COUNTS = ("seeds", "num_samples", "sample_seed", "cpus_per_trial")
 LONG = f"0x{'f' * 9000}"
 BAD_YAML = st.one_of(
@@ -281,12 +281,12 @@ BAD_YAML = st.one_of(
         st.tuples(st.just("yaml"), BAD_YAML.map(str.encode)),
     )
 )
-def test_a_bad_configuration_is_one_line(bad: tuple[str, bytes]) -> None:
+def test_a_bad_configuration_is_a_one_line_error(bad: tuple[str, bytes]) -> None:
     suffix, content = bad
     path = Path(f"bad.{suffix}")
     path.write_bytes(content)
 
-    said_of(["plan", "--config", str(path)])
+    message_of(["plan", "--config", str(path)])
 
 
 # Damaged folders
@@ -321,7 +321,7 @@ NO_LINES = st.one_of(
 
 
 def kind_of(column: str, value: Any) -> type:
-    """The type of a column's values, of which `value` is one."""
+    """Return the type of a column, of which `value` is a value."""
     if column in TrainConfig.__dataclass_fields__:
         return row_type(TrainConfig, column)
     counts = ("macs", "num_params", "activations", "best_epoch", "epochs_trained", "epoch")
@@ -331,7 +331,7 @@ def kind_of(column: str, value: Any) -> type:
 
 @st.composite
 def damaged_row(draw: st.DrawFn, row: Mapping[str, Any], needed: Sequence[str]) -> bytes:
-    """A row that lacks a column or holds in it what it cannot."""
+    """Draw a row with a column that is missing or has an invalid value."""
     if draw(st.integers(0, 3)) == 0:
         name = draw(st.sampled_from(needed))
         return json.dumps({column: value for column, value in row.items() if column != name}).encode()
@@ -347,7 +347,7 @@ def damaged_row(draw: st.DrawFn, row: Mapping[str, Any], needed: Sequence[str]) 
 
 @st.composite
 def damaged_log(draw: st.DrawFn, name: str, needed: Sequence[str]) -> bytes:
-    """The lines of a log, some of them twice, some of a later version, and one that is damaged."""
+    """Draw the lines of a log: some repeated, some of a later version, and one damaged."""
     lines = (Path(SWEEP) / name).read_bytes().splitlines()
     later = json.dumps(json.loads(lines[0]) | {"of a later version": [None, {}]}).encode()
     line = draw(NO_LINES | damaged_row(json.loads(lines[0]), needed))
@@ -358,7 +358,7 @@ def damaged_log(draw: st.DrawFn, name: str, needed: Sequence[str]) -> bytes:
 
 @st.composite
 def damaged_files(draw: st.DrawFn) -> tuple[str, bytes]:
-    """A file of a sweep's folder and what damage has left of it."""
+    """Draw a file of a sweep's folder and its damaged content."""
     name = draw(st.sampled_from(sorted(READERS)) | st.just("results.jsonl"))
     if name == "results.jsonl":
         return name, draw(damaged_log(name, [*NEEDED, "top1"]))
@@ -376,7 +376,7 @@ def damaged_files(draw: st.DrawFn) -> tuple[str, bytes]:
 
 @contextlib.contextmanager
 def holding(path: Path, content: bytes) -> Iterator[None]:
-    """While a file holds something else."""
+    """Replace the content of a file for a while."""
     before = path.read_bytes()
     path.write_bytes(content)
     try:
@@ -388,30 +388,32 @@ def holding(path: Path, content: bytes) -> Iterator[None]:
 @pytest.mark.usefixtures("folder")
 @examples(330)
 @given(data=st.data())
-def test_a_damaged_folder_is_one_line(data: st.DataObject) -> None:
+def test_a_damaged_folder_is_a_one_line_error(data: st.DataObject) -> None:
     name, content = data.draw(damaged_files())
     command = data.draw(st.sampled_from(READERS[name]))
 
     with holding(Path(SWEEP) / name, content):
-        said = said_of(list(command))
+        message = message_of(list(command))
 
-    assert name in said
+    assert name in message
 
 
 @pytest.mark.parametrize("name", ["top1", "macs", "width_mult", "state", "epochs"])
 @pytest.mark.parametrize("command", ["report", "recommend", "promote"])
-def test_a_text_for_a_number_is_told_by_file_line_and_column(folder: Path, name: str, command: str) -> None:
+def test_a_text_in_place_of_a_number_is_an_error_with_file_line_and_column(
+    folder: Path, name: str, command: str
+) -> None:
     path = Path(SWEEP) / "results.jsonl"
     first, second = path.read_text().splitlines()
     damaged = json.dumps(json.loads(second) | {name: "about 90"})
 
     with holding(path, f"{first}\n{damaged}\n".encode()):
-        said = said_of([command, SWEEP])
+        message = message_of([command, SWEEP])
 
-    assert f"{path}, line 2 is damaged: column {name} is 'about 90', not " in said
+    assert f"{path}, line 2 is damaged: column {name} is 'about 90', not " in message
 
 
-def test_a_torn_last_line_is_left_out_with_a_note(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_an_incomplete_last_line_is_ignored_with_a_note(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     torn = tmp_path / "torn"
     shutil.copytree(Path(SWEEP), torn)
     with (torn / "results.jsonl").open("a") as file:
@@ -422,7 +424,7 @@ def test_a_torn_last_line_is_left_out_with_a_note(folder: Path, tmp_path: Path, 
     assert capsys.readouterr().err == f"note: the last line of {torn}/results.jsonl was cut off and is left out\n"
 
 
-# What is never said or left
+# What no command may print or leave
 
 CREDENTIALS = st.text("abcdefXYZ0123456789-._~!$&'()*+,;=:%", min_size=5, max_size=120)
 
@@ -435,14 +437,14 @@ def test_credentials_are_never_printed(secret: str, flag: str, equals: bool, com
     secret = f"s3cret{secret}"
     uri = f"http://user:{secret}@host/path"
 
-    said = said_of([*command, *([f"{flag}={uri}"] if equals else [flag, uri]), "--sample-seed", "-1"])
+    message = message_of([*command, *([f"{flag}={uri}"] if equals else [flag, uri]), "--sample-seed", "-1"])
 
-    assert "s3cret" not in said
-    assert secret[-5:] + "@" not in said
+    assert "s3cret" not in message
+    assert secret[-5:] + "@" not in message
 
 
 @pytest.mark.usefixtures("folder")
 @examples(100)
 @given(name=st.text("./\\~ax\0\n-", min_size=1, max_size=10).filter(lambda name: {*"./\\~"} & {name[0]} or "/" in name))
-def test_no_name_leaves_the_runs_folder(name: str) -> None:
-    said_of(["plan", *QUICK, f"--name={name}"])
+def test_a_name_cannot_lead_out_of_the_runs_folder(name: str) -> None:
+    message_of(["plan", *QUICK, f"--name={name}"])

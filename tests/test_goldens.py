@@ -1,4 +1,4 @@
-"""Behaviour that a change of the code must not change: ids and costs of points, rows, and what an old folder gives.
+"""Behaviour that no change of the code may change: ids and costs of points, rows, and the charts of an old folder.
 
 The goldens were made by commit 049a1d3: `ids.json` by planning its commands, the folders by real sweeps, of which the
 logs and the CSV files of the report are kept.
@@ -30,7 +30,7 @@ SWEEPS = {"mnv2_quick": "mnv2_quick-digits", "old_sweep": "old_sweep"}
 
 @pytest.fixture(params=SWEEPS)
 def golden(request: pytest.FixtureRequest) -> str:
-    """The name of a folder of goldens."""
+    """The name of each folder of goldens in turn."""
     return str(request.param)
 
 
@@ -60,7 +60,7 @@ def test_an_old_folder_gives_the_figures_of_every_chart(golden: str, folder: Pat
         pd.testing.assert_frame_equal(table, expected, rtol=1e-6)
 
 
-def test_an_old_folder_is_resumed_with_nothing_left(golden: str, folder: Path) -> None:
+def test_an_old_folder_has_nothing_left_to_train(golden: str, folder: Path) -> None:
     config = load_config(folder / "config.json")
 
     left = read_left(make_plan(sweep_config(["--config", str(folder / "config.json"), "--runs", str(folder.parent)])))
@@ -72,7 +72,7 @@ def test_an_old_folder_is_resumed_with_nothing_left(golden: str, folder: Path) -
 
 
 def test_the_measurements_of_an_old_sweep_give_its_rows(golden: str, folder: Path, tmp_path: Path) -> None:
-    """The measurements of the old sweep are told again, and its stopped points are stopped where they were."""
+    """The recorder receives the measurements of the old sweep again, and stops its stopped points at their epochs."""
     expected = latest_rows(folder)
     plan = make_plan(sweep_config(["--config", str(folder / "config.json"), "--runs", str(tmp_path / "again")]))
     with closing(ResultsLog(plan.folder)) as log:

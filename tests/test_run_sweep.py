@@ -1,4 +1,4 @@
-"""The command line: mistakes cost one line and exit 2, and start nothing; what it prints can be used."""
+"""Mistakes on the command line give one line and exit code 2 and start nothing; printed commands can be run."""
 
 import os
 import re
@@ -40,7 +40,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "which search space? Give --space, one of mnv2_quick, "),
         (["--spcae", "mnv2_quick"], "Unrecognized options: --spcae; perhaps you meant --space"),
@@ -121,19 +121,19 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["list", "--all"], "Unrecognized options: --all"),
     ],
 )
-def test_a_mistake_is_one_line_and_starts_nothing(
-    in_folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+def test_a_mistake_is_a_one_line_error_and_starts_nothing(
+    in_folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert run_sweep.main(arguments) == 2
 
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {said}")
+    assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
     assert list(in_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("classes", "said"),
+    ("classes", "message"),
     [
         ({}, "has no folder train/"),
         ({"train": 0}, "has no images in class folders"),
@@ -141,8 +141,8 @@ def test_a_mistake_is_one_line_and_starts_nothing(
         ({"train/cat": 3, "train/dog": 0}, "class 'dog' in"),
     ],
 )
-def test_a_folder_that_is_no_dataset_is_one_line(
-    in_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: dict[str, int], said: str
+def test_a_folder_that_is_no_dataset_is_a_one_line_error(
+    in_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], classes: dict[str, int], message: str
 ) -> None:
     for name, count in classes.items():
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -152,7 +152,7 @@ def test_a_folder_that_is_no_dataset_is_one_line(
 
     assert run_sweep.main([*QUICK, "--data", str(tmp_path / "data")]) == 2
 
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert list(in_folder.iterdir()) == []
 
 
@@ -169,11 +169,11 @@ def test_plan_prints_every_cell_and_writes_exact_costs(in_folder: Path, capsys: 
     assert [path.name for path in in_folder.iterdir()] == ["plan.csv"]
 
 
-def test_plan_predicts_and_says_what_a_budget_leaves_out(
+def test_plan_prints_predictions_and_the_points_that_a_budget_leaves_out(
     in_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # a point takes 60 min
-    monkeypatch.setattr(timings, "kept_timings", lambda requests, *others: [timing] * len(requests))
+    monkeypatch.setattr(timings, "cached_timings", lambda requests, *others: [timing] * len(requests))
     arguments = ["plan", *QUICK, "--train.epochs", "3", "--gpus-per-trial", "0", "--csv", "plan.csv"]
 
     assert run_sweep.main([*arguments, "--max-device-hours", "3.9"]) == 0
@@ -199,7 +199,7 @@ def test_a_plan_for_a_larger_machine_has_no_prediction(in_folder: Path, capsys: 
     assert run_sweep.main(["plan", *QUICK, "--cpus-per-trial", "4096", "--time-budget", "1h"]) == 2
 
 
-def test_list_names_every_registered_thing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_names_every_entry_of_the_registries(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_sweep.main(["list"]) == 0
 
     printed = capsys.readouterr().out
@@ -221,7 +221,7 @@ def test_list_names_every_registered_thing(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture
 def seeds(in_folder: Path) -> Path:
-    """A sweep whose wider network has one lucky seed of two, and a point that was stopped early."""
+    """A sweep whose wider network has one lucky seed of two, and which has a point that was stopped early."""
     log = ResultsLog(in_folder / "runs")
     points = [("a", 0.35, 0, 90.0), ("b", 0.35, 1, 92.0), ("c", 0.5, 0, 84.0), ("d", 0.5, 1, 95.0), ("e", 1.0, 0, 99.0)]
     for point, width_mult, seed, top1 in points:
@@ -233,7 +233,7 @@ def seeds(in_folder: Path) -> Path:
     return Path("runs")
 
 
-def test_report_prints_the_frontier_of_the_means(seeds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_prints_the_frontier_of_means_over_seeds(seeds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_sweep.main(["report", str(seeds)]) == 0
 
     [frontier] = [line for line in capsys.readouterr().out.splitlines() if "frontier:" in line]
@@ -241,7 +241,7 @@ def test_report_prints_the_frontier_of_the_means(seeds: Path, capsys: pytest.Cap
     assert frontier.endswith(" M params 91.00 ± 1.41 % top-1")
 
 
-def test_recommend_prints_what_to_ship_and_the_command_that_exports_its_best_seed(
+def test_recommend_prints_the_network_to_ship_and_the_export_command_of_its_best_seed(
     seeds: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("UV", raising=False)
@@ -287,7 +287,7 @@ def test_recommend_chooses_from_a_published_table_without_a_sweep(
 def test_recommend_times_published_networks_within_the_other_caps_on_this_machine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The only one there rounds its channels to 4, which no text of `latency` says."""
+    """The only network within the caps rounds its channels to 4, which no CHECKPOINT of `latency` can express."""
     monkeypatch.delenv("UV", raising=False)
     flags = ["--max-macs", "20M", "--max-latency-ms", "1e6"]
 
@@ -303,7 +303,7 @@ def test_recommend_times_published_networks_within_the_other_caps_on_this_machin
 
 
 @pytest.mark.parametrize(
-    ("flag", "said"),
+    ("flag", "message"),
     [
         (["--margin", "nan"], "margin is nan; it must be 0 to 100"),
         (["--margin", "-1"], "margin is -1.0; it must be 0 to 100"),
@@ -311,17 +311,17 @@ def test_recommend_times_published_networks_within_the_other_caps_on_this_machin
         (["--axis", "lr=1"], "promote takes the points of the sweep as they are; leave out --axis"),
     ],
 )
-def test_promote_refuses_what_would_choose_other_points(
-    seeds: Path, capsys: pytest.CaptureFixture[str], flag: list[str], said: str
+def test_promote_rejects_flags_that_choose_points(
+    seeds: Path, capsys: pytest.CaptureFixture[str], flag: list[str], message: str
 ) -> None:
     (seeds / "config.json").write_text('{"space": "mnv2_quick"}')
 
     assert run_sweep.main(["promote", str(seeds), *flag]) == 2
 
-    assert capsys.readouterr().err == f"error: {said}\n"
+    assert capsys.readouterr().err == f"error: {message}\n"
 
 
-def test_a_promotion_stops_and_leaves_out_nothing_unless_it_is_told_to(seeds: Path) -> None:
+def test_a_promotion_inherits_no_scheduler_and_no_budget(seeds: Path) -> None:
     origin = '{"space": "mnv2_quick", "scheduler": "asha", "time_budget": 60, "max_device_hours": 1, "max_failures": 9}'
     (seeds / "config.json").write_text(origin)
 
@@ -332,7 +332,7 @@ def test_a_promotion_stops_and_leaves_out_nothing_unless_it_is_told_to(seeds: Pa
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
-def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         run_sweep.main([*command, "--help"])
 
@@ -340,19 +340,19 @@ def test_every_command_explains_itself(command: list[str], capsys: pytest.Captur
     assert "usage: run_sweep.py" in capsys.readouterr().out
 
 
-def test_flags_go_on_top_of_the_base_of_the_space() -> None:
+def test_flags_override_the_base_of_the_space() -> None:
     config = sweep_config(["--space", "mnv2_quick", "--train.epochs", "9"])
 
     assert (config.train.epochs, config.train.batch_size) == (9, SPACES["mnv2_quick"].base.batch_size)
 
 
 @pytest.mark.parametrize("flag", [["--data", "x"], ["--data=x"], ["--train.data", "x"]])
-def test_data_has_a_short_spelling(flag: list[str]) -> None:
+def test_data_has_a_short_form(flag: list[str]) -> None:
     assert sweep_config([*QUICK, *flag]).train.data == "x"
 
 
 @pytest.mark.parametrize("flag", [["--init", "published"], ["--init=published"], ["--train.init", "published"]])
-def test_init_has_a_short_spelling(flag: list[str]) -> None:
+def test_init_has_a_short_form(flag: list[str]) -> None:
     assert sweep_config([*QUICK, *flag]).train.init == "published"
 
 
@@ -363,7 +363,7 @@ def test_init_has_a_short_spelling(flag: list[str]) -> None:
         ("config.yaml", "space: mnv2_grid\naxis: ['dropout=0,0.2']\ntrain:\n  epochs: 7\n"),
     ],
 )
-def test_a_saved_configuration_is_the_base_and_flags_go_on_top(in_folder: Path, name: str, text: str) -> None:
+def test_flags_override_a_saved_configuration(in_folder: Path, name: str, text: str) -> None:
     Path(name).write_text(text)
 
     config = sweep_config(["--config", name, "--train.lr", "0.3"])
@@ -372,7 +372,7 @@ def test_a_saved_configuration_is_the_base_and_flags_go_on_top(in_folder: Path, 
     assert len(make_plan(config).points) == 44
 
 
-def test_what_a_file_leaves_out_is_as_its_space_and_its_recipe_have_it(in_folder: Path) -> None:
+def test_the_space_and_the_recipe_give_settings_that_a_file_lacks(in_folder: Path) -> None:
     Path("part.yaml").write_text("space: mnv1_grid\nrecipe: tf_slim\ntrain: {epochs: 3}")
 
     config = sweep_config(["--config", "part.yaml"])
@@ -381,14 +381,14 @@ def test_what_a_file_leaves_out_is_as_its_space_and_its_recipe_have_it(in_folder
     assert (config.train.model, config.train.optimizer) == ("mobilenet_v1", "rmsprop_tf")
 
 
-def test_the_space_of_a_file_stays(in_folder: Path) -> None:
+def test_the_space_of_a_file_cannot_be_changed(in_folder: Path) -> None:
     Path("part.yaml").write_text("space: mnv1_grid")
 
     with pytest.raises(ConfigError, match=r"part\.yaml is of the space mnv1_grid, --space names mnv2_grid"):
         sweep_config(["--config", "part.yaml", "--space", "mnv2_grid"])
 
 
-def test_axes_of_flags_go_on_top_of_those_of_a_saved_configuration(in_folder: Path) -> None:
+def test_axes_of_flags_replace_axes_of_a_saved_configuration_or_add_to_them(in_folder: Path) -> None:
     Path("saved.yaml").write_text("space: mnv2_quick\naxis: ['seed=0,1', 'lr=0.1,0.2']")
 
     config = sweep_config(["--config", "saved.yaml", "--axis", "dropout=0,0.2", "--axis", "lr=0.3"])
@@ -396,7 +396,7 @@ def test_axes_of_flags_go_on_top_of_those_of_a_saved_configuration(in_folder: Pa
     assert config.axis == ("seed=0,1", "dropout=0,0.2", "lr=0.3")
 
 
-def test_ui_refuses_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_an_error_of_ui(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mlflow.db").write_text("a store")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -408,7 +408,7 @@ def test_ui_refuses_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureF
     assert printed.out == ""
 
 
-def test_compiled_modules_are_kept_where_an_image_says_not_to(tmp_path: Path) -> None:
+def test_compiled_modules_are_written_although_the_environment_forbids_it(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(tmp_path)}
     command = [sys.executable, run_sweep.__file__, "nothing"]  # an unknown command imports little
 
@@ -416,7 +416,7 @@ def test_compiled_modules_are_kept_where_an_image_says_not_to(tmp_path: Path) ->
     assert any(tmp_path.rglob("yaml/*.pyc"))
 
 
-def test_a_signal_that_comes_again_changes_nothing() -> None:
+def test_a_repeated_signal_changes_nothing() -> None:
     before = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(SystemExit, match="143"):

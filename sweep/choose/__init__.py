@@ -1,1 +1,1 @@
-"""Which trial runs next, and which points stop early."""
+"""Schedulers and samplers, which choose the next trial and stop points early."""

@@ -83,8 +83,8 @@ class Noise:
     def learn(self) -> None:
         """Estimate the deviation again: the median jump of normal noise alone is 2 x 0.6745 deviations."""
         count = len(self.jumps)
-        seen = (float(np.median(self.jumps)) / 0.6745 / 2) ** 2 if count else 0.0
-        self.deviation = math.sqrt((NOISE_COUNT * self.first**2 + count * seen) / (NOISE_COUNT + count))
+        estimate = (float(np.median(self.jumps)) / 0.6745 / 2) ** 2 if count else 0.0
+        self.deviation = math.sqrt((NOISE_COUNT * self.first**2 + count * estimate) / (NOISE_COUNT + count))
 
 
 @dataclass(eq=False)
@@ -98,7 +98,7 @@ class Peers:
     num_finished: int = 0
 
     def growth_left(self, epoch: int, top1: float) -> float:
-        """Return the log growth of top-1 expected after `epoch`: the mean of finished ones, else growth to 100 %."""
+        """Return the log growth of top-1 expected after `epoch`: finished contenders' mean, else growth to 100 %."""
         return float(self.growth[epoch - 1]) / self.num_finished if self.num_finished else math.log(100 / top1)
 
 
@@ -176,7 +176,7 @@ class Comparisons:
         return contender
 
     def measured(self, contender: Contender, top1: float, rivals: Sequence[Contender]) -> None:
-        """Add the next epoch of a contender; learn noise and drift from its curve compared with those of `rivals`."""
+        """Add the next epoch of a contender; learn noise and drift by comparing its curve with the rivals'."""
         contender.curve.append(max(top1, LEAST_TOP1))
         epoch, group, noise = len(contender.curve), contender.group, contender.group.peers.noise
         if epoch == group.epochs:

@@ -184,7 +184,7 @@ class Frontier:
         return self._states[contender.point] in (None, "COMPLETE")
 
     def _rivals(self, contender: Contender) -> list[Contender]:
-        """Return the best trials of the network's other settings, by top-1 at the trial's next epoch or their last."""
+        """Return the best contenders of other settings, by top-1 at the next epoch of `contender` or at their last."""
         others = [
             other
             for other in contender.group.contenders

@@ -1,4 +1,4 @@
-"""The command `latency`: the milliseconds that a network takes on this machine."""
+"""The command `latency`: measures the latency of a network on this machine."""
 
 import shlex
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ from trainers.errors import counted, without_credentials
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CheckpointArguments):
-    """Measure how long a network takes on this machine.
+    """Measure the latency of a network on this machine.
 
     CHECKPOINT may also be an untrained network, MODEL:WIDTH_RESOLUTION such as mobilenet_v2:0.35_96.
     """
 
     threads: int | None = None
-    """CPU threads; unset: as many as PyTorch takes by itself."""
+    """Number of CPU threads; unset: PyTorch's default."""
     batch_size: int = 1
-    """Images in each run."""
+    """Number of images in each run."""
     repeats: int = 100
-    """Runs that are counted, after some to warm up."""
+    """Number of timed runs, after some to warm up."""
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print how long a network takes."""
+    """Print the latency of a network."""
     arguments = parse(argv, Arguments, "latency")
     from sweep.networks.checkpoints import open_untrained
     from trainers.use.latency import has_onnx, measure_latency

@@ -1,4 +1,4 @@
-"""The command `recommend`: the network to ship, of a sweep or of a published table."""
+"""The command `recommend`: chooses the network to ship from a sweep or a published table."""
 
 import math
 import sys
@@ -32,28 +32,28 @@ GRIDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Name the network to ship, the next best, and the commands that go on with it.
+    """Name the network to ship, the next best network, and the commands for the next steps.
 
-    Of a sweep, or of a published table before any sweep, it is the most accurate network within the caps, or with
-    --min-top1 the one with the fewest MACs.
+    The network is the most accurate one within the caps, or with --min-top1 the one with the fewest MACs. It is chosen
+    from a sweep, or from a published table before any sweep.
     """
 
     folder: Annotated[Path | None, Positional("FOLDER")] = None
-    """The sweep's folder, such as runs/mnv2_quick-digits; or --published."""
+    """The sweep's folder, such as runs/mnv2_quick-digits; unset: --published names a table."""
     published: str | None = None
-    """Published table to choose from, such as tf_slim, instead of a sweep."""
+    """Published table to choose from, such as tf_slim, in place of a sweep."""
     max_macs: Amount | None = None
-    """Multiply-accumulates at most, such as 100M."""
+    """Most multiply-accumulates, such as 100M."""
     max_params: Amount | None = None
-    """Parameters at most, such as 3M."""
+    """Most parameters, such as 3M."""
     max_latency_ms: float | None = None
-    """Milliseconds at most for one image on this machine under PyTorch; a sweep's folder keeps what was measured."""
+    """Most milliseconds for one image on this machine under PyTorch; a sweep's folder keeps measured latencies."""
     min_top1: Percent | None = None
-    """Validation top-1 to reach, percent: of the networks that do, the one with the fewest MACs is chosen."""
+    """Least validation top-1 in percent; the network with the fewest MACs that reaches it is chosen."""
     threads: int = 1
-    """CPU threads to measure with."""
+    """Number of CPU threads for latencies."""
     fresh: bool = False
-    """Measure again what was measured before, such as on a busy machine."""
+    """Measure latencies again, for example if the machine was busy."""
 
     def __post_init__(self) -> None:
         if (self.folder is None) == (self.published is None):
@@ -108,7 +108,7 @@ def _recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: 
 
 
 def _recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
-    """Print which network of a published table to ship, whose figure it is, and how to train, measure and export it."""
+    """Print which network of a published table to ship, its citation, and how to train, measure and export it."""
     from analysis.published.tables import CELL, NUM_VAL
     from analysis.results.load import published_results
 
@@ -118,9 +118,9 @@ def _recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None
         assert cost == "latency_ms", f"nothing here assesses {cost}"
         from sweep.networks.assessments import untrained_latency  # PyTorch takes seconds to import
 
-        measured = untrained_latency(**table.loc[point, list(CELL)].to_dict(), num_threads=num_threads)
-        say_aside(f"measured {point}: {measured.value:.2f} ms")
-        return measured
+        latency = untrained_latency(**table.loc[point, list(CELL)].to_dict(), num_threads=num_threads)
+        say_aside(f"measured {point}: {latency.value:.2f} ms")
+        return latency
 
     best = _print_choice(table, caps, assess, num_val=NUM_VAL)
     sys.stdout.flush()
@@ -130,7 +130,7 @@ def _recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None
 
 def _print_next_steps(best: Mapping[str, Any], cell: Mapping[str, Any], source: str) -> None:
     """Print the commands that train, measure and export a published network."""
-    from sweep.networks.checkpoints import untrained_name  # PyTorch: after a mistake was told, or the answer
+    from sweep.networks.checkpoints import untrained_name  # imports PyTorch, so only after the answer is printed
     from trainers.recipes import RECIPES
     from trainers.weights.published import PUBLISHED, best_weights
 
@@ -139,8 +139,8 @@ def _print_next_steps(best: Mapping[str, Any], cell: Mapping[str, Any], source: 
             if name != "round_nearest" or not untrained]  # fmt: skip
     flags = [word for axis in axes for word in ("--axis", axis)]
     recipe = ["--recipe", source] if source in RECIPES and RECIPES[source].config.model == best["model"] else []
-    named = ["--name", cell_name(best), "--data", "PATH"]
-    print(f"train:     {command_line('--space', GRIDS[best['model']], *flags, *recipe, *named)}")
+    destination = ["--name", cell_name(best), "--data", "PATH"]
+    print(f"train:     {command_line('--space', GRIDS[best['model']], *flags, *recipe, *destination)}")
     if untrained:
         print(f"measure:   {command_line('latency', untrained)}")
     if weights := best_weights(**cell):
@@ -159,7 +159,7 @@ def _print_choice(
     num_val: int | None,
     replicate: str = "",
 ) -> Mapping[str, Any]:
-    """Print which setting of a results table to ship; its row. `assess` gives an assessed cost of a point."""
+    """Print which setting of a results table to ship; return its row. `assess` returns an assessed cost of a point."""
     from analysis.advice.recommend import recommend, summary
     from analysis.results.settings import by_setting
 

@@ -37,8 +37,8 @@ def registry_docs(module: str, registry: str) -> dict[str, str]:
 
 def _line(tree: ast.Module, entry: ast.expr) -> str:
     if isinstance(entry, ast.Call):
-        named = {keyword.arg: keyword.value for keyword in entry.keywords}
-        text = named.get("doc") or named.get("description") or entry.args[0]
+        arguments = {keyword.arg: keyword.value for keyword in entry.keywords}
+        text = arguments.get("doc") or arguments.get("description") or entry.args[0]
         return str(text.value) if isinstance(text, ast.Constant) else _line(tree, text)
     if isinstance(entry, ast.Attribute) and isinstance(entry.value, ast.Name):  # MODULE.NAME
         package, name = _imported(tree, entry.value.id)

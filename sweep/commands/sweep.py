@@ -64,7 +64,7 @@ def train_and_report(config: SweepConfig, again: str) -> int:
     try:
         return _train_and_report(config, again)
     except OSError as error:
-        error.add_note("what has ended is kept, the same command goes on from there")
+        error.add_note("ended points are kept; start the same command again to go on")
         raise
 
 
@@ -81,7 +81,7 @@ def _train_and_report(config: SweepConfig, again: str) -> int:
         print_report(outcome.report)
     print(outcome.summary())
     if outcome.tracking_error:
-        print(f"MLflow lacks {outcome.tracking_error}; the same command again sends it")
+        print(f"MLflow lacks {outcome.tracking_error}; start the same command again to send it")
     if outcome.ended_by:
         print(f"{outcome.ended_by}, with {counted(outcome.num_missing, 'point')} to go; continue with: {again}")
     if outcome.signal:

@@ -70,7 +70,7 @@ def _base(line: CommandLine[Any]) -> tuple[dict[str, Any], str]:
 
 
 def _joined(saved: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
-    """Return the axes of a saved configuration without those that flags replace, then the axes of flags."""
+    """Return the saved axes that no flag replaces, then the axes of flags."""
     names = {_axis_name(text) for text in given}
     return (*(text for text in saved if _axis_name(text) not in names), *given)
 

@@ -110,7 +110,7 @@ def kind(config: TrainConfig) -> Kind:
 
 
 def to_time(configs: Iterable[TrainConfig]) -> list[TrainConfig]:
-    """Choose the settings to time: of each kind those with the fewest, the most and middling activations."""
+    """Choose the settings to time: for each kind the fewest, the most, and middling activations."""
     kinds: dict[Kind, dict[float, TrainConfig]] = {}
     for config in configs:
         kinds.setdefault(kind(config), {}).setdefault(training_activations(config), config)

@@ -46,10 +46,10 @@ def predict_on(
     slot = _slot(resources, machine)
     points = [point for trial in trials for point in trial.points]
     dataset_of = {point.config: point.dataset for point in points}
-    chosen = to_time(dataset_of)
-    requests = [Request.of(settings, _image_shape(dataset_of[settings], settings)) for settings in chosen]
-    timings = kept_timings(requests, slot, machine, announce)
-    timed = [TimedNetwork(config=settings, timing=timing) for settings, timing in zip(chosen, timings, strict=True)]
+    to_measure = to_time(dataset_of)
+    requests = [Request.of(settings, _image_shape(dataset_of[settings], settings)) for settings in to_measure]
+    timings = cached_timings(requests, slot, machine, announce)
+    timed = [TimedNetwork(config=settings, timing=timing) for settings, timing in zip(to_measure, timings, strict=True)]
     return predict(
         trials,
         timed,
@@ -60,7 +60,7 @@ def predict_on(
     )
 
 
-def kept_timings(
+def cached_timings(
     requests: Sequence[Request], slot: Slot, machine: Machine, announce: Callable[[str], None] | None
 ) -> list[Timing]:
     """Return the timing of each request, from the cache or measured now.

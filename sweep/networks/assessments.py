@@ -1,4 +1,4 @@
-"""Assessments of a sweep's networks on this machine, kept beside the results."""
+"""Assesses a sweep's networks on this machine, and logs the assessments beside the results."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,26 +15,26 @@ from trainers.weights.network import untrained
 
 
 def point_latency(sweep: Path, point: str, *, num_threads: int, fresh: bool = False) -> Assessment:
-    """Return the latency of one image under PyTorch, which is measured now and kept unless it was kept before.
+    """Return the latency of one image under PyTorch, from the log if it is there, else measured and logged now.
 
-    A kept figure counts for this processor, arithmetic, version of PyTorch and number of threads alone.
+    A logged latency holds only for its processor, arithmetic, version of PyTorch and number of threads.
 
     Args:
         sweep: the folder of the sweep.
         point: the id of the point.
-        num_threads: CPU threads.
-        fresh: whether to measure in any case.
+        num_threads: number of CPU threads.
+        fresh: whether to measure even if the log has the latency.
 
     Raises:
         ConfigError: the sweep has no checkpoint of the point, its folder cannot be written to, `num_threads` is not
-            positive, or a kept assessment is damaged.
+            positive, or the log of assessments is damaged.
     """
     network = open_checkpoint(str(sweep / point))
     here = pytorch_runs(network.config)
-    wanted = (point, "latency_ms", here.runtime, here.device, here.precision, num_threads, 1)
+    this_run = (point, "latency_ms", here.runtime, here.device, here.precision, num_threads, 1)
     for row in reversed(load_assessments(sweep)):
         conditions = (row.point, row.metric, row.runtime, row.device, row.treatment, row.num_threads, row.batch_size)
-        if conditions == wanted and not fresh:
+        if conditions == this_run and not fresh:
             return row
     path = sweep / ASSESSMENTS
     check_writable(path)
@@ -48,7 +48,7 @@ def point_latency(sweep: Path, point: str, *, num_threads: int, fresh: bool = Fa
 def untrained_latency(
     *, model: str, width_mult: float, resolution: int, round_nearest: int, num_threads: int
 ) -> Assessment:
-    """Return the latency of one image of a published network, measured now with random weights."""
+    """Measure the latency of one image of a published network, with random weights."""
     config = TrainConfig(
         model=model, width_mult=width_mult, resolution=resolution, round_nearest=round_nearest, num_classes=1000
     )

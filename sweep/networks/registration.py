@@ -59,7 +59,7 @@ def register(folder: Path, points: Sequence[str], *, runs: Path, given_uri: str 
 def _run_id(store: Store, point: str, sweep_id: str) -> str:
     runs = store.client.search_runs([store.experiment_id], f"tags.sweep_id = '{sweep_id}' AND tags.point = '{point}'")
     if not runs:
-        raise ConfigError(f"MLflow has no run of {point}; the sweep's command sends it")
+        raise ConfigError(f"MLflow has no run of {point}; start the sweep's command again to send it")
     return runs[0].info.run_id
 
 

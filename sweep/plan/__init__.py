@@ -1,1 +1,1 @@
-"""What a sweep will train, decided before anything runs."""
+"""The plan of a sweep: its points and trials, decided before anything runs."""

@@ -33,14 +33,14 @@ def choose(
             return grid
         check_count(num_samples, grid)
     count = num_samples or space.num_samples or len(grid)
-    chosen: list[TrainConfig] = []
+    points: list[TrainConfig] = []
     for round_ in range(MOST_ROUNDS if grid else 0):
         round_seed = _round_seed(seed, round_)
         draws = _draw(space, _cover(grid, count, round_seed), round_seed)
-        chosen += filter(keep, draws) if drawn_shapes else draws
-        if len(chosen) >= count:
+        points += filter(keep, draws) if drawn_shapes else draws
+        if len(points) >= count:
             break
-    return chosen[:count]
+    return points[:count]
 
 
 def _round_seed(seed: int, round_: int) -> int:
@@ -51,7 +51,9 @@ def _round_seed(seed: int, round_: int) -> int:
 def check_count(num_samples: int, grid: list[TrainConfig]) -> None:
     """Raise a ConfigError if a grid without distributions has fewer than `num_samples` points."""
     if num_samples > len(grid):
-        raise ConfigError(f"num_samples is {num_samples}, but the grid has {len(grid)} points; leave it out, or less")
+        raise ConfigError(
+            f"num_samples is {num_samples}, but the grid has {len(grid)} points; lower it or leave it out"
+        )
 
 
 def _cover(grid: list[TrainConfig], count: int, seed: int) -> list[TrainConfig]:

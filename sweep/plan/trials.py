@@ -12,7 +12,7 @@ from trainers.trial import Trainer, Trial
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTrial:
-    """A trial with those of its points that are to be trained."""
+    """A trial with its points that are to be trained."""
 
     trial: Trial
     points: tuple[PlannedPoint, ...]

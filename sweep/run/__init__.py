@@ -1,1 +1,1 @@
-"""Running the trials of a sweep and logging what they measure."""
+"""Runs the trials of a sweep and logs their measurements."""

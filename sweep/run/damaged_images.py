@@ -66,7 +66,7 @@ def _refuse_too_many(dataset: Dataset, most: float) -> None:
     examples = ", ".join(_as_text(image) for image in split.damaged[:2])
     raise ConfigError(
         f"{len(split.damaged)} of {counted(len(split) + len(split.damaged), 'image')} of {dataset.name}, {name}, are "
-        f"damaged, {100 * share:.3g} % and not {100 * most:.3g} % at most; repair or remove them, or leave so many out "
+        f"damaged, {100 * share:.3g} % and not {100 * most:.3g} % at most; repair or remove them, or leave them out "
         f"with --max-damaged {math.ceil(100 * share) / 100:g}: {examples}{', ...' if len(split.damaged) > 2 else ''}"
     )
 

@@ -39,7 +39,11 @@ def end_with_ray(over: threading.Event) -> None:
     while not over.wait(WATCH_SECONDS):
         dead = [name for pid, name in children.items() if name in RAY_PROCESSES and not _lives(_status(pid))]
         if dead and not over.is_set():
-            print(f"error: Ray's process {dead[0]} died; the same command goes on", file=sys.stderr, flush=True)
+            print(
+                f"error: Ray's process {dead[0]} died; start the command again to go on",
+                file=sys.stderr,
+                flush=True,
+            )
             os._exit(1)
     over_at = time.monotonic()
     while hasattr(global_worker, "core_worker") and time.monotonic() < over_at + DISCONNECT_SECONDS:

@@ -19,7 +19,7 @@ for _name, _value in {
     "RAY_DEDUP_LOGS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours prints what happens
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the handler in ray_trials prints a line
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own snapshots are never read: only the results log counts
     "TUNE_MAX_PENDING_TRIALS_PG": "200",  # ray_trials decides how many trials wait for room
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -123,7 +123,7 @@ def _end_with_head(over: threading.Event, address: str) -> None:
             reached = time.monotonic()
         if time.monotonic() > reached + HEAD_SECONDS and not over.is_set():
             why = f"the head of the Ray cluster at {address} has not answered for {HEAD_SECONDS:.0f} s"
-            print(f"error: {why}; once it is back the same command goes on", file=sys.stderr, flush=True)
+            print(f"error: {why}; start the command again once it is back", file=sys.stderr, flush=True)
             os._exit(1)
 
 

@@ -147,7 +147,7 @@ def _announce(left: Left, say: Callable[[str], None]) -> None:
 
 
 def _prepare(left: Left, say: Callable[[str], None], stack: ExitStack) -> tuple[Resources, Forecast | None]:
-    """Start Ray and print the predicted cost, which is timed before Ray loads this machine, or on the cluster."""
+    """Start Ray and print the predicted cost; networks are timed on the cluster, or here before Ray's start."""
     config = left.plan.config
 
     def predict(machine: Machine) -> Forecast | None:
@@ -163,7 +163,7 @@ def _prepare(left: Left, say: Callable[[str], None], stack: ExitStack) -> tuple[
 
 
 def _take_over(left: Left) -> Left:
-    """Log the points that other sweeps have trained; return what is left."""
+    """Log the results of other sweeps; return what is then left to train."""
     folder = left.plan.folder
     for note in cut_off_notes(folder):
         print(note, file=sys.stderr, flush=True)
@@ -175,7 +175,7 @@ def _take_over(left: Left) -> Left:
 
 @dataclass(frozen=True, kw_only=True)
 class _Trained:
-    """The points that one start of a sweep trained, and those it did not reach."""
+    """The points that one start of a sweep trained, and the points that it did not reach."""
 
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The rows of the points that ended, by point id."""

@@ -1,1 +1,1 @@
-"""Ways to watch a sweep: terminal, live report, MLflow."""
+"""Listeners that show a running sweep: terminal, live report and MLflow."""

@@ -1,4 +1,4 @@
-"""Axes, constraints and the grid they span."""
+"""Axes and constraints span the right grid, and wrong axes are an error."""
 
 import itertools
 import math
@@ -28,7 +28,7 @@ def test_grid_keeps_axis_order() -> None:
     assert [(c.width_mult, c.resolution) for c in grid] == list(itertools.product((1.0, 0.5), (224, 96, 32)))
 
 
-def test_grid_swaps_with_its_axes() -> None:
+def test_grid_order_follows_the_order_of_the_axes() -> None:
     grid = space({"resolution": RESOLUTIONS, "width_mult": WIDTHS}).grid()
 
     assert [(c.resolution, c.width_mult) for c in grid] == list(itertools.product((224, 96, 32), (1.0, 0.5)))
@@ -46,7 +46,7 @@ def test_grid_without_axes_is_the_base() -> None:
     assert space({}, base=TrainConfig(epochs=3)).grid() == [TrainConfig(epochs=3)]
 
 
-def test_grid_keeps_what_every_constraint_allows() -> None:
+def test_grid_keeps_points_that_meet_every_constraint() -> None:
     small = Constraint("large images are too slow", lambda config: config.resolution < 200)
     axes: dict[str, Axis] = {"width_mult": WIDTHS, "resolution": RESOLUTIONS}
     every = space(axes).grid()
@@ -54,7 +54,7 @@ def test_grid_keeps_what_every_constraint_allows() -> None:
     assert space(axes, NARROW, small).grid() == [c for c in every if c.width_mult < 1 and c.resolution < 200]
 
 
-def test_empty_space_names_the_constraints_and_how_much_each_dropped() -> None:
+def test_empty_space_is_an_error_that_counts_what_each_constraint_dropped() -> None:
     wide = Constraint("narrow networks are inaccurate", lambda config: config.width_mult >= 1)
 
     with pytest.raises(ConfigError) as caught:
@@ -67,12 +67,12 @@ def test_empty_space_names_the_constraints_and_how_much_each_dropped() -> None:
     assert "--axis" in message
 
 
-def test_value_that_the_config_refuses_is_an_error_of_its_field() -> None:
+def test_a_value_that_the_config_rejects_is_an_error_that_names_the_field() -> None:
     with pytest.raises(ConfigError, match="resolution is 4"):
         space({"resolution": Choice((224, 4))}).grid()
 
 
-def test_choices_and_distributions_part_the_axes() -> None:
+def test_every_axis_is_a_choice_or_a_distribution() -> None:
     mixed = space({"width_mult": WIDTHS, "lr": LogUniform(0.1, 1), "dropout": Uniform(0, 0.5)}, num_samples=2)
 
     assert list(mixed.choices) == ["width_mult"]
@@ -107,7 +107,7 @@ def test_with_axes_replaces_in_place_and_adds_at_the_end() -> None:
         ("weight-decay = loguniform(1e-6,1e-4)", "weight_decay", LogUniform(1e-6, 1e-4)),
     ],
 )
-def test_axis_is_read_with_the_fields_type(text: str, name: str, axis: Axis) -> None:
+def test_axis_values_have_the_type_of_the_field(text: str, name: str, axis: Axis) -> None:
     parsed_name, parsed = parse_axis(text)
 
     assert (parsed_name, parsed) == (name, axis)
@@ -146,14 +146,14 @@ def test_axis_is_read_with_the_fields_type(text: str, name: str, axis: Axis) -> 
         ("lr_schedule=uniform(0,1)", "only a field with float values"),
     ],
 )
-def test_axis_that_cannot_be_read_is_refused(text: str, message: str) -> None:
+def test_an_axis_that_cannot_be_parsed_is_an_error(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_axis(text)
 
     assert message in str(caught.value)
 
 
-def test_unknown_axis_lists_every_field() -> None:
+def test_an_unknown_axis_is_an_error_that_lists_every_field() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_axis("alpha=1")
 
@@ -172,7 +172,7 @@ def test_unknown_axis_lists_every_field() -> None:
         ("lr", LogUniform(0.0, 1.0), "bounds above 0"),
     ],
 )
-def test_space_refuses_an_axis_that_cannot_vary(name: str, axis: Axis, message: str) -> None:
+def test_an_axis_that_cannot_vary_is_an_error(name: str, axis: Axis, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         space({name: axis}, num_samples=1)
     with pytest.raises(ConfigError, match=message):

@@ -1,4 +1,4 @@
-"""Every registered space, against the tables that it cites."""
+"""Every registered search space agrees with the tables that it cites."""
 
 import ast
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def imported(source: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_space_keeps_its_contract(name: str) -> None:
+def test_every_space_meets_the_contract_of_spaces(name: str) -> None:
     space = get_space(name)
     grid = space.grid()
 
@@ -62,11 +62,11 @@ def test_space_has_as_many_points_as_its_table(name: str, num_points: int) -> No
     assert len(get_space(name).grid()) == num_points
 
 
-def test_mnv2_grid_is_tf_slims_table() -> None:
+def test_mnv2_grid_has_the_cells_of_tf_slims_table() -> None:
     assert {(config.width_mult, config.resolution) for config in get_space("mnv2_grid").grid()} == TF_SLIM_V2
 
 
-def test_mnv2_dli14_is_its_readmes_table() -> None:
+def test_mnv2_dli14_has_the_cells_of_its_readme() -> None:
     cells = {(config.width_mult, config.resolution, config.round_nearest) for config in get_space("mnv2_dli14").grid()}
     at_224 = {(width, 224, 8) for width in (1.0, 0.75, 0.5, 0.35, 0.25)}
 
@@ -74,17 +74,17 @@ def test_mnv2_dli14_is_its_readmes_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "cheapest", "dearest"),
+    ("name", "cheapest", "most_expensive"),
     [("mnv2_grid", 11, 582), ("mnv2_dli14", 12, 300), ("mnv1_grid", 13, 568), ("mnv3_grid", 43, 216)],
 )
-def test_published_grid_spans_its_published_macs(name: str, cheapest: int, dearest: int) -> None:
-    """Whole millions at 1000 classes, rounded down."""
+def test_macs_of_a_published_grid_span_the_published_range(name: str, cheapest: int, most_expensive: int) -> None:
+    """The published MACs are for 1000 classes, in millions, rounded down."""
     costs = sorted(cost(replace(config, num_classes=1000)).macs // 10**6 for config in get_space(name).grid())
 
-    assert (costs[0], costs[-1]) == (cheapest, dearest)
+    assert (costs[0], costs[-1]) == (cheapest, most_expensive)
 
 
-def test_recipes_vary_the_grids_cells() -> None:
+def test_mnv2_recipes_varies_settings_in_the_cells_of_the_grid() -> None:
     cells = [(config.width_mult, config.resolution) for config in get_space("mnv2_recipes").grid()]
 
     assert set(cells) == TF_SLIM_V2
@@ -92,7 +92,7 @@ def test_recipes_vary_the_grids_cells() -> None:
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_axis_of_a_space_narrows_it(name: str) -> None:
+def test_an_axis_can_narrow_a_space(name: str) -> None:
     first = get_space(name).grid()[0].width_mult
     narrowed = get_space(name).with_axes({"width_mult": Choice((first,))}).grid()
 
@@ -100,7 +100,7 @@ def test_axis_of_a_space_narrows_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["mnv4_grid", "", "MNV2_GRID"])
-def test_unknown_space_lists_the_spaces(name: str) -> None:
+def test_an_unknown_space_is_an_error_that_lists_the_spaces(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         get_space(name)
 

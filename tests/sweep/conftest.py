@@ -1,4 +1,4 @@
-"""Plans, measurements and one real sweep that the tests of the package share."""
+"""Plans, measurements and one real sweep, shared by the tests of the package."""
 
 import json
 import shutil
@@ -28,28 +28,28 @@ from trainers.trial import Measurement
 
 ARGUMENTS = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis", "lr=0.005,1e30",
              "--axis", "dropout=0,0.2", "--train.epochs", "2"]  # fmt: skip
-"""Four points of seconds each; those with a learning rate of 1e30 diverge."""
+"""Four points that take seconds each; points with a learning rate of 1e30 diverge."""
 
 
 @pytest.fixture(autouse=True)
 def quick_reports(few_charts: None) -> None:
-    """Sweeps of this package's tests have their reports, but not every chart."""
+    """Limit the reports of sweeps in these tests to few charts."""
 
 
 def quick_config(runs: Path, *axes: str, **train: Any) -> SweepConfig:
-    """A sweep of `mnv2_quick` with these axes and training settings."""
+    """Return the configuration of a sweep of `mnv2_quick` with other axes and training settings."""
     base = replace(get_space("mnv2_quick").base, **train)
     return SweepConfig(space="mnv2_quick", train=base, axis=axes, runs=runs)
 
 
 def quick_plan(runs: Path, num_points: int, **train: Any) -> Plan:
-    """A plan of one cell with `num_points` seeds."""
+    """Return a plan of one cell with `num_points` seeds."""
     seeds = ",".join(map(str, range(num_points)))
     return make_plan(quick_config(runs, "width_mult=0.25", "resolution=16", f"seed={seeds}", **train))
 
 
 def measurement(point: PlannedPoint | str, epoch: int, top1: float = 50.0, **fields: Any) -> Measurement:
-    """A measurement with every field set."""
+    """Return a measurement with every field set."""
     id_ = point if isinstance(point, str) else point.id
     values: dict[str, Any] = {
         "lr": 0.1, "train_loss": 1.0, "val_loss": 2.0, "top5": 90.0, "images_per_second": 100.0 * epoch,
@@ -64,7 +64,7 @@ def open_recorder(
     listeners: Sequence[Listener] = (),
     history: Mapping[str, list[Measurement]] | None = None,
 ) -> Recorder:
-    """A recorder of a sweep that stops nothing, after trials have taken all its points."""
+    """Return a recorder of a sweep that stops no point, with the trials of all points open."""
     recorder = Recorder(log, listeners, Queue(Fifo(), list(map(PlannedTrial.alone, points))), history or {})
     while recorder.take():
         pass
@@ -72,34 +72,34 @@ def open_recorder(
 
 
 def resources(num_trials: int = 2, num_workers: int = 1, cpus: float = 1.0, gpus: float = 0.0) -> Resources:
-    """What each trial gets."""
+    """Return the resources of each trial."""
     return Resources(num_workers=num_workers, per_worker={"CPU": cpus, "GPU": gpus}, num_trials=num_trials)
 
 
 class Follower:
-    """A listener that keeps what it was told."""
+    """A listener that records events and point ids."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str]] = []
+        self.events: list[tuple[str, str]] = []
         self.rows: list[Mapping[str, Any]] = []
 
     def started(self, point: PlannedPoint) -> None:
-        self.told.append(("started", point.id))
+        self.events.append(("started", point.id))
 
     def measured(self, measurement: Measurement) -> None:
-        self.told.append((f"epoch {measurement.epoch}", measurement.point))
+        self.events.append((f"epoch {measurement.epoch}", measurement.point))
 
     def lost(self, point: PlannedPoint, reason: str) -> None:
-        self.told.append((f"lost: {reason}", point.id))
+        self.events.append((f"lost: {reason}", point.id))
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        self.told.append((row["state"], row["point"]))
+        self.events.append((row["state"], row["point"]))
         self.rows.append(row)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep that the command line ran."""
+    """A sweep that the command line has run."""
 
     arguments: list[str]
     exit_code: int
@@ -110,13 +110,13 @@ class Sweep:
 
 @pytest.fixture(scope="session")
 def real_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """Four points under a real Ray with a real MLflow store: two train, two diverge. One for all workers."""
+    """A sweep of four points with real Ray and MLflow, two of which diverge; shared by all workers of pytest."""
     shared = shared_folder(tmp_path_factory)
     runs, outcome = shared / "real_sweep", shared / "real_sweep.json"
     arguments = [*ARGUMENTS, "--runs", str(runs)]
     with FileLock(shared / "real_sweep.lock"):
         if not outcome.is_file():
-            shutil.rmtree(runs, ignore_errors=True)  # another worker's attempt
+            shutil.rmtree(runs, ignore_errors=True)  # left by a failed attempt of another worker
             printed = StringIO()
             with redirect_stdout(printed):
                 exit_code = run_sweep.main(arguments)
@@ -125,7 +125,7 @@ def real_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 
 
 def start(arguments: list[str]) -> tuple[int, str]:
-    """The exit code of a command line, and what it printed."""
+    """Run a command line; return its exit code and its output."""
     printed = StringIO()
     with redirect_stdout(printed):
         return run_sweep.main(arguments), printed.getvalue()

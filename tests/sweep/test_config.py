@@ -1,4 +1,4 @@
-"""Sweep configurations: refused when wrong, saved and read back as they were."""
+"""Sweep configurations are checked, saved, and read back unchanged."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ from trainers.errors import ConfigError
 
 
 @pytest.mark.parametrize("name", ["a/b", "../a", "", ".hidden", "a b", "a" * 101, "/abs", "-flag", "a\n"])
-def test_names_that_are_no_folder_name_are_refused(name: str) -> None:
+def test_a_name_that_is_no_folder_name_is_an_error(name: str) -> None:
     with pytest.raises(ConfigError, match="name is"):
         SweepConfig(space="mnv2_quick", name=name)
 
@@ -24,20 +24,20 @@ def test_names_that_are_no_folder_name_are_refused(name: str) -> None:
      {"gpus_per_trial": float("nan")}, {"gpus_per_trial": float("inf")}, {"workers_per_trial": 0},
      {"workers_per_trial": 2, "gpus_per_trial": 4}],
 )  # fmt: skip
-def test_resources_that_cannot_be_had_are_refused(fields: dict[str, Any]) -> None:
+def test_impossible_resources_are_an_error(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(fields))):
         SweepConfig(space="mnv2_quick", **fields)
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan")])
-def test_the_share_of_damaged_images_is_0_to_1(value: float) -> None:
+def test_a_share_of_damaged_images_outside_0_to_1_is_an_error(value: float) -> None:
     with pytest.raises(ConfigError, match=r"max_damaged is .*; it must be 0 to 1"):
         SweepConfig(space="mnv2_quick", max_damaged=value)
 
 
 @pytest.mark.parametrize("field", ["time_budget", "max_device_hours"])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
-def test_budgets_that_nothing_fits_into_are_refused(field: str, value: float) -> None:
+def test_a_budget_that_is_not_above_0_and_finite_is_an_error(field: str, value: float) -> None:
     with pytest.raises(ConfigError, match=field):
         SweepConfig(space="mnv2_quick", **{field: value})
 
@@ -47,7 +47,7 @@ def test_budgets_that_nothing_fits_into_are_refused(field: str, value: float) ->
     [({}, 1), ({"gpus_per_trial": 0.5}, 1), ({"gpus_per_trial": 0}, 1), ({"gpus_per_trial": 4}, 4),
      ({"workers_per_trial": 2}, 2), ({"workers_per_trial": 2, "gpus_per_trial": 0}, 2)],
 )  # fmt: skip
-def test_a_worker_for_each_gpu_unless_told(fields: dict[str, Any], num_workers: int) -> None:
+def test_there_is_one_worker_for_each_gpu_by_default(fields: dict[str, Any], num_workers: int) -> None:
     assert SweepConfig(space="mnv2_quick", **fields).num_workers == num_workers
 
 
@@ -69,7 +69,7 @@ def test_a_worker_for_each_gpu_unless_told(fields: dict[str, Any], num_workers: 
         ),
     ],
 )
-def test_a_saved_configuration_is_read_back_as_it_was(config: SweepConfig) -> None:
+def test_a_saved_configuration_is_read_back_unchanged(config: SweepConfig) -> None:
     assert from_json(json.loads(json.dumps(to_json(config)))) == config
 
 
@@ -93,18 +93,18 @@ def test_a_saved_configuration_holds_no_password() -> None:
         ({"space": "mnv2_quick", "quiet": "maybe"}, "quiet: 'maybe' is not True or False"),
     ],
 )
-def test_a_wrong_saved_configuration_is_refused_by_field(settings: dict[str, Any], message: str) -> None:
+def test_a_wrong_saved_configuration_is_an_error_that_names_the_field(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         from_json(settings)
 
 
-def test_a_whole_number_in_a_saved_configuration_is_the_float_it_stands_for() -> None:
+def test_a_whole_number_in_a_saved_configuration_is_read_as_a_float() -> None:
     config = from_json({"space": "mnv2_quick", "train": {"width_mult": 1}})
 
     assert isinstance(config.train.width_mult, float)
 
 
-def test_a_null_unsets_what_the_recipe_sets() -> None:
+def test_a_null_unsets_a_setting_of_the_recipe() -> None:
     recipe = {"space": "mnv2_grid", "recipe": "mindspore"}
 
     assert from_json(recipe).train.eval_margin is not None
@@ -112,7 +112,7 @@ def test_a_null_unsets_what_the_recipe_sets() -> None:
 
 
 @pytest.mark.parametrize("changed", [{"space": "mnv1_grid"}, {"axis": ("lr=1",)}, {"train": TrainConfig(epochs=2)}])
-def test_what_decides_the_points_is_defining(changed: dict[str, Any]) -> None:
+def test_settings_that_decide_the_points_are_defining(changed: dict[str, Any]) -> None:
     config = SweepConfig(space="mnv2_quick")
 
     assert replace(config, **changed).defining != config.defining
@@ -130,7 +130,7 @@ def test_what_decides_the_points_is_defining(changed: dict[str, Any]) -> None:
         {"max_damaged": 0.5},
     ],
 )
-def test_how_a_sweep_runs_is_not_defining(changed: dict[str, Any]) -> None:
+def test_settings_of_how_a_sweep_runs_are_not_defining(changed: dict[str, Any]) -> None:
     config = SweepConfig(space="mnv2_quick")
 
     assert replace(config, **changed).defining == config.defining

@@ -1,4 +1,4 @@
-"""Optuna's proposals: new ones only, within the caps, and a study that tells each point's true end."""
+"""Adaptive samplers propose only new points within the caps, and their study records how each point ended."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,7 +33,7 @@ def opened(config: SweepConfig) -> tuple[Plan, OptunaSampler]:
 
 
 def row(point: PlannedPoint, state: str = "COMPLETE", top1: float | None = None) -> Mapping[str, Any]:
-    """How a point ended; wider is better."""
+    """Return the row of a point that ended; wider networks are more accurate."""
     top1 = 50 + 40 * point.config.width_mult if top1 is None else top1
     return {"point": point.id, "state": state, "top1": top1, "macs": point.cost.macs, "num_params": 1,
             "epochs_trained": point.config.epochs}  # fmt: skip
@@ -45,8 +45,8 @@ def study_of(plan: Plan) -> optuna.Study:
 
 
 @pytest.mark.parametrize("name", ["optuna", "nsga2"])
-def test_thirty_asks_give_the_thirty_points_that_are_feasible(name: str, tmp_path: Path) -> None:
-    """36 combinations, of which the cap leaves 30."""
+def test_thirty_proposals_are_the_thirty_points_within_the_cap(name: str, tmp_path: Path) -> None:
+    """The space has 36 combinations, and the cap allows 30 of them."""
     plan, sampler = opened(config_of(tmp_path, sampler=name))
     assert len(plan.candidates) == 30
 
@@ -62,8 +62,8 @@ def test_thirty_asks_give_the_thirty_points_that_are_feasible(name: str, tmp_pat
     assert sampler.propose() is None
 
 
-def test_a_gaussian_process_learns_accuracy_and_knows_costs(tmp_path: Path) -> None:
-    """Dropout 0.2 is worth 20 points: what is proposed once that is modelled has it, for every width and in flight."""
+def test_a_gaussian_process_learns_accuracy_and_uses_exact_costs(tmp_path: Path) -> None:
+    """Dropout 0.2 gains 20 points of top-1, so that once the model knows it, every proposal has it."""
     axes = ("width_mult=0.2,0.25,0.3,0.35,0.4,0.5", "resolution=16,20", "dropout=0,0.1,0.2")
     plan, sampler = opened(config_of(tmp_path, *axes, sampler="gp"))
     points: list[PlannedPoint] = []
@@ -71,18 +71,18 @@ def test_a_gaussian_process_learns_accuracy_and_knows_costs(tmp_path: Path) -> N
         point = sampler.propose()
         assert point is not None
         points.append(point)
-        if i >= 2:  # two are always in flight
+        if i >= 2:  # two points are always running
             sampler.ended(
                 row(points[i - 2], top1=60 + 100 * points[i - 2].config.dropout + 10 * points[i - 2].config.width_mult)
             )
 
     assert len({point.id for point in points}) == 24
     best = {point.id for point in plan.candidates if point.config.dropout == 0.2}
-    assert len(best & {point.id for point in points}) >= 11  # of 12
+    assert len(best & {point.id for point in points}) >= 11  # of 12 points
 
 
-def test_a_gaussian_process_proposes_the_cheaper_of_networks_that_are_as_accurate(tmp_path: Path) -> None:
-    """Resolution buys nothing here and costs MACs: only the lower one can move the frontier."""
+def test_a_gaussian_process_proposes_the_cheaper_of_equally_accurate_networks(tmp_path: Path) -> None:
+    """Here resolution costs MACs and gains no top-1, so that only the lower resolution improves the frontier."""
     axes = ("width_mult=0.2,0.25,0.3,0.35,0.4,0.5,0.6,0.75", "resolution=16,20,24,28")
     _, sampler = opened(config_of(tmp_path, *axes, sampler="gp", max_macs=None))
     resolutions: list[int] = []
@@ -92,10 +92,12 @@ def test_a_gaussian_process_proposes_the_cheaper_of_networks_that_are_as_accurat
         sampler.ended(row(point, top1=60 + 20 * point.config.width_mult))
         resolutions.append(point.config.resolution)
 
-    assert sum(resolution == 16 for resolution in resolutions[FIRST_RANDOM:]) >= 4  # of 6, where luck finds 1.5
+    assert (
+        sum(resolution == 16 for resolution in resolutions[FIRST_RANDOM:]) >= 4
+    )  # of 6 points, where random draws give 1.5 on average
 
 
-def test_points_in_flight_are_not_proposed_again(tmp_path: Path) -> None:
+def test_running_points_are_not_proposed_again(tmp_path: Path) -> None:
     _, sampler = opened(config_of(tmp_path))
 
     proposed = [sampler.propose() for _ in range(30)]
@@ -103,7 +105,7 @@ def test_points_in_flight_are_not_proposed_again(tmp_path: Path) -> None:
     assert len({point.id for point in proposed if point}) == 30
 
 
-def test_the_study_holds_each_points_true_end_and_costs(tmp_path: Path) -> None:
+def test_the_study_records_the_state_and_the_costs_of_every_point(tmp_path: Path) -> None:
     plan, sampler = opened(config_of(tmp_path, costs=("macs", "num_params")))
     points = [sampler.propose() for _ in range(3)]
     for point, state in zip(points, ("COMPLETE", "PRUNED", "FAILED"), strict=True):
@@ -121,30 +123,30 @@ def test_the_study_holds_each_points_true_end_and_costs(tmp_path: Path) -> None:
     assert first.user_attrs["point"] == points[0].id
 
 
-def test_after_a_kill_what_ran_goes_on_and_what_ended_is_told(tmp_path: Path) -> None:
+def test_after_a_kill_running_points_go_on_and_ended_points_are_recorded(tmp_path: Path) -> None:
     config = config_of(tmp_path)
     plan, sampler = opened(config)
-    told, ended, running = (sampler.propose() for _ in range(3))
-    assert told
+    recorded, ended, running = (sampler.propose() for _ in range(3))
+    assert recorded
     assert ended
     assert running
-    sampler.ended(row(told))
+    sampler.ended(row(recorded))
 
     _, again = opened(config)
-    waiting = again.go_on({told.id: row(told), ended.id: row(ended)})
+    waiting = again.go_on({recorded.id: row(recorded), ended.id: row(ended)})
 
     assert [point.id for point in waiting] == [running.id]
     states = {trial.user_attrs["point"]: trial.state for trial in study_of(plan).trials}
-    assert states == {told.id: TrialState.COMPLETE, ended.id: TrialState.COMPLETE, running.id: TrialState.RUNNING}
+    assert states == {recorded.id: TrialState.COMPLETE, ended.id: TrialState.COMPLETE, running.id: TrialState.RUNNING}
     rest = [again.propose() for _ in range(27)]
-    assert len({point.id for point in rest if point} | {told.id, ended.id, running.id}) == 30
+    assert len({point.id for point in rest if point} | {recorded.id, ended.id, running.id}) == 30
     again.ended(row(running))
     assert not [trial for trial in study_of(plan).trials if trial.user_attrs["point"] == running.id
                 and trial.state != TrialState.COMPLETE]  # fmt: skip
 
 
-def test_a_point_that_was_told_and_has_lost_its_row_is_trained_again(tmp_path: Path) -> None:
-    """The row is written after the study is told; a driver that is killed between the two leaves the study ahead."""
+def test_a_recorded_point_without_a_row_is_trained_again(tmp_path: Path) -> None:
+    """The study records an end before the row is written; a driver killed in between leaves the study ahead."""
     config = config_of(tmp_path)
     _, sampler = opened(config)
     first, second = sampler.propose(), sampler.propose()
@@ -160,7 +162,7 @@ def test_a_point_that_was_told_and_has_lost_its_row_is_trained_again(tmp_path: P
     assert [point.id for point in waiting] == [second.id]
 
 
-def test_distributions_are_sampled_and_their_points_are_in_range(tmp_path: Path) -> None:
+def test_values_drawn_from_distributions_are_within_their_range(tmp_path: Path) -> None:
     axes = ("width_mult=0.25,0.5", "resolution=16", "lr=loguniform(0.001,0.1)", "dropout=uniform(0,0.4)")
     plan, sampler = opened(config_of(tmp_path, *axes, num_samples=12))
 
@@ -177,8 +179,8 @@ def test_a_distribution_over_widths_is_refused(tmp_path: Path) -> None:
         opened(config_of(tmp_path, "width_mult=uniform(0.2,1)", "resolution=16"))
 
 
-def test_good_settings_are_found_sooner_than_at_random(tmp_path: Path) -> None:
-    """Dropout 0.2 is worth 30 points: TPE proposes it more often than one time in three."""
+def test_tpe_proposes_good_settings_more_often_than_random_draws(tmp_path: Path) -> None:
+    """Dropout 0.2 gains 30 points of top-1, so that TPE proposes it more often than one time in three."""
     axes = ("width_mult=0.2,0.25,0.3,0.35,0.4,0.5", "resolution=16,20", "dropout=0,0.1,0.2", "lr=loguniform(0.001,0.1)")
     _, sampler = opened(config_of(tmp_path, *axes, num_samples=60))
     later = []
@@ -191,14 +193,14 @@ def test_good_settings_are_found_sooner_than_at_random(tmp_path: Path) -> None:
     assert sum(dropout == 0.2 for dropout in later) > 20
 
 
-def test_seeds_are_for_samplers_that_know_their_points(tmp_path: Path) -> None:
+def test_several_seeds_are_an_error_for_an_adaptive_sampler(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="optuna chooses its points one by one"):
         make_plan(replace(config_of(tmp_path), seeds=2))
 
 
 @pytest.mark.parametrize("sampler", ["optuna", "nsga2", "gp"])
-def test_a_data_axis_is_an_axis_like_any_other(sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Points have absolute paths, a user writes relative ones."""
+def test_an_axis_may_vary_the_data(sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points have absolute paths although a user writes relative ones."""
     for name in "ab":
         for path in (f"{name}/{split}/{label}/{i}.png" for split in ("train", "val") for label in "xy" for i in (0, 1)):
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -216,8 +218,8 @@ def test_a_data_axis_is_an_axis_like_any_other(sampler: str, tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("name", ["optuna", "gp"])
-def test_only_what_fits_into_the_budget_is_proposed(name: str, tmp_path: Path) -> None:
-    """An hour each of width 0.2, 100 hours of the others: of 12 hours, the six smallest and nothing else."""
+def test_only_points_that_fit_into_the_budget_are_proposed(name: str, tmp_path: Path) -> None:
+    """Points of width 0.2 take an hour and others 100 hours, so that 12 hours allow the six smallest points alone."""
     config = config_of(tmp_path, sampler=name, max_device_hours=12)
     plan = make_plan(config)
     hours = {point.id: 1.0 if point.config.width_mult == 0.2 else 100.0 for point in plan.candidates}
@@ -230,7 +232,7 @@ def test_only_what_fits_into_the_budget_is_proposed(name: str, tmp_path: Path) -
     assert len(again.go_on({})) == 6
 
 
-def test_a_budget_counts_what_was_proposed(tmp_path: Path) -> None:
+def test_a_budget_counts_points_proposed_in_earlier_starts(tmp_path: Path) -> None:
     config = config_of(tmp_path, max_device_hours=2.5)
     plan = make_plan(config)
     sampler = OptunaSampler(plan, effective_space(config), {point.id: 1.0 for point in plan.candidates})
@@ -239,10 +241,10 @@ def test_a_budget_counts_what_was_proposed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("epochs_trained", "proposes"), [(0, True), (2, True), (3, False), (5, False)])
-def test_the_budget_gets_back_the_epochs_that_a_stopped_point_did_not_train(
+def test_the_budget_regains_the_epochs_that_a_stopped_point_did_not_train(
     epochs_trained: int, proposes: bool, tmp_path: Path
 ) -> None:
-    """Of 2.5 hours two are spent; half an hour and the rest of a point of 5 epochs make room for an hour, or not."""
+    """Two of 2.5 hours are spent; the rest and the untrained epochs of a stopped point may make room for an hour."""
     config = config_of(tmp_path, max_device_hours=2.5)
     plan = make_plan(config)
     sampler = OptunaSampler(plan, effective_space(config), {point.id: 1.0 for point in plan.candidates})

@@ -1,4 +1,4 @@
-"""The queue hands out each point once, brings back what must go on, and ends with the time."""
+"""The queue hands out each point once, hands out revived points again, and ends with the time budget."""
 
 import time
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def test_every_point_is_handed_out_once(tmp_path: Path) -> None:
     assert queue.waiting == []
 
 
-def test_a_stopped_point_comes_back_when_the_better_one_fails(tmp_path: Path) -> None:
+def test_a_stopped_point_is_revived_when_its_favoured_rival_fails(tmp_path: Path) -> None:
     plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16", "lr=0.01,0.02", epochs=9))
     scheduler = Frontier()
     for point in plan.points:
@@ -54,19 +54,19 @@ def test_a_stopped_point_comes_back_when_the_better_one_fails(tmp_path: Path) ->
 
 
 class TwoProposals:
-    """A sampler with two points to propose, which remembers what it is told."""
+    """A sampler that proposes two points and records the ids of ended points."""
 
     def __init__(self, points: list[PlannedPoint]) -> None:
-        self.points, self.told = points, list[str]()
+        self.points, self.ended_ids = points, list[str]()
 
     def propose(self) -> PlannedPoint | None:
         return self.points.pop(0) if self.points else None
 
     def ended(self, row: Mapping[str, Any]) -> None:
-        self.told.append(row["point"])
+        self.ended_ids.append(row["point"])
 
 
-def test_proposals_follow_what_waits_and_stop_at_their_number(tmp_path: Path) -> None:
+def test_proposals_follow_the_waiting_trials_and_stop_at_their_number(tmp_path: Path) -> None:
     first, second, third = quick_plan(tmp_path, 3).points
     sampler = TwoProposals([second, third])
     queue = Queue(Fifo(), [PlannedTrial.alone(first)], sampler, num_proposals=1)
@@ -74,10 +74,10 @@ def test_proposals_follow_what_waits_and_stop_at_their_number(tmp_path: Path) ->
     taken = [queue.next() for _ in range(3)]
     assert [trial and trial.points for trial in taken] == [(first,), (second,), None]
     queue.ended(ended(second, "COMPLETE"))
-    assert sampler.told == [second.id]
+    assert sampler.ended_ids == [second.id]
 
 
-def test_a_sampler_that_has_no_more_ends_the_queue(tmp_path: Path) -> None:
+def test_the_queue_ends_when_the_sampler_has_no_more_points(tmp_path: Path) -> None:
     queue = Queue(Fifo(), [], TwoProposals([]), num_proposals=5)
 
     assert queue.next() is None
@@ -94,7 +94,7 @@ def test_nothing_is_handed_out_after_the_deadline(tmp_path: Path) -> None:
     assert early.next() is not None
 
 
-def test_failures_in_a_row_end_it_but_diverging_is_a_result(tmp_path: Path) -> None:
+def test_failures_in_a_row_end_the_queue_but_divergence_is_a_result(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 9)
     queue = Queue(Fifo(), plan.trials, max_failures=2)
     for state, reason, over in [

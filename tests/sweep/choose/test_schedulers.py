@@ -1,4 +1,4 @@
-"""Which trials are stopped, which never are, and in which order points are trained."""
+"""Schedulers order the trials, stop points early, and never stop the points of the frontier."""
 
 import math
 from collections.abc import Sequence
@@ -21,27 +21,27 @@ EPOCHS = 20
 
 
 def planned(name: str, **settings: object) -> PlannedPoint:
-    """A point of this name."""
+    """Return a point with the id `name`."""
     config = replace(TrainConfig(num_classes=10, epochs=EPOCHS, resolution=32), **settings)  # type: ignore[arg-type]
     point = Point(id=name, config=config, folder=Path(name))
     return PlannedPoint(point=point, cost=cost(config), dataset=load_dataset("digits"), label=f"label of {name}")
 
 
 def curve(final: float, noise: float = 0.1, seed: int = 0, start: float = 0.25) -> list[float]:
-    """Top-1 by epoch, from a share `start` of `final` on, at which it saturates."""
+    """Return top-1 by epoch, rising from `start * final` to `final`."""
     t = np.arange(1, EPOCHS + 1)
     rise = final * (1 - (1 - start) * np.exp(-4 * t / EPOCHS))
     return (rise + np.random.default_rng(seed).normal(0, noise, EPOCHS)).tolist()
 
 
 def choose(scheduler: Scheduler, waiting: Sequence[PlannedPoint]) -> PlannedPoint:
-    """The point that comes next where each has a trial of its own."""
+    """Return the next point if every point has a trial of its own."""
     [point] = scheduler.choose(list(map(PlannedTrial.alone, waiting))).points
     return point
 
 
 def train(scheduler: Scheduler, curves: dict[PlannedPoint, list[float]], slots: int = 2) -> dict[str, int]:
-    """Train the points in `slots` trials side by side; the epochs each was trained for."""
+    """Train the points, `slots` at once; return the number of trained epochs of each."""
     waiting, running, trained = list(curves), list[PlannedPoint](), dict[str, int]()
     for point in curves:
         scheduler.add(point, [], None)
@@ -59,7 +59,7 @@ def train(scheduler: Scheduler, curves: dict[PlannedPoint, list[float]], slots: 
 
 
 def grid(widths: Sequence[float], gaps: Sequence[float], noise: float = 0.1) -> dict[PlannedPoint, list[float]]:
-    """Networks of these widths, better with width, and settings that are so many points worse than the first."""
+    """Return curves for every width, better with width, and every setting, `gaps` points of top-1 below the best."""
     return {
         planned(f"{width}-{i}", width_mult=width, lr=0.01 * 2**i): curve(80 + 5 * math.log2(width) - gap, noise, seed=i)
         for width in widths
@@ -67,7 +67,7 @@ def grid(widths: Sequence[float], gaps: Sequence[float], noise: float = 0.1) -> 
     }
 
 
-def test_a_clearly_worse_setting_is_stopped_in_favour_of_a_better_one_of_its_network() -> None:
+def test_a_clearly_worse_setting_of_a_network_is_stopped() -> None:
     trained = train(Frontier(), grid([1.0], [0, 20]))
 
     assert trained["1.0-0"] == EPOCHS
@@ -85,13 +85,13 @@ def test_every_network_keeps_its_best_setting_to_the_end(slots: int) -> None:
 
 
 def test_a_small_network_is_never_stopped_for_a_larger_one() -> None:
-    """One setting each: the smaller ones are worse by far, and all of them make the frontier."""
+    """Each network has one setting; small networks are far less accurate, and all are on the frontier."""
     trained = train(Frontier(), grid([1.4, 1.0, 0.5, 0.1], [0]))
 
     assert set(trained.values()) == {EPOCHS}
 
 
-def test_what_small_networks_showed_stops_a_bad_setting_of_a_large_one_at_once() -> None:
+def test_a_setting_that_was_bad_in_small_networks_is_stopped_at_once_in_a_large_one() -> None:
     curves = grid([0.25, 0.35, 0.5, 1.0], [0, 6], noise=0.4)
 
     trained = train(Frontier(), curves)
@@ -99,8 +99,8 @@ def test_what_small_networks_showed_stops_a_bad_setting_of_a_large_one_at_once()
     assert trained["0.25-1"] > 2 * trained["1.0-1"]
 
 
-def test_schedules_are_not_compared_before_they_have_annealed() -> None:
-    """A constant rate is ahead until the cosine comes down."""
+def test_different_schedules_are_not_compared() -> None:
+    """A constant learning rate is ahead until the cosine has annealed."""
     early, late = planned("constant", lr_schedule="constant"), planned("cosine", lr_schedule="cosine")
     rising = [80 * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)]
 
@@ -115,8 +115,8 @@ def test_seeds_of_one_setting_are_not_rivals() -> None:
     assert set(train(Frontier(), curves).values()) == {EPOCHS}
 
 
-def test_noise_of_equal_settings_stops_few_of_them_and_none_in_the_first_quarter() -> None:
-    """Of 48 trainings in 12 sweeps with noise of 2 points, six are stopped, the first of them at epoch 6 of 20."""
+def test_noise_alone_stops_few_settings_and_none_in_the_first_quarter() -> None:
+    """Of 48 points in 12 sweeps with noise of 2 points of top-1, six are stopped, the first at epoch 6 of 20."""
     epochs: list[int] = []
     for sweep in range(12):
         curves = {planned(str(i), lr=0.01 * 2**i): curve(70, noise=2.0, seed=4 * sweep + i) for i in range(4)}
@@ -143,7 +143,7 @@ def test_the_reason_names_epoch_rival_and_probability() -> None:
     )
 
 
-def test_a_stopped_setting_goes_on_if_the_better_one_fails() -> None:
+def test_a_stopped_setting_goes_on_if_its_favoured_rival_fails() -> None:
     scheduler = Frontier()
     points = [planned(name, lr=lr) for name, lr in (("best", 0.1), ("middle", 0.2), ("worst", 0.4))]
     for point in points:
@@ -158,7 +158,7 @@ def test_a_stopped_setting_goes_on_if_the_better_one_fails() -> None:
     assert not scheduler.ended("worst", "FAILED")
 
 
-def test_what_was_stopped_for_a_setting_that_fails_goes_on_although_another_one_waits() -> None:
+def test_a_setting_goes_on_if_its_favoured_rival_fails_although_another_setting_waits() -> None:
     scheduler = Frontier()
     favourite, stopped, untried = (planned(name, lr=lr) for name, lr in (("a", 0.1), ("b", 0.2), ("c", 0.4)))
     for point in (favourite, stopped, untried):
@@ -189,8 +189,8 @@ def test_all_seeds_of_a_stopped_setting_go_on_and_are_not_stopped_for_each_other
     assert [scheduler.measured(measurement(point, 2, 45.0)) for point in stopped] == [None, None]
 
 
-def test_a_slow_starter_is_not_stopped_where_the_first_belief_about_noise_was_too_high() -> None:
-    """Of 360 validation images; at the second epoch it is at 85 % of the others, and ends 5 % above them."""
+def test_a_slow_starter_is_not_stopped_although_the_prior_of_the_noise_is_too_high() -> None:
+    """With 360 validation images, its top-1 is 85 % of its rivals' at the second epoch, and ends 5 % above theirs."""
     curves: dict[PlannedPoint, list[float]] = {}
     for width in (0.25, 0.5, 1.0):
         curves |= {planned(f"{width}-{i}", width_mult=width, lr=0.01 * 2**i): curve(70, 0.1, i) for i in range(3)}
@@ -201,7 +201,7 @@ def test_a_slow_starter_is_not_stopped_where_the_first_belief_about_noise_was_to
     assert [trained[f"{width}-slow"] for width in (0.25, 0.5, 1.0)] == [EPOCHS] * 3
 
 
-def test_the_seeds_of_a_setting_are_stopped_all_or_none() -> None:
+def test_all_seeds_of_a_setting_are_stopped_or_none() -> None:
     """The noise of single seeds is larger than the difference of the settings."""
     luck = np.random.default_rng(0).normal(0, 2, (3, 3))
     curves = {
@@ -216,7 +216,7 @@ def test_the_seeds_of_a_setting_are_stopped_all_or_none() -> None:
         assert len({epochs == EPOCHS for name, epochs in trained.items() if name.startswith(f"{lr}-")}) == 1
 
 
-def test_a_failure_brings_nothing_back_while_another_setting_stands() -> None:
+def test_a_failure_revives_no_point_while_another_setting_goes_on() -> None:
     scheduler = Frontier()
     for name, lr in (("a", 0.1), ("b", 0.2), ("c", 0.4)):
         scheduler.add(planned(name, lr=lr), [measurement(name, 1, 50.0)], None)
@@ -225,7 +225,7 @@ def test_a_failure_brings_nothing_back_while_another_setting_stands() -> None:
     assert not scheduler.ended("a", "FAILED")
 
 
-def test_the_cheapest_network_comes_first_and_its_best_setting_before_the_others() -> None:
+def test_the_cheapest_network_is_trained_first_and_its_best_setting_before_others() -> None:
     curves = grid([1.0, 0.25, 0.5], [10, 0])
     scheduler = Frontier()
     for point, values in curves.items():
@@ -236,12 +236,12 @@ def test_the_cheapest_network_comes_first_and_its_best_setting_before_the_others
     assert choose(scheduler, waiting).id == "0.5-1"
 
 
-def test_an_interrupted_sweep_decides_as_an_uninterrupted_one() -> None:
+def test_an_interrupted_sweep_makes_the_decisions_of_an_uninterrupted_one() -> None:
     curves = grid([0.25, 0.5], [0, 6])
     *small, good, bad = curves
 
     def begun(epochs: int) -> Frontier:
-        """The small network has finished, of the other one so many epochs are known."""
+        """Return a scheduler that knows the finished small network and `epochs` epochs of the other one."""
         scheduler = Frontier()
         for point in curves:
             known = EPOCHS if point in small else epochs
@@ -260,8 +260,8 @@ def test_an_interrupted_sweep_decides_as_an_uninterrupted_one() -> None:
     assert [bool(reason(begun(epoch - 1), epoch)) for epoch in (stopped - 1, stopped)] == [False, True]
 
 
-def test_settings_drawn_at_random_learn_from_similar_ones_of_other_networks() -> None:
-    """No two learning rates are equal; those near 1.0 are bad everywhere."""
+def test_randomly_drawn_settings_are_judged_by_similar_settings_of_other_networks() -> None:
+    """All learning rates differ; rates near 1.0 are bad in every network."""
     rates = {0.25: (0.010, 1.00), 0.35: (0.011, 0.95), 0.5: (0.009, 1.05), 1.0: (0.0105, 0.98)}
     curves = {
         planned(f"{width}-{i}", width_mult=width, lr=lr): curve(70 - 2 * i, noise=0.4, seed=i)
@@ -274,14 +274,14 @@ def test_settings_drawn_at_random_learn_from_similar_ones_of_other_networks() ->
     assert trained["1.0-1"] < trained["0.25-1"]
 
 
-def test_fifo_trains_everything_the_longest_first() -> None:
+def test_fifo_trains_every_point_and_starts_the_longest_first() -> None:
     curves = grid([0.25, 1.0, 0.5], [0, 20])
 
     assert Fifo().choose(list(curves)).id.startswith("1.0")
     assert set(train(Fifo(), curves).values()) == {EPOCHS}
 
 
-def test_asha_takes_points_that_come_while_others_train_and_what_an_earlier_start_measured() -> None:
+def test_asha_accepts_points_added_during_training_and_measurements_of_an_earlier_start() -> None:
     scheduler = Asha()
     old = [planned(str(i), lr=0.01 + i) for i in range(6)]
     for point in old:
@@ -295,7 +295,7 @@ def test_asha_takes_points_that_come_while_others_train_and_what_an_earlier_star
     assert scheduler.measured(measurement(second, 1, 10.0)) is not None
 
 
-def test_asha_is_rays_and_stops_small_networks() -> None:
+def test_asha_stops_small_networks() -> None:
     curves = {point: curve(40 + 40 * point.config.width_mult, noise=0) for point in grid([1.0, 0.75, 0.5, 0.25], [0])}
 
     trained = train(Asha(), curves, slots=4)
@@ -305,7 +305,7 @@ def test_asha_is_rays_and_stops_small_networks() -> None:
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_every_scheduler_chooses_among_the_waiting_and_ends(name: str) -> None:
+def test_every_scheduler_chooses_a_waiting_trial_until_none_is_left(name: str) -> None:
     trained = train(SCHEDULERS[name](), grid([0.25, 0.5], [0, 5]))
 
     assert max(trained.values()) == EPOCHS

@@ -1,4 +1,4 @@
-"""The commands about trained networks, end to end on a checkpoint that a real training wrote."""
+"""The commands about trained networks work end to end on a checkpoint of a real training."""
 
 import csv
 import re
@@ -19,7 +19,7 @@ Trained = tuple[Path, Measurement]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """The best checkpoint of a tiny training, and what its only epoch measured."""
+    """The best checkpoint of a tiny training, and the measurement of its only epoch."""
     folder = tmp_path_factory.mktemp("point")
     config = TrainConfig(num_classes=10, width_mult=0.1, resolution=16, total_stride=8, epochs=1, batch_size=128)
     [measured] = train_point(Point(id="p", config=config, folder=folder))
@@ -33,7 +33,7 @@ def images(tmp_path: Path) -> list[str]:
     return [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
 
 
-def test_evaluate_finds_the_scores_of_the_training_again(
+def test_evaluate_reproduces_the_scores_of_the_training(
     trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, measured = trained
@@ -56,7 +56,7 @@ def test_evaluate_takes_another_resolution(trained: Trained, capsys: pytest.Capt
     assert "mobilenet_v2_0.1_24: 360 images of digits, val\n" in capsys.readouterr().out
 
 
-def test_predict_prints_five_classes_an_image(
+def test_predict_prints_five_classes_for_each_image(
     trained: Trained, images: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_sweep.main(["predict", str(trained[0]), *images]) == 0
@@ -69,7 +69,7 @@ def test_predict_prints_five_classes_an_image(
         assert (len(guesses), chances) == (5, sorted(chances, reverse=True))
 
 
-def test_features_writes_a_row_an_image(trained: Trained, images: list[str], tmp_path: Path) -> None:
+def test_features_writes_one_row_for_each_image(trained: Trained, images: list[str], tmp_path: Path) -> None:
     assert run_sweep.main(["features", str(trained[0]), *images, "--out", str(tmp_path / "f.npz")]) == 0
 
     with np.load(tmp_path / "f.npz") as saved:
@@ -105,7 +105,7 @@ def test_latency_names_the_network_the_machine_and_the_threads(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["evaluate", "{path}", "--data", "nowhere"], "no dataset 'nowhere'"),
         (["evaluate", "{path}", "--confusion", "missing/c.csv"], "cannot write missing/c.csv"),
@@ -128,13 +128,13 @@ def test_latency_names_the_network_the_machine_and_the_threads(
         (["features", "{path}", "missing.png", "--out", "missing/f.npz"], "cannot write missing/f.npz"),
     ],
 )
-def test_a_mistake_is_one_line_and_writes_nothing(
+def test_a_mistake_is_a_one_line_error_and_writes_nothing(
     trained: Trained,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    said: str,
+    message: str,
 ) -> None:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -142,6 +142,6 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert run_sweep.main([argument.format(path=trained[0]) for argument in arguments]) == 2
 
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {said}")
+    assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
     assert list((tmp_path / "work").iterdir()) == []

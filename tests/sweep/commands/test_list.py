@@ -1,4 +1,4 @@
-"""What `list` reads from the source of registries is what the registries hold."""
+"""The lines that `list` reads from source files agree with the registries."""
 
 from analysis.plots.registry import PLOTS
 from sweep.commands.list import sections
@@ -13,7 +13,7 @@ def first_lines(functions: dict[str, object]) -> dict[str, str]:
     return {name: (function.__doc__ or "").splitlines()[0] for name, function in functions.items()}
 
 
-def test_docstrings_read_from_source_are_those_of_the_registries() -> None:
+def test_docstrings_read_from_source_agree_with_the_registries() -> None:
     printed = sections()
 
     assert printed["models (--train.model)"] == first_lines(dict(MODELS))

@@ -1,4 +1,4 @@
-"""Words become typed arguments by the fields of a dataclass, or an error that names the flag."""
+"""Words are parsed into typed arguments by the fields of a dataclass, or give an error that names the flag."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +48,7 @@ class Arguments:
 
 
 def arguments(*words: str) -> Arguments:
-    """The arguments of a command line; the dataclass inside it has its defaults."""
+    """Parse a command line; the nested dataclass starts with its defaults."""
     return CommandLine(["x", *words], Arguments, "do").build({"train": Inner()})
 
 
@@ -72,7 +72,7 @@ def arguments(*words: str) -> Arguments:
         (["a.png", "--num", "1", "b.png"], "images", (Path("a.png"), Path("b.png"))),
     ],
 )
-def test_words_become_values_of_the_fields_types(words: list[str], path: str, value: Any) -> None:
+def test_words_become_values_of_the_types_of_their_fields(words: list[str], path: str, value: Any) -> None:
     line = CommandLine(["x", *words], Arguments, "do")
 
     assert line.given[path] == value
@@ -97,12 +97,12 @@ def test_a_mistake_names_the_flag_and_the_next_step(words: list[str], message: s
         arguments(*words)
 
 
-def test_a_command_without_what_it_needs_says_so() -> None:
+def test_a_missing_required_argument_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"run_sweep.py do needs FOLDER; see --help"):
         parse([], Arguments, "do")
 
 
-def test_flags_go_on_top_of_the_base() -> None:
+def test_flags_override_the_base() -> None:
     base = {"num": 5, "share": 50.0, "train": Inner(lr_schedule="step", milestones=(3,))}
 
     built = CommandLine(["x", "--num", "6", "--train.milestones", "4"], Arguments, "do").build(base)
@@ -110,7 +110,7 @@ def test_flags_go_on_top_of_the_base() -> None:
     assert (built.num, built.share, built.train) == (6, 50.0, Inner(lr_schedule="step", milestones=(4,)))
 
 
-def test_help_teaches_every_flag_with_the_defaults_of_the_base(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_flag_with_the_defaults_of_the_base(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         CommandLine(["--help"], Arguments, "do").build({"train": Inner(lr_schedule="step")})
 

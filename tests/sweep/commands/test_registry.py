@@ -1,4 +1,4 @@
-"""Every command is a file and a line; none takes seconds before it knows what is asked."""
+"""Every command has a file and a line in the registry, and none imports heavy libraries before it needs them."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ HEAVY = ("torch", "torchvision", "ray", "mlflow", "optuna", "matplotlib", "sklea
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_is_a_file_of_its_name(name: str) -> None:
+def test_a_command_has_a_file_of_its_name(name: str) -> None:
     command = COMMANDS[name]
 
     assert command.run.__module__ == command.arguments.__module__ == f"sweep.commands.{name}"
@@ -35,7 +35,7 @@ def test_every_flag_has_a_docstring(name: str) -> None:
     "words",
     [["--help"], ["plan", "--space", "mnv2_quick", "--help"], ["list"], ["--spcae", "x"], ["recipe", "tf_slim"]],
 )
-def test_an_answer_that_needs_no_network_loads_no_heavy_library(words: list[str]) -> None:
+def test_a_command_that_needs_no_network_imports_no_heavy_library(words: list[str]) -> None:
     script = (
         "import sys, atexit, run_sweep\n"
         f"atexit.register(lambda: print('loaded', *(set({HEAVY}) & set(sys.modules)), file=sys.stderr))\n"

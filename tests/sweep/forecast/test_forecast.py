@@ -1,4 +1,4 @@
-"""Forecasts: of the points that are left, with what a budget leaves out and when it is over."""
+"""Forecasts cover the points that are left, name the points that a budget leaves out, and set its deadline."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +19,12 @@ from trainers.training.step_time import Line, Timing
 
 @pytest.fixture(autouse=True)
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Timings by which every training image takes a hundredth of a second."""
+    """Replace timings: every training image takes a hundredth of a second."""
     timing = Timing(train=Line(0.0, 0.01), memory=Line(1e9, 1e6), evaluate_seconds=0.0)
-    monkeypatch.setattr(timings, "kept_timings", lambda requests, *others: [timing] * len(requests))
+    monkeypatch.setattr(timings, "cached_timings", lambda requests, *others: [timing] * len(requests))
 
 
-def test_what_is_left_is_predicted_and_every_point_is_in_the_table(tmp_path: Path) -> None:
+def test_the_cost_covers_points_that_are_left_and_predictions_cover_every_point(tmp_path: Path) -> None:
     config = quick_config(tmp_path, epochs=10)
     plan = make_plan(config)
     points = plan.points
@@ -45,7 +45,7 @@ def test_what_is_left_is_predicted_and_every_point_is_in_the_table(tmp_path: Pat
     assert (none.seconds, none.text) == (0, "")
 
 
-def test_points_that_are_yet_to_be_chosen_are_taken_evenly(tmp_path: Path) -> None:
+def test_points_yet_to_be_proposed_are_predicted_by_evenly_spread_candidates(tmp_path: Path) -> None:
     config = quick_config(tmp_path, "width_mult=0.25,0.5,1.0", epochs=1)
     chosen = replace(config, sampler="optuna", num_samples=9)
     every = forecast(all_left(make_plan(config)), this_machine(), announce=print)
@@ -58,31 +58,31 @@ def test_points_that_are_yet_to_be_chosen_are_taken_evenly(tmp_path: Path) -> No
     assert nine.text.endswith("; if the points are chosen evenly")
 
 
-def test_what_cannot_be_predicted_is_said_and_stops_only_a_budget(tmp_path: Path) -> None:
+def test_a_failed_prediction_is_announced_and_is_an_error_only_with_a_budget(tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path), cpus_per_trial=4096)
     left = all_left(make_plan(config))
-    said: list[str] = []
+    lines: list[str] = []
 
-    assert forecast(left, this_machine(), announce=said.append) is None
+    assert forecast(left, this_machine(), announce=lines.append) is None
 
-    assert said[0].startswith("no prediction: a trial is to have 4096 CPUs")
+    assert lines[0].startswith("no prediction: a trial is to have 4096 CPUs")
     for budget in ({"time_budget": 1e6}, {"max_device_hours": 1e6}):
         left = all_left(make_plan(replace(config, **budget)))
         with pytest.raises(ConfigError, match="a trial is to have 4096 CPUs"):
-            forecast(left, this_machine(), announce=said.append)
+            forecast(left, this_machine(), announce=lines.append)
 
 
-def test_too_little_room_for_checkpoints_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_for_checkpoints_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan(quick_config(tmp_path))
     monkeypatch.setattr(forecasts, "free_bytes", lambda folder: 1e6)
 
-    found = forecast(all_left(plan), this_machine(), announce=print)
+    prediction = forecast(all_left(plan), this_machine(), announce=print)
 
-    assert found
-    assert f"\nwarning: checkpoints will take 65 MB, and 1 MB are free for {plan.folder}" in found.text
+    assert prediction
+    assert f"\nwarning: checkpoints will take 65 MB, and 1 MB are free for {plan.folder}" in prediction.text
 
 
-def test_a_budget_is_over_so_long_after_the_program_started(tmp_path: Path) -> None:
+def test_a_time_budget_counts_from_the_start_of_the_program(tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path), time_budget=5000.0)
 
     predicted = forecast(all_left(make_plan(config)), this_machine(), announce=print)

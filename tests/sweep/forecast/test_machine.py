@@ -1,4 +1,4 @@
-"""What a trial gets of nodes of all kinds, and when it cannot be had."""
+"""Trials get their share of nodes of all kinds, or an error if no node can hold them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ CLUSTER = [{"CPU": 16.0}, {"CPU": 32.0, "GPU": 2.0}, {"CPU": 32.0, "GPU": 2.0}]
 
 
 @pytest.mark.parametrize(
-    ("nodes", "asked", "num_workers", "cpus", "gpus", "num_trials"),
+    ("nodes", "settings", "num_workers", "cpus", "gpus", "num_trials"),
     [
         (LAPTOP, {}, 1, 1, 0, 8),
         (LAPTOP, {"cpus_per_trial": 3}, 1, 3, 0, 2),
@@ -32,16 +32,20 @@ CLUSTER = [{"CPU": 16.0}, {"CPU": 32.0, "GPU": 2.0}, {"CPU": 32.0, "GPU": 2.0}]
         (CLUSTER, {"gpus_per_trial": 4}, 4, 16, 1, 1),
     ],
 )
-def test_a_trial_gets_its_share(
-    nodes: list[dict[str, float]], asked: dict[str, Any], num_workers: int, cpus: float, gpus: float, num_trials: int
+def test_a_trial_gets_its_share_of_the_nodes(
+    nodes: list[dict[str, float]], settings: dict[str, Any], num_workers: int, cpus: float, gpus: float, num_trials: int
 ) -> None:
-    got = trial_resources(SweepConfig(space="mnv2_quick", **asked), nodes)
+    resources = trial_resources(SweepConfig(space="mnv2_quick", **settings), nodes)
 
-    assert (got.num_workers, got.per_worker, got.num_trials) == (num_workers, {"CPU": cpus, "GPU": gpus}, num_trials)
+    assert (resources.num_workers, resources.per_worker, resources.num_trials) == (
+        num_workers,
+        {"CPU": cpus, "GPU": gpus},
+        num_trials,
+    )
 
 
 @pytest.mark.parametrize(
-    ("nodes", "asked", "message"),
+    ("nodes", "settings", "message"),
     [
         (LAPTOP, {"gpus_per_trial": 1}, "1 CPUs and 1 GPUs, but no node has both .the largest: 8 CPUs, 0 GPUs"),
         (LAPTOP, {"cpus_per_trial": 9}, "9 CPUs and 0 GPUs, but no node"),
@@ -54,6 +58,8 @@ def test_a_trial_gets_its_share(
         (CLUSTER, {"gpus_per_trial": 5}, "5 workers with 16 CPUs and 1 GPUs each, but there is room for 4"),
     ],
 )
-def test_what_no_cluster_has_is_refused(nodes: list[dict[str, float]], asked: dict[str, Any], message: str) -> None:
+def test_resources_that_no_node_has_are_an_error(
+    nodes: list[dict[str, float]], settings: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
-        trial_resources(SweepConfig(space="mnv2_quick", **asked), nodes)
+        trial_resources(SweepConfig(space="mnv2_quick", **settings), nodes)

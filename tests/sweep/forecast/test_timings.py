@@ -1,4 +1,4 @@
-"""Timings are kept: read back, told apart by what decides them, and taken again where the file is damaged."""
+"""Timings are cached by everything that decides them, and measured again if their file is damaged."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from PIL import Image
 from sweep.forecast import machine as machines
 from sweep.forecast import timings
 from sweep.forecast.machine import Machine, this_machine
-from sweep.forecast.timings import kept_timings, predict_on
+from sweep.forecast.timings import cached_timings, predict_on
 from sweep.plan.plan import make_plan
 from tests.sweep.conftest import quick_config
 from trainers.config import TrainConfig
@@ -24,16 +24,16 @@ REQUESTS = [Request.of(TrainConfig(width_mult=w, num_classes=10), (8, 8)) for w 
 
 
 class Timer:
-    """Stands for the processes that time networks: a timing by the width, and what was asked."""
+    """Replaces the processes that time networks: returns a timing by width, and records the requested widths."""
 
     def __init__(self) -> None:
-        self.asked: list[list[float]] = []
+        self.requested: list[list[float]] = []
         self.slots: list[Slot] = []
 
     def __call__(self, requests: Sequence[Request], slot: Slot) -> list[Timing]:
-        self.asked.append([request.config.width_mult for request in requests])
+        self.requested.append([request.config.width_mult for request in requests])
         self.slots.append(slot)
-        widths = self.asked[-1]
+        widths = self.requested[-1]
         return [Timing(train=Line(w, w), memory=Line(1e9 * w, 1e6), evaluate_seconds=w) for w in widths]
 
 
@@ -45,19 +45,19 @@ def timer(monkeypatch: pytest.MonkeyPatch) -> Timer:
 
 
 def test_networks_are_timed_once(timer: Timer) -> None:
-    said: list[str] = []
+    lines: list[str] = []
 
-    first = kept_timings(REQUESTS, SLOT, this_machine(), said.append)
-    again = kept_timings(REQUESTS[::-1], SLOT, this_machine(), said.append)
+    first = cached_timings(REQUESTS, SLOT, this_machine(), lines.append)
+    again = cached_timings(REQUESTS[::-1], SLOT, this_machine(), lines.append)
 
-    assert timer.asked == [[0.5, 1.0]]
+    assert timer.requested == [[0.5, 1.0]]
     assert [timing.train.fixed for timing in first] == [0.5, 1.0]
     assert again == first[::-1]
-    [line] = said
+    [line] = lines
     assert line.startswith("timing 2 networks on this machine, once (kept in ")
 
 
-def test_a_plan_is_predicted_whose_first_image_is_damaged(timer: Timer, tmp_path: Path) -> None:
+def test_a_damaged_first_image_does_not_prevent_a_prediction(timer: Timer, tmp_path: Path) -> None:
     for path in (f"{split}/{label}/{i}.png" for split in ("train", "val") for label in "ab" for i in range(3)):
         (tmp_path / "pets" / path).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (30, 20)).save(tmp_path / "pets" / path)
@@ -67,30 +67,30 @@ def test_a_plan_is_predicted_whose_first_image_is_damaged(timer: Timer, tmp_path
 
     predicted = predict_on(this_machine(), config, trials, epochs_done={}, longest_first=True, announce=print)
 
-    assert timer.asked == [[0.25]]
+    assert timer.requested == [[0.25]]
     assert predicted.points.keys() == {trial.id for trial in trials}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "null", "{}", '{"train": {"fixed": NaN}}'])
-def test_a_damaged_file_is_measured_again(timer: Timer, damage: str) -> None:
-    [expected] = kept_timings(REQUESTS[:1], SLOT, this_machine(), print)
+def test_a_network_is_timed_again_if_its_file_is_damaged(timer: Timer, damage: str) -> None:
+    [expected] = cached_timings(REQUESTS[:1], SLOT, this_machine(), print)
     [path] = (cache_folder() / "timings").iterdir()
     path.write_text(damage)
 
-    assert kept_timings(REQUESTS[:1], SLOT, this_machine(), print) == [expected]
-    assert kept_timings(REQUESTS[:1], SLOT, this_machine(), print) == [expected]
-    assert len(timer.asked) == 2
+    assert cached_timings(REQUESTS[:1], SLOT, this_machine(), print) == [expected]
+    assert cached_timings(REQUESTS[:1], SLOT, this_machine(), print) == [expected]
+    assert len(timer.requested) == 2
 
 
 @pytest.mark.parametrize("slot", [replace(SLOT, num_threads=2), replace(SLOT, num_processes=1)])
 def test_other_slots_have_timings_of_their_own(timer: Timer, slot: Slot) -> None:
-    kept_timings(REQUESTS, SLOT, this_machine(), print)
-    kept_timings(REQUESTS, slot, this_machine(), print)
+    cached_timings(REQUESTS, SLOT, this_machine(), print)
+    cached_timings(REQUESTS, slot, this_machine(), print)
 
-    assert timer.asked == [[0.5, 1.0]] * 2
+    assert timer.requested == [[0.5, 1.0]] * 2
 
 
-def test_a_cluster_is_timed_on_its_roomiest_node(timer: Timer, tmp_path: Path) -> None:
+def test_a_cluster_is_timed_on_its_largest_node(timer: Timer, tmp_path: Path) -> None:
     called: list[str] = []
 
     def call(slot: Slot, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -100,29 +100,33 @@ def test_a_cluster_is_timed_on_its_roomiest_node(timer: Timer, tmp_path: Path) -
     machine = Machine(name="a node", nodes=[{"CPU": 2}, {"CPU": 4}], call=call)
     config = quick_config(tmp_path)
 
-    found = predict_on(machine, config, make_plan(config).trials, epochs_done={}, longest_first=True, announce=print)
+    prediction = predict_on(
+        machine, config, make_plan(config).trials, epochs_done={}, longest_first=True, announce=print
+    )
 
     assert called == ["hardware", "timer"]
     assert timer.slots == [Slot(num_threads=1, gpu_share=0.0, num_processes=4)]
-    assert found.num_trials == 6
+    assert prediction.num_trials == 6
 
 
 def test_another_processor_has_timings_of_its_own(timer: Timer, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept_timings(REQUESTS, SLOT, this_machine(), print)
+    cached_timings(REQUESTS, SLOT, this_machine(), print)
     monkeypatch.setattr(timings, "hardware", lambda slot: "another CPU")
-    kept_timings(REQUESTS, SLOT, this_machine(), print)
+    cached_timings(REQUESTS, SLOT, this_machine(), print)
 
-    assert timer.asked == [[0.5, 1.0]] * 2
+    assert timer.requested == [[0.5, 1.0]] * 2
 
 
-def test_where_nothing_can_be_kept_networks_are_timed_each_time(
+def test_without_a_writable_cache_networks_are_timed_each_time(
     timer: Timer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MOBILENET_SWEEP_CACHE", str(tmp_path / "file"))
 
-    assert kept_timings(REQUESTS, SLOT, this_machine(), print) == kept_timings(REQUESTS, SLOT, this_machine(), print)
-    assert len(timer.asked) == 2
+    assert cached_timings(REQUESTS, SLOT, this_machine(), print) == cached_timings(
+        REQUESTS, SLOT, this_machine(), print
+    )
+    assert len(timer.requested) == 2
 
 
 @pytest.mark.parametrize(
@@ -133,26 +137,26 @@ def test_where_nothing_can_be_kept_networks_are_timed_each_time(
         ({"workers_per_trial": 4}, Slot(num_threads=1, gpu_share=0.0, num_processes=8)),
     ],
 )
-def test_as_many_are_timed_side_by_side_as_will_train(
+def test_as_many_processes_are_timed_at_once_as_will_train(
     timer: Timer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fields: dict[str, int], slot: Slot
 ) -> None:
     monkeypatch.setattr(machines.os, "cpu_count", lambda: 8)
     monkeypatch.setattr(machines, "gpu_names", list[str])
     config = replace(quick_config(tmp_path), **fields)
 
-    found = predict_on(
+    prediction = predict_on(
         this_machine(), config, make_plan(config).trials, epochs_done={}, longest_first=True, announce=print
     )
 
     assert timer.slots == [slot]
-    assert timer.asked == [[0.25, 0.35, 0.5]]
-    assert found.num_trials == slot.num_processes // config.num_workers
+    assert timer.requested == [[0.25, 0.35, 0.5]]
+    assert prediction.num_trials == slot.num_processes // config.num_workers
 
 
 @pytest.mark.parametrize(
     ("share", "num_processes", "num_trials"), [(0.25, 4, 8), (0.6, 1, 2), (0.15, 6, 12), (0.4, 2, 4)]
 )
-def test_a_gpu_is_shared_as_its_trials_share_it(
+def test_timed_processes_share_a_gpu_as_trials_do(
     timer: Timer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, share: float, num_processes: int, num_trials: int
 ) -> None:
     monkeypatch.setattr(machines.os, "cpu_count", lambda: 64)
@@ -160,18 +164,18 @@ def test_a_gpu_is_shared_as_its_trials_share_it(
     monkeypatch.setattr(timings, "hardware", lambda slot: "a GPU")
     config = replace(quick_config(tmp_path), gpus_per_trial=share, cpus_per_trial=2)
 
-    found = predict_on(
+    prediction = predict_on(
         this_machine(), config, make_plan(config).trials, epochs_done={}, longest_first=True, announce=print
     )
 
     assert timer.slots == [Slot(num_threads=2, gpu_share=share, num_processes=num_processes)]
-    assert (found.num_trials, found.num_devices) == (num_trials, share)
+    assert (prediction.num_trials, prediction.num_devices) == (num_trials, share)
 
 
-def test_more_than_the_machine_has_is_refused_before_anything_is_timed(timer: Timer, tmp_path: Path) -> None:
+def test_a_trial_larger_than_the_machine_is_an_error_before_anything_is_timed(timer: Timer, tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path), cpus_per_trial=4096)
 
     with pytest.raises(ConfigError, match="a trial is to have 4096 CPUs"):
         predict_on(this_machine(), config, make_plan(config).trials, epochs_done={}, longest_first=True, announce=print)
 
-    assert timer.asked == []
+    assert timer.requested == []

@@ -1,4 +1,4 @@
-"""Latencies of a real sweep's points, and the recommendation that asks for them."""
+"""Latencies of a real sweep's points are measured once and used by `recommend`."""
 
 import json
 import shutil
@@ -44,7 +44,7 @@ def test_a_point_is_measured_once_for_each_number_of_threads(folder: Path) -> No
     assert len(rows_of(folder / ASSESSMENTS)) == 6  # the 90th percentiles too
 
 
-def test_what_is_measured_again_counts(folder: Path) -> None:
+def test_a_latency_measured_again_replaces_the_logged_one(folder: Path) -> None:
     point = complete(folder)[0]
     first = point_latency(folder, point, num_threads=1)
 
@@ -55,8 +55,8 @@ def test_what_is_measured_again_counts(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("condition", ["device", "runtime"])
-def test_a_kept_latency_of_other_conditions_does_not_count(folder: Path, condition: str) -> None:
-    """Another processor, or another version of PyTorch."""
+def test_a_logged_latency_of_other_conditions_is_not_used(folder: Path, condition: str) -> None:
+    """The other conditions are another processor or another version of PyTorch."""
     point = complete(folder)[0]
     first = point_latency(folder, point, num_threads=1)
     path = folder / ASSESSMENTS
@@ -67,7 +67,7 @@ def test_a_kept_latency_of_other_conditions_does_not_count(folder: Path, conditi
     assert [row[condition] for row in rows_of(path)] == ["another"] * 2 + [getattr(first, condition)] * 2
 
 
-def test_latencies_of_an_earlier_version_are_read_and_kept_as_they_are(folder: Path) -> None:
+def test_latencies_of_an_old_version_are_read_and_their_file_stays_unchanged(folder: Path) -> None:
     point = complete(folder)[0]
     first = point_latency(folder, point, num_threads=1)
     (folder / ASSESSMENTS).unlink()
@@ -83,12 +83,14 @@ def test_latencies_of_an_earlier_version_are_read_and_kept_as_they_are(folder: P
         ("latency_ms", 4.5), ("latency_p90_ms", 6.5)]  # fmt: skip
 
 
-def test_a_point_without_a_checkpoint_is_refused(folder: Path) -> None:
+def test_a_point_without_a_checkpoint_is_an_error(folder: Path) -> None:
     with pytest.raises(ConfigError, match="has no point 'nothing'"):
         point_latency(folder, "nothing", num_threads=1)
 
 
-def test_recommend_measures_says_where_and_names_the_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recommend_measures_latencies_and_prints_their_file_and_the_export_command(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for _ in range(2):
         assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "1000000"]) == 0
 
@@ -100,8 +102,10 @@ def test_recommend_measures_says_where_and_names_the_export(folder: Path, capsys
     assert len(rows_of(folder / ASSESSMENTS)) == 4  # a median and a 90th percentile of two points
 
 
-def test_recommend_says_how_fast_the_fastest_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recommend_gives_the_least_latency_if_no_network_is_fast_enough(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "0.0001"]) == 2
 
-    said = "error: nothing fits: --max-latency-ms 0.0001 leaves none of 2 complete settings; the least latency is "
-    assert capsys.readouterr().err.startswith(said)
+    expected = "error: nothing fits: --max-latency-ms 0.0001 leaves none of 2 complete settings; the least latency is "
+    assert capsys.readouterr().err.startswith(expected)

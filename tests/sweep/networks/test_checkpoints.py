@@ -1,4 +1,4 @@
-"""What a CHECKPOINT names: a point, a sweep's best, a file, an MLflow run; in a real sweep and its real store."""
+"""A CHECKPOINT names a point, a sweep's best, a file or an MLflow run, in a real sweep and its real store."""
 
 import json
 import os
@@ -34,20 +34,20 @@ def assert_is_point(network: Network, sweep: Sweep, row: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("form", ["{folder}/{id}", "{folder}/points/{id}", "{folder}/points/{id}/best.pt"])
-def test_a_point_is_named_by_its_sweep_and_id_or_its_files(real_sweep: Sweep, form: str) -> None:
+def test_a_point_is_named_by_its_sweep_and_id_or_by_its_file(real_sweep: Sweep, form: str) -> None:
     for row in rows(real_sweep, "COMPLETE"):
         network = open_checkpoint(form.format(folder=real_sweep.folder, id=row["point"]))
         assert_is_point(network, real_sweep, row)
 
 
-def test_the_best_of_a_sweep_is_its_highest_top1(real_sweep: Sweep) -> None:
+def test_the_best_of_a_sweep_is_the_point_with_the_highest_top1(real_sweep: Sweep) -> None:
     best = max(rows(real_sweep, "COMPLETE"), key=lambda row: row["top1"])
 
     assert_is_point(open_checkpoint(str(real_sweep.folder), best=True), real_sweep, best)
 
 
 @pytest.mark.parametrize("by", [FOLDER, "its place in runs"])
-def test_a_child_run_leads_to_its_point(real_sweep: Sweep, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_run_names_its_point(real_sweep: Sweep, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = f"sqlite:///{real_sweep.runs}/mlflow.db"
     store = connect(uri, real_sweep.runs)
     row = rows(real_sweep, "COMPLETE")[0]
@@ -59,13 +59,13 @@ def test_a_child_run_leads_to_its_point(real_sweep: Sweep, by: str, monkeypatch:
 
     assert_is_point(open_checkpoint(f"mlflow:{run.info.run_id}", runs=real_sweep.runs), real_sweep, row)
 
-    if by == FOLDER:  # without its place in `runs` the tag is enough, and the environment names the store
+    if by == FOLDER:  # the tag suffices without the folder in `runs`, and the environment names the store
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         assert_is_point(open_checkpoint(f"mlflow:{run.info.run_id}", runs=Path("elsewhere")), real_sweep, row)
     store.client.set_tag(run.info.run_id, FOLDER, tagged)
 
 
-def test_a_run_that_is_no_point_or_does_not_exist_is_refused(real_sweep: Sweep, tmp_path: Path) -> None:
+def test_a_run_that_is_no_point_or_does_not_exist_is_an_error(real_sweep: Sweep, tmp_path: Path) -> None:
     client = MlflowClient(f"sqlite:///{real_sweep.runs}/mlflow.db")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     [parent] = [run for run in client.search_runs(experiments) if "point" not in run.data.tags]
@@ -79,7 +79,7 @@ def test_a_run_that_is_no_point_or_does_not_exist_is_refused(real_sweep: Sweep, 
     assert not (tmp_path / "none").exists()
 
 
-def test_a_failed_point_says_why_it_has_no_network(real_sweep: Sweep) -> None:
+def test_the_error_for_a_failed_point_gives_its_reason(real_sweep: Sweep) -> None:
     failed = rows(real_sweep, "FAILED")[0]
 
     with pytest.raises(ConfigError, match=r"holds no best.pt: it is FAILED \(.*diverged"):
@@ -91,7 +91,7 @@ Rewrite = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
 @pytest.fixture
 def changed_log(real_sweep: Sweep, tmp_path: Path) -> Callable[[Rewrite], Path]:
-    """A copy of the sweep whose log says something else."""
+    """Return a function that copies the sweep with a rewritten log."""
 
     def change(rewrite: Rewrite) -> Path:
         folder = tmp_path / "sweep"
@@ -103,11 +103,11 @@ def changed_log(real_sweep: Sweep, tmp_path: Path) -> Callable[[Rewrite], Path]:
     return change
 
 
-def test_the_best_of_several_seeds_is_of_the_setting_that_is_best_on_average(
+def test_the_best_of_several_seeds_has_the_setting_with_the_highest_mean(
     changed_log: Callable[[Rewrite], Path],
 ) -> None:
     def two_settings(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """One with the luckiest seed, and one that is better."""
+        """One setting has the best seed, the other the better mean."""
         lucky, better = rows[:2]
         return [lucky | {"top1": 99.0}, lucky | {"point": "unlucky", "seed": 1, "top1": 80.0}, better | {"top1": 95.0}]
 
@@ -117,7 +117,7 @@ def test_the_best_of_several_seeds_is_of_the_setting_that_is_best_on_average(
     assert open_checkpoint(str(folder), best=True).config.dropout == better["dropout"]
 
 
-def test_the_beginning_of_an_id_that_only_one_point_has_names_it(real_sweep: Sweep) -> None:
+def test_a_unique_beginning_of_an_id_names_the_point(real_sweep: Sweep) -> None:
     first, second = (row["point"] for row in rows(real_sweep, "COMPLETE")[:2])
     same = len(os.path.commonprefix([first, second]))
 
@@ -126,14 +126,14 @@ def test_the_beginning_of_an_id_that_only_one_point_has_names_it(real_sweep: Swe
         point_folder(real_sweep.folder, first[:same])
 
 
-def test_of_equals_the_cheaper_network_is_the_best(changed_log: Callable[[Rewrite], Path]) -> None:
+def test_the_cheaper_of_equally_accurate_networks_is_the_best(changed_log: Callable[[Rewrite], Path]) -> None:
     folder = changed_log(lambda rows: [row | {"top1": 50.0, "macs": 100 - i} for i, row in enumerate(rows)])
     cheaper = list(latest_rows(folder).values())[-1]
 
     assert open_checkpoint(str(folder), best=True).config.dropout == cheaper["dropout"]
 
 
-def test_a_point_that_was_pruned_is_never_the_best(changed_log: Callable[[Rewrite], Path]) -> None:
+def test_a_pruned_point_is_never_the_best(changed_log: Callable[[Rewrite], Path]) -> None:
     folder = changed_log(lambda rows: [rows[0], rows[1] | {"state": "PRUNED", "top1": 100.0}])
 
     assert open_checkpoint(str(folder), best=True).config.dropout == next(iter(latest_rows(folder).values()))["dropout"]
@@ -145,7 +145,7 @@ def test_a_sweep_without_a_complete_point_has_no_best(changed_log: Callable[[Rew
 
 
 @pytest.mark.parametrize(
-    ("text", "best", "said"),
+    ("text", "best", "message"),
     [
         ("{folder}", False, "is a sweep: choose its best network with --best, or a point"),
         ("{folder}/mobilenet_v9", False, "has no point 'mobilenet_v9'; it has mobilenet_v2_0.25_16-"),
@@ -154,18 +154,18 @@ def test_a_sweep_without_a_complete_point_has_no_best(changed_log: Callable[[Rew
         ("nowhere.pth", False, "no checkpoint 'nowhere.pth'"),
     ],
 )
-def test_what_names_no_checkpoint_is_refused(real_sweep: Sweep, text: str, best: bool, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_a_text_that_names_no_checkpoint_is_an_error(real_sweep: Sweep, text: str, best: bool, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         open_checkpoint(text.format(folder=real_sweep.folder), best=best)
 
 
-def test_an_untrained_network_is_described_by_its_cell() -> None:
+def test_an_untrained_network_is_named_by_its_cell() -> None:
     network = open_untrained("mobilenet_v2:0.35_96")
 
     assert network is not None
     assert network.name == "mobilenet_v2_0.35_96"
     assert open_untrained("dli14:1.0_224") is None
     assert open_untrained("runs/x") is None
-    for wrong, said in (("mobilenet_v2:0_96", "width_mult is 0.0"), ("mobilenet_v2:1.2.3_96", "'1.2.3' in")):
-        with pytest.raises(ConfigError, match=said):
+    for wrong, message in (("mobilenet_v2:0_96", "width_mult is 0.0"), ("mobilenet_v2:1.2.3_96", "'1.2.3' in")):
+        with pytest.raises(ConfigError, match=message):
             open_untrained(wrong)

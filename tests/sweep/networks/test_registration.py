@@ -1,4 +1,4 @@
-"""A registered network is loaded by MLflow alone, and is what was trained."""
+"""MLflow alone loads a registered network, which gives the logits of the trained one."""
 
 import shutil
 from pathlib import Path

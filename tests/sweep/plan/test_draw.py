@@ -18,36 +18,36 @@ MIXED = SearchSpace(
 )
 
 
-def test_a_grid_is_all_its_points_in_order() -> None:
+def test_without_samples_a_grid_gives_all_its_points_in_order() -> None:
     assert choose(get_space("mnv2_grid"), None, seed=0) == get_space("mnv2_grid").grid()
 
 
-def test_samples_of_a_grid_are_distinct_points_of_it() -> None:
+def test_samples_of_a_grid_are_distinct_grid_points() -> None:
     drawn = choose(get_space("mnv2_grid"), 21, seed=0)
 
     assert len(set(drawn)) == 21
     assert set(drawn) < set(get_space("mnv2_grid").grid())
 
 
-def test_a_grid_cannot_give_more_than_it_has() -> None:
+def test_more_samples_than_grid_points_are_an_error() -> None:
     with pytest.raises(ConfigError, match="num_samples is 23, but the grid has 22 points"):
         choose(get_space("mnv2_grid"), 23, seed=0)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_one_seed_gives_one_sample(seed: int) -> None:
+def test_a_seed_decides_the_draws(seed: int) -> None:
     assert choose(MIXED, 9, seed) == choose(MIXED, 9, seed)
     assert choose(MIXED, 9, seed) != choose(MIXED, 9, seed + 1)
 
 
-def test_draws_stay_within_their_bounds_and_vary() -> None:
+def test_draws_are_distinct_and_within_their_bounds() -> None:
     drawn = choose(MIXED, 200, seed=3)
 
     assert all(0.1 <= config.dropout <= 0.3 and 1e-4 <= config.lr <= 1 for config in drawn)
     assert len({config.lr for config in drawn}) == 200
 
 
-def test_a_log_uniform_axis_is_even_in_its_logarithm() -> None:
+def test_a_log_uniform_axis_is_uniform_in_its_logarithm() -> None:
     below = sum(config.lr < 1e-2 for config in choose(MIXED, 400, seed=5))
 
     assert math.isclose(below / 400, 0.5, abs_tol=0.1)
@@ -61,13 +61,13 @@ def test_cells_are_covered_evenly(num_samples: int) -> None:
 
 
 @pytest.mark.parametrize(("default", "given", "expected"), [(4, None, 4), (4, 7, 7), (None, None, 2), (None, 5, 5)])
-def test_without_a_number_of_samples_the_space_says_how_many_or_each_cell_is_drawn_once(
+def test_the_number_of_draws_is_given_or_the_default_of_the_space_or_one_for_each_cell(
     default: int | None, given: int | None, expected: int
 ) -> None:
     assert len(choose(replace(MIXED, num_samples=default), given, seed=0)) == expected
 
 
-def test_only_the_axes_differ_from_the_base() -> None:
+def test_draws_differ_from_the_base_only_in_the_axes() -> None:
     base = asdict(MIXED.base)
 
     for config in choose(MIXED, 3, seed=0):

@@ -1,4 +1,4 @@
-"""What is left of a plan, by the logs of its folder."""
+"""The part of a plan that is left to train depends on the logs of its folder."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from trainers.errors import OtherImagesError
 
 
 def log_rows(plan: Plan, states: Mapping[str, tuple[str, str]]) -> None:
-    """Log the state and the reason of points, by id, as a sweep does."""
+    """Log the state and reason of points, given by id, as a sweep does."""
     with closing(ResultsLog(plan.folder)) as log:
         for point in plan.networks:
             if point.id in states:
@@ -30,21 +30,21 @@ def log_rows(plan: Plan, states: Mapping[str, tuple[str, str]]) -> None:
                 log.append_result(row_of(point, state, reason, history))  # type: ignore[arg-type]
 
 
-def test_a_sampler_takes_a_failure_as_an_answer_unless_the_point_has_no_part_in_it(tmp_path: Path) -> None:
+def test_an_adaptive_sampler_takes_a_failure_as_an_answer_unless_the_images_changed(tmp_path: Path) -> None:
     plan = make_plan(replace(quick_config(tmp_path), sampler="optuna", num_samples=3))
-    its_own, other = (point.id for point in plan.candidates[:2])
+    point_with_error, other = (point.id for point in plan.candidates[:2])
     reason = f"{OtherImagesError.__name__}: they have changed"
-    log_rows(plan, {its_own: ("FAILED", "ValueError: no such layer"), other: ("FAILED", reason)})
+    log_rows(plan, {point_with_error: ("FAILED", "ValueError: no such layer"), other: ("FAILED", reason)})
 
     left = read_left(plan)
 
-    assert set(left.ended) == {its_own}
+    assert set(left.ended) == {point_with_error}
     assert left.num_proposals == 2
     assert left.trials == ()
 
 
 @pytest.mark.parametrize(("scheduler", "done"), [("fifo", {0}), ("frontier", {0, 1})])
-def test_a_stopped_point_is_done_where_the_scheduler_stops_points(
+def test_a_stopped_point_is_done_only_if_the_scheduler_stops_points(
     tmp_path: Path, scheduler: Any, done: set[int]
 ) -> None:
     plan = make_plan(replace(quick_config(tmp_path, "width_mult=0.25", "resolution=16,24,32"), scheduler=scheduler))
@@ -73,14 +73,16 @@ def test_finished_epochs_of_points_that_need_training_are_counted(tmp_path: Path
 
 
 def planned(config: SweepConfig) -> Plan:
-    """A plan whose folder tells its identity."""
+    """Return a plan whose identity is written to its folder."""
     plan = make_plan(config)
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_identity(plan)
     return plan
 
 
-def test_a_wider_sweep_goes_on_in_its_folder_and_another_one_is_told_with_its_differences(tmp_path: Path) -> None:
+def test_a_widened_sweep_goes_on_in_its_folder_and_another_sweep_is_an_error_with_the_differences(
+    tmp_path: Path,
+) -> None:
     config = replace(quick_config(tmp_path, "width_mult=0.25", "resolution=16"), name="one")
     plan = planned(config)
     log_rows(plan, {plan.points[0].id: ("COMPLETE", "")})
@@ -94,7 +96,7 @@ def test_a_wider_sweep_goes_on_in_its_folder_and_another_one_is_told_with_its_di
     )
 
 
-def test_other_images_are_another_sweep(tmp_path: Path) -> None:
+def test_a_sweep_on_other_images_is_another_sweep(tmp_path: Path) -> None:
     plan = planned(quick_config(tmp_path, "width_mult=0.25", "resolution=16"))
     path = plan.folder / "environment.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": "another"}))
@@ -102,7 +104,7 @@ def test_other_images_are_another_sweep(tmp_path: Path) -> None:
     assert "the dataset's fingerprint was another, is " in read_left(plan).other_sweep
 
 
-def test_a_result_of_another_sweep_is_no_longer_left_once_its_row_is_logged(tmp_path: Path) -> None:
+def test_a_point_is_no_longer_left_once_a_row_of_another_sweep_is_logged(tmp_path: Path) -> None:
     plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16,24"))
     left = all_left(plan)
     point = plan.points[0]

@@ -1,4 +1,4 @@
-"""Plans: which points, under which ids, at which cost."""
+"""A plan has the right points, ids and costs."""
 
 import json
 from contextlib import closing
@@ -40,11 +40,11 @@ def test_every_setting_changes_the_point_id(field: str) -> None:
 
 
 def test_a_setting_at_its_default_is_not_in_the_id() -> None:
-    """The id of a point of a version that had no `ema_decay`, `mixup` and so on, kept here as it was."""
+    """This id dates from a version without `ema_decay`, `mixup` and other fields, and must never change."""
     assert point_id(TrainConfig(num_classes=10, epochs=5), "data", "classifier") == "mobilenet_v2_1_224-a85010f6"
 
 
-def test_the_data_changes_the_point_id_and_its_place_does_not() -> None:
+def test_other_images_change_the_point_id_and_another_path_does_not() -> None:
     here, there = TrainConfig(data="/here"), TrainConfig(data="/there")
 
     assert point_id(here, "same", "classifier") == point_id(there, "same", "classifier")
@@ -70,7 +70,7 @@ def test_classes_come_from_the_data_unless_given(tmp_path: Path) -> None:
         make_plan(quick_config(tmp_path, num_classes=9))
 
 
-def test_a_network_that_nobody_published_fails_where_published_weights_are_asked_for(tmp_path: Path) -> None:
+def test_published_weights_for_a_network_without_any_are_an_error(tmp_path: Path) -> None:
     assert len(make_plan(quick_config(tmp_path, "width_mult=1,0.75,0.5,0.35,0.25", init="published")).points) == 15
     for width, others in (("0.6", {}), ("0.1", {}), ("1", {"model": "mobilenet_v1"})):
         with pytest.raises(
@@ -79,7 +79,7 @@ def test_a_network_that_nobody_published_fails_where_published_weights_are_asked
             make_plan(quick_config(tmp_path, f"width_mult=0.5,{width}", init="published", **others))
 
 
-def test_axes_from_the_command_line_replace_and_add(tmp_path: Path) -> None:
+def test_axes_of_the_command_line_replace_axes_of_the_space_or_add_to_them(tmp_path: Path) -> None:
     plan = make_plan(quick_config(tmp_path, "width_mult=0.25,0.3", "dropout=0,0.2"))
 
     cells = [(p.config.width_mult, p.config.resolution, p.config.dropout) for p in plan.points]
@@ -123,7 +123,7 @@ def test_every_worker_needs_two_images_of_each_part(
             make_plan(config)
 
 
-def test_points_are_told_apart_by_what_varies(tmp_path: Path) -> None:
+def test_labels_show_the_settings_that_vary(tmp_path: Path) -> None:
     plan = make_plan(
         quick_config(tmp_path, "width_mult=0.25", "resolution=20", "dropout=0,0.2", "lr_schedule=cosine,linear")
     )
@@ -135,7 +135,7 @@ def test_points_are_told_apart_by_what_varies(tmp_path: Path) -> None:
     assert plan.points[0].label.startswith("mobilenet_v2_0.25_20 ")
 
 
-def test_a_summary_says_what_is_shared_and_how_much_work_it_is(tmp_path: Path) -> None:
+def test_a_summary_shows_shared_settings_and_the_total_number_of_epochs(tmp_path: Path) -> None:
     plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=20,24", "epochs=2,3"))
 
     assert plan.summary.startswith("mnv2_quick-digits: 4 points on digits (1078 train")
@@ -143,12 +143,12 @@ def test_a_summary_says_what_is_shared_and_how_much_work_it_is(tmp_path: Path) -
     assert plan.summary.endswith("; 10 epochs in all")
 
 
-def test_unknown_trainers_are_refused(tmp_path: Path) -> None:
+def test_an_unknown_trainer_is_an_error_that_lists_the_trainers(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown trainer 'magic'; choose from classifier"):
         make_plan(replace(quick_config(tmp_path), trainer="magic"))
 
 
-def test_the_table_holds_one_row_a_point_with_exact_costs(tmp_path: Path) -> None:
+def test_the_table_has_one_row_for_each_point_with_exact_costs(tmp_path: Path) -> None:
     plan = make_plan(SweepConfig(space="mnv2_grid", train=TrainConfig(num_classes=1000), runs=tmp_path))
 
     table = plan.table()
@@ -157,13 +157,13 @@ def test_the_table_holds_one_row_a_point_with_exact_costs(tmp_path: Path) -> Non
     assert (len(table), cell.macs, cell.num_params) == (22, 300_774_272, 3_504_872)
 
 
-def test_caps_leave_out_networks_and_say_which_bound_did(tmp_path: Path) -> None:
+def test_each_cap_is_listed_with_the_networks_that_it_leaves_out(tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path, "lr=0.01,0.02"), max_macs=13.0e6, min_params=3e5)
 
     plan = make_plan(config)
 
-    kept = [(p.config.width_mult, p.config.resolution) for p in plan.points]
-    assert kept == [(w, r) for w, r in [(0.5, 20), (0.35, 24), (0.35, 20)] for _ in range(2)]
+    cells = [(p.config.width_mult, p.config.resolution) for p in plan.points]
+    assert cells == [(w, r) for w, r in [(0.5, 20), (0.35, 24), (0.35, 20)] for _ in range(2)]
     assert plan.dropped == (
         "3 networks of more than 13 M MACs (--max-macs)",
         "3 networks of fewer than 0.3 M parameters (--min-params)",
@@ -171,12 +171,12 @@ def test_caps_leave_out_networks_and_say_which_bound_did(tmp_path: Path) -> None
     assert all(text in plan.summary for text in plan.dropped)
 
 
-def test_an_empty_set_names_the_cap_and_the_nearest_network(tmp_path: Path) -> None:
+def test_a_plan_without_networks_is_an_error_that_names_the_cap_and_the_nearest_network(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"9 networks of more than 1 M MACs \(--max-macs\), the least 4\.22 M"):
         make_plan(replace(quick_config(tmp_path), max_macs=1e6))
 
 
-def test_draws_of_widths_keep_the_caps_and_end(tmp_path: Path) -> None:
+def test_drawn_widths_stay_within_the_caps_and_drawing_ends(tmp_path: Path) -> None:
     axes = ("width_mult=uniform(0.1,1.0)", "resolution=20")
     plan = make_plan(replace(quick_config(tmp_path, *axes), num_samples=4, max_macs=8e6))
 
@@ -186,8 +186,8 @@ def test_draws_of_widths_keep_the_caps_and_end(tmp_path: Path) -> None:
         make_plan(replace(quick_config(tmp_path, *axes), num_samples=1, max_macs=1e5))
 
 
-def test_widths_of_the_same_channels_are_one_point(tmp_path: Path) -> None:
-    """0.35 and 0.36 round to the same channels."""
+def test_widths_with_equal_channels_are_one_point(tmp_path: Path) -> None:
+    """Widths 0.35 and 0.36 round to equal channels."""
     plan = make_plan(quick_config(tmp_path, "width_mult=0.35,0.36,0.5", "resolution=20", "dropout=0,0.2"))
 
     assert [p.config.width_mult for p in plan.points] == [0.35, 0.35, 0.5, 0.5]
@@ -206,14 +206,14 @@ def test_seeds_replicate_every_point(tmp_path: Path) -> None:
         replace(config, seeds=2, axis=("seed=1,2",))
 
 
-def test_a_grid_takes_no_distribution(tmp_path: Path) -> None:
+def test_a_distribution_is_an_error_for_the_grid_sampler(tmp_path: Path) -> None:
     config = replace(quick_config(tmp_path, "lr=loguniform(0.001,0.1)"), sampler="grid")
 
     with pytest.raises(ConfigError, match="every combination of listed values, but not lr"):
         make_plan(config)
 
 
-def test_promoted_points_keep_their_settings_but_for_the_changes(tmp_path: Path) -> None:
+def test_promoted_points_keep_their_settings_except_for_changed_ones(tmp_path: Path) -> None:
     origin = quick_config(tmp_path, "width_mult=0.25,0.5", "resolution=20", "lr=0.01,0.02")
     plan = make_plan(origin)
     with closing(ResultsLog(plan.folder)) as log:
@@ -226,7 +226,7 @@ def test_promoted_points_keep_their_settings_but_for_the_changes(tmp_path: Path)
     config = replace(origin, axis=(), promoted=chosen, seeds=2, train=replace(origin.train, epochs=9))
     promoted = make_plan(config)
 
-    found = [(p.config.width_mult, p.config.lr, p.config.epochs, p.config.seed) for p in promoted.points]
-    assert found == [(0.25, 0.01, 9, 0), (0.25, 0.01, 9, 1), (0.5, 0.02, 9, 0), (0.5, 0.02, 9, 1)]
+    settings = [(p.config.width_mult, p.config.lr, p.config.epochs, p.config.seed) for p in promoted.points]
+    assert settings == [(0.25, 0.01, 9, 0), (0.25, 0.01, 9, 1), (0.5, 0.02, 9, 0), (0.5, 0.02, 9, 1)]
     with pytest.raises(ConfigError, match="no point other in"):
         make_plan(replace(config, promoted=(str(plan.folder / "other"),)))

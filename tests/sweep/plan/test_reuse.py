@@ -1,4 +1,4 @@
-"""What another sweep has trained is found by its id and taken over whole."""
+"""Points that another sweep has trained are found by id and settings, and taken over with all their data."""
 
 import json
 from contextlib import closing
@@ -24,7 +24,7 @@ def by_id(plan: Plan) -> dict[str, PlannedPoint]:
 
 
 def trained(runs: Path, name: str, *axes: str, epochs: int = 2) -> Plan:
-    """A sweep of which every point is COMPLETE but the last, which failed."""
+    """Return the plan of a sweep whose points are COMPLETE, except for the last one, which failed."""
     plan = make_plan(replace(quick_config(runs, "width_mult=0.25", "resolution=16", *axes, epochs=epochs), name=name))
     with closing(ResultsLog(plan.folder)) as log:
         recorder = open_recorder(plan.points, log)
@@ -44,13 +44,13 @@ def test_complete_points_are_taken_over_with_rows_measurements_and_checkpoints(t
     axes = ("width_mult=0.25", "resolution=16", "lr=0.02,0.01,0.03,0.04")
     plan = make_plan(replace(quick_config(tmp_path, *axes, epochs=2), name="wider"))
 
-    found = find_trained(by_id(plan), tmp_path, plan.folder)
+    sources = find_trained(by_id(plan), tmp_path, plan.folder)
     with closing(ResultsLog(plan.folder)) as log:
-        take_over(found, plan.points, log)
+        take_over(sources, plan.points, log)
 
     expected = {point.id for point in before.points[:-1]}
     rows = latest_rows(plan.folder)
-    assert set(found) == set(rows) == expected
+    assert set(sources) == set(rows) == expected
     for id_, row in rows.items():
         assert tuple(row) == COLUMNS
         assert row["reused_from"] == "before"
@@ -60,7 +60,7 @@ def test_complete_points_are_taken_over_with_rows_measurements_and_checkpoints(t
         assert checkpoints == {name: f"before {id_} {name}" for name in ("best.pt", "last.pt")}
 
 
-def test_other_settings_and_the_sweep_itself_are_not_found(tmp_path: Path) -> None:
+def test_points_with_other_settings_or_of_the_sweep_itself_are_not_reused(tmp_path: Path) -> None:
     before = trained(tmp_path, "before", "lr=0.01,0.02", epochs=2)
     longer = make_plan(replace(quick_config(tmp_path, *before_axes(), epochs=3), name="longer"))
 
@@ -79,7 +79,7 @@ def test_a_row_without_its_checkpoint_is_not_reused(tmp_path: Path) -> None:
     assert find_trained(by_id(before), tmp_path, tmp_path / "other") == {}
 
 
-def test_a_row_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
+def test_a_row_of_an_old_version_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
     before = trained(tmp_path, "before", "lr=0.01,0.02")
     log = before.folder / "results.jsonl"
     rows = [json.loads(line) for line in log.read_text().splitlines()]
@@ -95,21 +95,21 @@ def test_a_row_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: Pa
     assert (row["sync_bn"], row["reused_from"]) == (False, "before")
 
 
-def test_a_point_that_is_chosen_later_is_found_trained_by_its_trial(tmp_path: Path) -> None:
+def test_a_point_proposed_later_is_taken_over_when_its_trial_starts(tmp_path: Path) -> None:
     before = trained(tmp_path, "before", "lr=0.01,0.02")
     plan = make_plan(replace(quick_config(tmp_path, *before_axes(), epochs=2), name="again"))
-    found = find_all_trained(tmp_path, plan.folder)
+    sources = find_all_trained(tmp_path, plan.folder)
     waiting = iter(plan.trials)
     stopping = SimpleNamespace(next=lambda _: next(waiting), measured=lambda _: "bad", ended=lambda _: None)
 
     with closing(ResultsLog(plan.folder)) as log:
-        recorder = Recorder(log, [], cast(Queue, stopping), {}, found)
-        taken = [trial.points[0] for trial in (recorder.take(), recorder.take()) if trial]
-        first, second = taken
+        recorder = Recorder(log, [], cast(Queue, stopping), {}, sources)
+        points = [trial.points[0] for trial in (recorder.take(), recorder.take()) if trial]
+        first, second = points
         stops = [recorder.measured(measurement(point, 1)) for point in (first, second)]
         recorder.measured(measurement(first, 2))
 
-    assert set(found) == {first.id}
+    assert set(sources) == {first.id}
     assert (first.folder / "last.pt").read_text() == f"before {first.id} last.pt"
     assert stops == [False, True]
     rows = latest_rows(plan.folder)
@@ -117,7 +117,7 @@ def test_a_point_that_is_chosen_later_is_found_trained_by_its_trial(tmp_path: Pa
     assert [rows[point.id]["reused_from"] for point in (first, second)] == [before.name, None]
 
 
-def test_a_damaged_log_of_another_sweep_is_passed_over(tmp_path: Path) -> None:
+def test_a_damaged_log_of_another_sweep_is_ignored(tmp_path: Path) -> None:
     before = trained(tmp_path, "before", "lr=0.01,0.02")
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "results.jsonl").write_text("no json\n")
@@ -125,7 +125,7 @@ def test_a_damaged_log_of_another_sweep_is_passed_over(tmp_path: Path) -> None:
     assert set(find_trained(by_id(before), tmp_path, tmp_path / "other")) == {before.points[0].id}
 
 
-def test_a_row_with_the_id_of_a_point_and_other_settings_is_not_its_result(tmp_path: Path) -> None:
+def test_a_row_with_the_id_of_a_point_but_other_settings_is_not_reused(tmp_path: Path) -> None:
     before = trained(tmp_path, "before", "lr=0.01,0.02")
     log = before.folder / "results.jsonl"
     log.write_text(log.read_text().replace('"lr": 0.01', '"lr": 0.777'))

@@ -24,7 +24,7 @@ SHARED = "shared.pt"
 
 
 class Slices(nn.Module):
-    """Images (B, 64) to logits (B, 10), by the first units of one hidden layer."""
+    """A network from images (B, 64) to logits (B, 10) that uses the first units of one hidden layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Slices(nn.Module):
 
 
 def train(trial: Trial) -> Iterator[Measurement]:
-    """Train the slices of all points together, and measure each of them at every epoch."""
+    """Train the slices of all points together, and measure every point at every epoch."""
     config = trial.points[0].config
     torch.manual_seed(config.seed)
     splits = {name: _tensors(split) for name, split in load_dataset(config.data).splits.items()}
@@ -70,11 +70,11 @@ def train(trial: Trial) -> Iterator[Measurement]:
 
 
 PAUSE_SECONDS = 0.3
-"""After an epoch, so that a driver can be killed, and a point stopped, between two of them."""
+"""Seconds to sleep after an epoch, so that a test can kill the driver or stop a point between two epochs."""
 
 
 def _tensors(split: Split) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images (N, 64) from 0 to 1, and labels (N,)."""
+    """Return images (N, 64) from 0 to 1, and labels (N,)."""
     images = [torch.from_numpy(split.decode(i, 8)[..., :1].copy()).flatten() for i in range(len(split))]
     return torch.stack(images).float() / 255, torch.as_tensor(split.labels)
 
@@ -100,7 +100,7 @@ def _measure(
 
 
 def together(config: TrainConfig) -> tuple[object, ...]:
-    """Points that differ by width alone are slices of one network."""
+    """Return the key of a point; points that differ only in width have one key, as slices of one network."""
     return tuple(value for name, value in vars(config).items() if name != "width_mult")
 
 
@@ -108,7 +108,7 @@ SLICES = Trainer(doc="Trains slices of one network.", train=train, together=toge
 
 
 def main(argv: list[str]) -> int:
-    """Run the command line with this trainer, as `slices`."""
+    """Run the command line with this trainer, which is called `slices`."""
     import run_sweep
 
     TRAINERS["slices"] = SLICES
@@ -118,6 +118,6 @@ def main(argv: list[str]) -> int:
 if __name__ == "__main__":
     import sys
 
-    from tests.sweep.run import shared_trainer  # by the name that other processes import it by
+    from tests.sweep.run import shared_trainer  # under the name by which other processes import it
 
     sys.exit(shared_trainer.main(sys.argv[1:]))

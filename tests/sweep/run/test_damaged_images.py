@@ -1,4 +1,4 @@
-"""Damaged images in a sweep: refused before anything starts, or left out of the plan and listed."""
+"""Damaged images of a sweep are an error before any training, or are left out of the plan and listed."""
 
 import csv
 from collections.abc import Mapping
@@ -11,9 +11,11 @@ from PIL import Image
 
 import run_sweep
 from sweep.config import SweepConfig
+from sweep.plan.left import all_left
 from sweep.plan.plan import Plan, make_plan
-from sweep.run.damaged_images import LIST, list_damaged, without_damaged_images
+from sweep.run.damaged_images import LIST, without_damaged_images, write_damaged
 from tests.sweep.conftest import quick_config
+from trainers.datasets.dataset import Dataset
 from trainers.errors import ConfigError
 
 DAMAGED: Mapping[str, str] = {"train/a/000.png": "b", "train/b/caf\udce9.png": "no image", "val/b/000.png": ""}
@@ -21,7 +23,7 @@ DAMAGED: Mapping[str, str] = {"train/a/000.png": "b", "train/b/caf\udce9.png": "
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """40 training and 20 validation images, of which two and one more are damaged."""
+    """A folder of 40 training images, two of them damaged, and 20 validation images, one of them damaged."""
     random = np.random.default_rng(0)
     for place, count in {"train/a": 20, "train/b": 20, "val/a": 10, "val/b": 10}.items():
         (tmp_path / "pets" / place).mkdir(parents=True)
@@ -40,19 +42,20 @@ def config(tmp_path: Path, folder: Path, max_damaged: float) -> SweepConfig:
     return replace(quick, max_damaged=max_damaged)
 
 
-def checked(config: SweepConfig, announced: list[str]) -> Plan:
-    plan = without_damaged_images(make_plan(config), announced.append)
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    return plan
+def checked(config: SweepConfig, announced: list[str]) -> tuple[Plan, list[Dataset]]:
+    """Return the plan and its datasets without damaged images."""
+    left, datasets = without_damaged_images(all_left(make_plan(config)), announced.append)
+    left.plan.folder.mkdir(parents=True, exist_ok=True)
+    return left.plan, datasets
 
 
 def test_damaged_images_are_left_out_and_listed(tmp_path: Path, folder: Path) -> None:
-    plan = checked(config(tmp_path, folder, 0.05), announced := [])
+    plan, datasets = checked(config(tmp_path, folder, 0.05), announced := [])
 
-    said = list_damaged(plan)
+    line = write_damaged(datasets, plan.folder)
 
     path = plan.folder / "damaged_images.csv"
-    assert said == f"3 damaged images left out, listed in {path}"
+    assert line == f"3 damaged images left out, listed in {path}"
     assert list(csv.reader(path.open(encoding="utf-8"))) == [
         ["split", "image", "reason"],
         ["train", f"{folder}/train/a/000.png", "no image that Pillow knows"],
@@ -65,19 +68,21 @@ def test_damaged_images_are_left_out_and_listed(tmp_path: Path, folder: Path) ->
     assert announced == ["checking that the 60 images of pets can be read, once on each machine ..."]
 
 
-def test_nothing_is_written_where_nothing_is_damaged(tmp_path: Path, folder: Path) -> None:
+def test_without_damaged_images_an_old_list_is_removed(tmp_path: Path, folder: Path) -> None:
     for path in DAMAGED:
         Image.new("RGB", (5, 5)).save(folder / path)
-    plan = checked(config(tmp_path, folder, 0.0), [])
-    (plan.folder / LIST).write_text("of an earlier start, since when the images were repaired")
+    plan, datasets = checked(config(tmp_path, folder, 0.0), [])
+    (plan.folder / LIST).write_text("written by an earlier start; the images have been repaired")
 
-    assert list_damaged(plan) is None
+    assert write_damaged(datasets, plan.folder) is None
     assert plan.dataset.sizes == "40 train, 20 val"
     assert list(plan.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(("max_damaged", "refused"), [(0.0, True), (0.01, True), (0.0499, True), (0.05, False)])
-def test_more_than_the_stated_share_is_refused(tmp_path: Path, folder: Path, max_damaged: float, refused: bool) -> None:
+def test_more_damaged_images_than_the_given_share_are_an_error(
+    tmp_path: Path, folder: Path, max_damaged: float, refused: bool
+) -> None:
     if not refused:
         checked(config(tmp_path, folder, max_damaged), [])
         return
@@ -85,7 +90,7 @@ def test_more_than_the_stated_share_is_refused(tmp_path: Path, folder: Path, max
         checked(config(tmp_path, folder, max_damaged), [])
 
 
-def test_the_command_refuses_in_one_line_and_starts_nothing(
+def test_too_many_damaged_images_are_one_line_and_start_nothing(
     tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--space", "mnv2_quick", "--data", str(folder), "--runs", str(tmp_path / "runs")]
@@ -95,27 +100,27 @@ def test_the_command_refuses_in_one_line_and_starts_nothing(
     captured = capsys.readouterr()
     assert captured.err == (
         "error: 2 of 40 images of pets, train, are damaged, 5 % and not 1 % at most; repair or remove them, or leave "
-        f"so many out with --max-damaged 0.05: {folder}/train/a/000.png (no image that Pillow knows), "
+        f"them out with --max-damaged 0.05: {folder}/train/a/000.png (no image that Pillow knows), "
         f"{folder}/train/b/caf\\xe9.png (no image that Pillow knows)\n"
     )
     assert captured.out == "checking that the 60 images of pets can be read, once on each machine ...\n"
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_plan_checks_nothing_and_uses_what_is_known(tmp_path: Path, folder: Path) -> None:
+def test_a_plan_checks_no_image_and_uses_an_earlier_check(tmp_path: Path, folder: Path) -> None:
     settings = config(tmp_path, folder, 0.05)
     before = make_plan(settings)
     assert before.dataset.sizes == "40 train, 20 val"
 
-    after = checked(settings, [])
+    after, _ = checked(settings, [])
 
     assert make_plan(settings).dataset is after.dataset
     assert [point.id for point in after.points] == [point.id for point in before.points]
 
 
-def test_the_share_that_is_offered_is_enough_for_every_split(tmp_path: Path, folder: Path) -> None:
+def test_the_suggested_share_suffices_for_every_split(tmp_path: Path, folder: Path) -> None:
     (folder / "val/a/003.png").write_bytes(b"")
 
     with pytest.raises(ConfigError, match=r"^2 of 20 images of pets, val, .* --max-damaged 0\.1: "):
         checked(config(tmp_path, folder, 0.01), [])
-    assert checked(config(tmp_path, folder, 0.1), []).dataset.sizes == "38 train, 18 val"
+    assert checked(config(tmp_path, folder, 0.1), [])[0].dataset.sizes == "38 train, 18 val"

@@ -26,7 +26,7 @@ with locked(Path(sys.argv[1])):
 
 @contextmanager
 def another_driver(folder: Path) -> Generator[subprocess.Popen[str]]:
-    """A process that holds the folder until it is killed, as no signal lets it clean up."""
+    """Start a process that locks the folder until it is killed without a chance to clean up."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout
@@ -55,14 +55,14 @@ def test_the_lock_of_a_killed_driver_is_free(tmp_path: Path) -> None:
         assert (tmp_path / ".driver").read_text().startswith(f"process {os.getpid()} on ")
 
 
-def test_folders_to_which_nothing_was_written_are_gone(tmp_path: Path) -> None:
+def test_new_folders_are_removed_if_nothing_was_written(tmp_path: Path) -> None:
     with locked(tmp_path / "runs" / "sweep"):
         pass
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_start_that_fails_leaves_an_old_folder_as_it_was(tmp_path: Path) -> None:
+def test_a_failed_start_leaves_an_old_folder_unchanged(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").touch()
 
     with pytest.raises(ConfigError, match="damaged"), locked(tmp_path):
@@ -71,7 +71,7 @@ def test_a_start_that_fails_leaves_an_old_folder_as_it_was(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
 
 
-def test_a_sweep_keeps_its_folder_and_its_lock(tmp_path: Path) -> None:
+def test_a_started_sweep_keeps_its_folder_and_its_lock(tmp_path: Path) -> None:
     with locked(tmp_path / "sweep"):
         (tmp_path / "sweep" / "results.jsonl").touch()
 

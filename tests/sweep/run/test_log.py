@@ -1,4 +1,4 @@
-"""The writer of the results log: rows of ended points are put on disk by a thread, and none is forgotten."""
+"""A thread of the results log syncs rows of ended points to disk, and reports every row that it could not write."""
 
 import threading
 from pathlib import Path
@@ -11,8 +11,10 @@ from sweep.run.log import ResultsLog
 from tests.sweep.conftest import open_recorder, quick_plan
 
 
-def test_a_row_that_could_not_be_written_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first of two rows meets a full disk; the second does not, and must not hide it."""
+def test_a_failed_write_is_an_error_although_later_writes_succeed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full for the first of two rows; the success of the second row must not hide this."""
     plan = quick_plan(tmp_path, 2)
     failures = [OSError(28, "No space left on device")]
 
@@ -33,8 +35,8 @@ def test_a_row_that_could_not_be_written_is_not_forgotten(tmp_path: Path, monkey
         end_all()
 
 
-def test_who_writes_rows_does_not_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were a row to wait for it, this would never end."""
+def test_appending_a_row_does_not_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This test would never end if appending waited for the disk."""
     plan = quick_plan(tmp_path, 2)
     disk = threading.Event()
     monkeypatch.setattr(log_module.os, "fsync", lambda number: disk.wait())

@@ -1,4 +1,4 @@
-"""Ray's session: a head that is gone, and what a cluster is given."""
+"""A Ray session ends without its cluster's head, and ships only the project's files."""
 
 import socket
 import threading
@@ -11,13 +11,13 @@ import pytest
 from sweep.run import ray_session
 
 
-def test_a_cluster_whose_head_is_gone_ends_the_process_with_one_line(
+def test_the_process_ends_with_one_line_if_the_head_of_its_cluster_is_gone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     over, codes = threading.Event(), list[int]()
     with socket.create_server(("127.0.0.1", 0)) as head:
         address = f"127.0.0.1:{head.getsockname()[1]}"
-    context = SimpleNamespace(gcs_address=address)  # where nobody listens any more
+    context = SimpleNamespace(gcs_address=address)  # nobody listens at this address any more
     monkeypatch.setattr(ray_session.ray, "get_runtime_context", lambda: context)
     monkeypatch.setattr(ray_session, "WATCH_SECONDS", 0.01)
     monkeypatch.setattr(ray_session, "HEAD_SECONDS", 0.05)
@@ -30,21 +30,21 @@ def test_a_cluster_whose_head_is_gone_ends_the_process_with_one_line(
     ray_session._end_with_head(over, address)
 
     assert codes == [1]
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: the head of the Ray cluster at {address} has not answered")
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert output.startswith(f"error: the head of the Ray cluster at {address} has not answered")
+    assert output.count("\n") == 1
 
 
 def test_rays_own_hook_for_uv_is_off() -> None:
-    """On this machine it would ship all of the folder, and have workers build an environment."""
+    """Ray's hook would ship the whole folder and have workers on this machine build an environment."""
     assert not ray_session.ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV
 
 
 @pytest.mark.parametrize("carries", [True, False])
-def test_a_cluster_is_given_the_projects_own_files_and_the_environment_of_uv(
+def test_a_cluster_gets_only_the_projects_files_and_the_environment_of_uv(
     carries: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever else lies beside them, by Ray's own packing."""
+    """Ray's own packing leaves out all other files in the checkout."""
     from ray._private.runtime_env.packaging import create_package
 
     own = {"run_sweep.py", "pyproject.toml", "uv.lock", "sweep", "search_spaces", "trainers", "analysis"}
@@ -53,7 +53,7 @@ def test_a_cluster_is_given_the_projects_own_files_and_the_environment_of_uv(
         (tmp_path / name / "file").touch()
     monkeypatch.setattr(ray_session, "__file__", str(tmp_path / "sweep" / "run" / "ray_session.py"))
     monkeypatch.setattr(ray_session, "CARRIES_ENVIRONMENT", carries)
-    monkeypatch.setattr(ray_session, "hook", lambda files: files | {"py_executable": "uv run python"})
+    monkeypatch.setattr(ray_session, "uv_environment", lambda files: files | {"py_executable": "uv run python"})
 
     shipped = ray_session._shipped()
 

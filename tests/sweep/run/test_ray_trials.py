@@ -1,4 +1,4 @@
-"""Points as Ray Tune's trials: several workers of one point, and what becomes of their failures."""
+"""Ray Tune runs trials, also with several workers, and their failures are reported or retried."""
 
 import signal
 from pathlib import Path
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("known_timings")
 
 
 class StopAtTwo(Fifo):
-    """Stops a point at its second epoch."""
+    """A scheduler that stops a point at its second epoch."""
 
     def measured(self, measurement: Measurement) -> str | None:
         return "seen enough" if measurement.epoch == 2 else None
@@ -31,7 +31,7 @@ class StopAtTwo(Fifo):
 def test_several_workers_train_a_point_together_and_are_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ray Train starts them; they end as one process does, an epoch later at most, and long before the last one."""
+    """Ray Train's workers end at most one epoch after the stop, long before the last epoch."""
     monkeypatch.setattr(sweeps, "SCHEDULERS", {"fifo": StopAtTwo})
     arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--train.epochs",
                  "500", "--workers-per-trial", "2", "--runs", str(tmp_path)]  # fmt: skip
@@ -46,7 +46,7 @@ def test_several_workers_train_a_point_together_and_are_stopped(
     assert len(last["history"]) < 10
 
 
-def test_a_point_is_not_handed_out_while_the_trial_that_was_told_to_end_it_lives(tmp_path: Path) -> None:
+def test_a_stopped_point_is_not_handed_out_again_while_its_trial_still_runs(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 1)
     recorder = Recorder(ResultsLog(plan.folder), [], Queue(Fifo(), plan.trials), {})
     ending = {"first": plan.points[0].id}
@@ -58,8 +58,8 @@ def test_a_point_is_not_handed_out_while_the_trial_that_was_told_to_end_it_lives
     assert points.suggest("second") == {"trial": plan.trials[0].trial}
 
 
-def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ray.train import WorkerGroupError  # here, as the runner tells Ray things before it is imported
+def test_the_most_informative_error_of_several_workers_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.train import WorkerGroupError  # here, as sweep.run.ray_session sets variables before Ray is imported
 
     reported: list[dict[str, str]] = []
     monkeypatch.setattr(runner.tune, "report", reported.append)
@@ -71,10 +71,10 @@ def test_why_one_of_several_workers_failed_is_what_is_reported(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(("batch_size", "num_fits"), [(64, 5), (16, 3)])
-def test_several_workers_start_again_with_smaller_parts_where_the_memory_of_one_does_not_suffice(
+def test_several_workers_start_again_with_smaller_parts_when_one_runs_out_of_memory(
     batch_size: int, num_fits: int, tmp_path: Path
 ) -> None:
-    """A part keeps two images for each worker, and there is an end to it."""
+    """A part keeps at least two images for each worker, so that the retries end."""
     from ray.train import WorkerGroupError
 
     plan = quick_plan(tmp_path, 1, batch_size=batch_size)
@@ -92,11 +92,11 @@ def test_several_workers_start_again_with_smaller_parts_where_the_memory_of_one_
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_that_comes_twice_stops_and_a_later_one_ends_the_process(
+def test_a_repeated_signal_is_ignored_at_first_and_later_ends_the_process(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stopped: list[int] = []
-    before = signal.signal(signal.SIGUSR1, lambda *_: stopped.append(1))  # as Ray Tune listens
+    before = signal.signal(signal.SIGUSR1, lambda *_: stopped.append(1))  # as Ray Tune installs its handler
     try:
         with runner._stop_on_signal() as received:
             signal.raise_signal(number)

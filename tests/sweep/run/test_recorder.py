@@ -1,4 +1,4 @@
-"""The recorder writes each point's row once, whatever trials report and however often."""
+"""The recorder writes the row of each point exactly once, whatever trials report and however often."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def taken(recorder: Recorder) -> tuple[PlannedPoint, ...]:
     return trial.points if trial else ()
 
 
-def test_a_point_is_complete_with_its_last_epoch(plan: Plan, log: ResultsLog) -> None:
+def test_a_point_is_complete_after_its_last_epoch(plan: Plan, log: ResultsLog) -> None:
     follower = Follower()
     recorder = open_recorder(plan.points, log, [follower])
     first, second = plan.points
@@ -43,15 +43,15 @@ def test_a_point_is_complete_with_its_last_epoch(plan: Plan, log: ResultsLog) ->
     for epoch in (1, 2, 3):
         recorder.measured(measurement(first, epoch))
 
-    assert [told for told, _ in follower.told] == ["started", "epoch 1", "epoch 2", "epoch 3", "COMPLETE"]
+    assert [event for event, _ in follower.events] == ["started", "epoch 1", "epoch 2", "epoch 3", "COMPLETE"]
     assert recorder.open_points == [second]
 
 
-def test_epochs_told_again_are_logged_once(plan: Plan, log: ResultsLog) -> None:
+def test_repeated_measurements_are_logged_once(plan: Plan, log: ResultsLog) -> None:
     point = plan.points[0]
     known = [measurement(point, 1), measurement(point, 2)]
-    for each in known:
-        log.append_measurement(each)
+    for row in known:
+        log.append_measurement(row)
     recorder = open_recorder(plan.points, log, [], {point.id: known})
 
     for epoch in (1, 2, 3):
@@ -62,7 +62,7 @@ def test_epochs_told_again_are_logged_once(plan: Plan, log: ResultsLog) -> None:
     assert [m.epoch for m in load_measurements(plan.folder)[point.id]] == [1, 2, 3]
 
 
-def test_epochs_missing_from_the_log_are_filled_by_the_trial_that_tells_them_again(plan: Plan, log: ResultsLog) -> None:
+def test_repeated_measurements_fill_epochs_missing_from_the_log(plan: Plan, log: ResultsLog) -> None:
     point = plan.points[0]
     recorder = open_recorder(plan.points, log, [], {point.id: [measurement(point, 1)]})
 
@@ -73,8 +73,8 @@ def test_epochs_missing_from_the_log_are_filled_by_the_trial_that_tells_them_aga
     assert latest_rows(plan.folder)[point.id]["best_epoch"] == 2
 
 
-def test_epochs_that_are_trained_again_count(plan: Plan, log: ResultsLog) -> None:
-    """The checkpoint was removed: the point starts anew, with other luck."""
+def test_measurements_of_epochs_trained_again_replace_the_first_ones(plan: Plan, log: ResultsLog) -> None:
+    """The checkpoint was removed, so that the point is trained from the start with other results."""
     point = plan.points[0]
     recorder = open_recorder(
         plan.points, log, [], {point.id: [measurement(point, 1, 90.0), measurement(point, 2, 95.0)]}
@@ -89,7 +89,7 @@ def test_epochs_that_are_trained_again_count(plan: Plan, log: ResultsLog) -> Non
     assert (row["top1"], row["best_epoch"]) == (60.0, 3)
 
 
-def test_a_failed_point_keeps_its_reason_and_what_was_measured(plan: Plan, log: ResultsLog) -> None:
+def test_the_row_of_a_failed_point_has_its_reason_and_its_measurements(plan: Plan, log: ResultsLog) -> None:
     point = plan.points[0]
     recorder = open_recorder(plan.points, log)
 
@@ -101,7 +101,7 @@ def test_a_failed_point_keeps_its_reason_and_what_was_measured(plan: Plan, log: 
     assert (row["state"], row["reason"], row["top1"]) == ("FAILED", "diverged at epoch 2", 33.0)
 
 
-def test_what_comes_after_the_end_changes_nothing(plan: Plan, log: ResultsLog) -> None:
+def test_reports_about_an_ended_point_change_nothing(plan: Plan, log: ResultsLog) -> None:
     point = plan.points[0]
     recorder = open_recorder(plan.points, log)
 
@@ -114,7 +114,7 @@ def test_what_comes_after_the_end_changes_nothing(plan: Plan, log: ResultsLog) -
     assert latest_rows(plan.folder)[point.id]["reason"] == "first"
 
 
-def test_a_point_whose_process_died_is_taken_up_again_a_bounded_number_of_times(plan: Plan, log: ResultsLog) -> None:
+def test_a_point_whose_process_died_is_restarted_a_limited_number_of_times(plan: Plan, log: ResultsLog) -> None:
     recorder = open_recorder(plan.points, log)
     first, second = plan.points
     for _ in range(MOST_RESTARTS):
@@ -131,8 +131,10 @@ def test_a_point_whose_process_died_is_taken_up_again_a_bounded_number_of_times(
     log.close()
 
     rows = latest_rows(plan.folder)
-    said = [(rows[point.id]["state"], rows[point.id]["restarts"], rows[point.id]["reason"]) for point in plan.points]
-    assert said == [
+    outcomes = [
+        (rows[point.id]["state"], rows[point.id]["restarts"], rows[point.id]["reason"]) for point in plan.points
+    ]
+    assert outcomes == [
         ("FAILED", MOST_RESTARTS, "its process died 4 times, the last time: killed by signal 15"),
         ("COMPLETE", 1, "went on after its process died: the node is gone"),
     ]
@@ -140,7 +142,7 @@ def test_a_point_whose_process_died_is_taken_up_again_a_bounded_number_of_times(
 
 @pytest.fixture
 def pair(plan: Plan, log: ResultsLog) -> tuple[Recorder, PlannedTrial]:
-    """A recorder with one trial of two points, which was taken up."""
+    """A recorder with an open trial of two points."""
     trial = Trial(id="pair", points=tuple(point.point for point in plan.points), folder=plan.folder / "trials" / "pair")
     planned = PlannedTrial(trial=trial, points=plan.points)
     recorder = Recorder(log, [], Queue(Fifo(), [planned]), {})
@@ -148,9 +150,7 @@ def pair(plan: Plan, log: ResultsLog) -> tuple[Recorder, PlannedTrial]:
     return recorder, planned
 
 
-def test_a_trial_is_open_until_the_last_of_its_points_has_ended(
-    plan: Plan, pair: tuple[Recorder, PlannedTrial]
-) -> None:
+def test_a_trial_is_open_until_its_last_point_has_ended(plan: Plan, pair: tuple[Recorder, PlannedTrial]) -> None:
     recorder, trial = pair
     first, second = plan.points
     for epoch in (1, 2, 3):
@@ -163,7 +163,7 @@ def test_a_trial_is_open_until_the_last_of_its_points_has_ended(
     assert recorder.trials == []
 
 
-def test_a_trial_that_fails_ends_its_open_points_alone(
+def test_a_failed_trial_ends_only_its_open_points(
     plan: Plan, log: ResultsLog, pair: tuple[Recorder, PlannedTrial]
 ) -> None:
     recorder, trial = pair
@@ -178,7 +178,7 @@ def test_a_trial_that_fails_ends_its_open_points_alone(
     assert {id_: row["state"] for id_, row in rows.items()} == {first.id: "COMPLETE", second.id: "FAILED"}
 
 
-def test_a_trial_whose_process_died_goes_on_with_its_open_points(
+def test_a_restarted_trial_has_only_its_open_points(
     plan: Plan, log: ResultsLog, pair: tuple[Recorder, PlannedTrial]
 ) -> None:
     recorder, trial = pair

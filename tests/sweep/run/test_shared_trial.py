@@ -1,4 +1,4 @@
-"""A trial of several points that share weights, from its plan to its report, with a killed driver on the way."""
+"""A trial of points that share weights runs from its plan to its report, although its driver is killed."""
 
 import os
 import re
@@ -35,12 +35,12 @@ pytestmark = pytest.mark.usefixtures("known_timings", "slices")
 
 @pytest.fixture
 def slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trainer of slices, for the time of a test."""
+    """Register the trainer of slices during a test."""
     monkeypatch.setitem(TRAINERS, "slices", shared_trainer.SLICES)
 
 
 class StopSmallest(Frontier):
-    """Stops the point of width 0.25 at its sixth epoch."""
+    """A scheduler that stops the point of width 0.25 at its sixth epoch."""
 
     def measured(self, measurement: Measurement) -> str | None:
         super().measured(measurement)
@@ -48,7 +48,7 @@ class StopSmallest(Frontier):
 
 
 def kill_driver_in_training(arguments: list[str], log: Path) -> None:
-    """Start a sweep, and kill its process once every point has two epochs."""
+    """Start a sweep, and kill its driver once every point has two epochs."""
     command = [sys.executable, "-m", "tests.sweep.run.shared_trainer", *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + 120
@@ -60,7 +60,7 @@ def kill_driver_in_training(arguments: list[str], log: Path) -> None:
     process.wait()
 
 
-def test_a_shared_trial_survives_its_driver_and_stops_one_of_its_points(
+def test_a_shared_trial_resumes_after_a_killed_driver_and_one_of_its_points_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = [*SPACE, *WIDTHS, "--scheduler", "frontier", "--runs", str(tmp_path)]
@@ -99,10 +99,10 @@ def test_a_shared_trial_survives_its_driver_and_stops_one_of_its_points(
     narrower = make_plan(sweep_config([*SPACE, *two_widths]))
     taken = {id_ for id_, row in rows.items() if row["state"] == "COMPLETE"}
     assert set(read_left(again).elsewhere) == taken
-    assert read_left(narrower).elsewhere == {}  # a network of two widths has other weights
+    assert read_left(narrower).elsewhere == {}  # weights shared by two widths are others
 
 
-def test_points_that_share_weights_have_ids_of_their_group(tmp_path: Path) -> None:
+def test_ids_of_points_that_share_weights_hash_their_group(tmp_path: Path) -> None:
     runs = ["--runs", str(tmp_path)]
     alone = make_plan(sweep_config([*SPACE, "--axis", "width_mult=0.5", *runs]))
     group, other = (
@@ -119,7 +119,7 @@ def test_points_that_share_weights_have_ids_of_their_group(tmp_path: Path) -> No
         assert point.id.startswith(f"{network_name(config.model, config.width_mult, config.resolution)}-")
 
 
-def test_groups_are_made_of_points_with_one_key_and_keep_the_order_of_the_plan(tmp_path: Path) -> None:
+def test_points_with_one_key_form_a_group_in_the_order_of_the_plan(tmp_path: Path) -> None:
     arguments = [*SPACE, "--axis", "width_mult=0.25,0.5", "--axis", "lr=0.1,0.2", "--runs", str(tmp_path)]
 
     plan = make_plan(sweep_config(arguments))
@@ -131,7 +131,7 @@ def test_groups_are_made_of_points_with_one_key_and_keep_the_order_of_the_plan(t
     assert "4 points in 2 trials" in plan.summary
 
 
-def test_a_sampler_that_proposes_single_points_is_refused(tmp_path: Path) -> None:
+def test_an_adaptive_sampler_is_an_error_for_a_trainer_of_groups(tmp_path: Path) -> None:
     config = sweep_config([*SPACE, *WIDTHS, "--sampler", "optuna", "--runs", str(tmp_path)])
 
     with pytest.raises(ConfigError, match="optuna proposes points one by one, but slices trains several together"):

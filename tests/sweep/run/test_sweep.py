@@ -1,4 +1,4 @@
-"""A whole sweep with a real Ray, a real MLflow store and real training: what it leaves, and a second start."""
+"""A whole sweep with real Ray, a real MLflow store and real training leaves the right files, and can be resumed."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def test_every_point_ends_as_a_row_with_its_state_and_reason(real_sweep: Sweep) 
     assert real_sweep.exit_code == 1  # a trial failed
 
 
-def test_a_point_keeps_its_best_and_last_checkpoint(real_sweep: Sweep) -> None:
+def test_the_best_and_the_last_checkpoint_of_a_point_are_kept(real_sweep: Sweep) -> None:
     for point, history in load_measurements(real_sweep.folder).items():
         best = torch.load(real_sweep.folder / "points" / point / "best.pt", weights_only=True)
         last = torch.load(real_sweep.folder / "points" / point / "last.pt", weights_only=True)
@@ -64,7 +64,7 @@ def test_a_point_keeps_its_best_and_last_checkpoint(real_sweep: Sweep) -> None:
         assert history[-1].test_top1 is not None
 
 
-def test_the_folder_tells_how_it_was_made(real_sweep: Sweep) -> None:
+def test_the_folder_holds_configuration_environment_and_logs(real_sweep: Sweep) -> None:
     config = json.loads((real_sweep.folder / "config.json").read_text())
     environment = json.loads((real_sweep.folder / "environment.json").read_text())
 
@@ -77,7 +77,7 @@ def test_the_folder_tells_how_it_was_made(real_sweep: Sweep) -> None:
         "results.jsonl"}  # fmt: skip
 
 
-def test_mlflow_shows_what_the_log_says(real_sweep: Sweep) -> None:
+def test_mlflow_agrees_with_the_log(real_sweep: Sweep) -> None:
     client = MlflowClient(f"sqlite:///{real_sweep.runs / 'mlflow.db'}")
     [experiment] = [e for e in client.search_experiments() if e.name == "mobilenet-sweep"]
     runs = client.search_runs([experiment.experiment_id])
@@ -113,16 +113,16 @@ def test_the_last_lines_name_frontier_chart_and_ui(real_sweep: Sweep) -> None:
     assert lines[-1].endswith(f"run_sweep.py ui --runs {real_sweep.runs}")
 
 
-def test_the_cost_is_predicted_before_and_compared_after(real_sweep: Sweep) -> None:
+def test_the_predicted_cost_is_printed_before_training_and_compared_afterwards(real_sweep: Sweep) -> None:
     before, _, after = real_sweep.printed.partition("starting Ray")
 
-    [said] = [line for line in before.splitlines() if line.startswith("predicted: ")]
-    time, _, rest = said.removeprefix("predicted: ").partition(" (")
+    [line] = [line for line in before.splitlines() if line.startswith("predicted: ")]
+    time, _, rest = line.removeprefix("predicted: ").partition(" (")
     assert " on 2 trials at once, " in rest
     assert re.search(rf"^4 points ended, 2 failed; predicted {time}, took .* s$", after, re.M)
 
 
-def test_the_disk_that_is_predicted_is_what_checkpoints_take(real_sweep: Sweep) -> None:
+def test_the_predicted_disk_space_is_that_of_the_checkpoints(real_sweep: Sweep) -> None:
     plan = make_plan(sweep_config(real_sweep.arguments))
     timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)
     timed = [TimedNetwork(config=plan.points[0].config, timing=timing)]
@@ -134,7 +134,7 @@ def test_the_disk_that_is_predicted_is_what_checkpoints_take(real_sweep: Sweep) 
         assert taken == pytest.approx(predicted.points[folder.name].disk_bytes, rel=0.3)
 
 
-def test_a_second_start_trains_only_what_failed(real_sweep: Sweep, tmp_path: Path) -> None:
+def test_a_second_start_trains_only_failed_points(real_sweep: Sweep, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     shutil.copytree(real_sweep.runs, runs)
     folder = runs / "mnv2_quick-digits"
@@ -147,11 +147,11 @@ def test_a_second_start_trains_only_what_failed(real_sweep: Sweep, tmp_path: Pat
     assert "  2 of 4 points done\n" in printed
     assert "4 points ended, 2 of them already done, 2 failed" in printed
     assert exit_code == 1
-    assert not hasattr(global_worker, "core_worker")  # by which Ray's own processes are ended in time
+    assert not hasattr(global_worker, "core_worker")  # Ray's own processes end in time because of this
     assert (folder / "measurements.jsonl").read_bytes() == before
 
 
-def test_a_finished_sweep_starts_no_ray_and_reports_again(real_sweep: Sweep, tmp_path: Path) -> None:
+def test_a_finished_sweep_does_not_start_ray_and_writes_its_report_again(real_sweep: Sweep, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     shutil.copytree(real_sweep.runs, runs)
     log = runs / "mnv2_quick-digits" / "results.jsonl"
@@ -179,7 +179,7 @@ def test_a_finished_sweep_starts_no_ray_and_reports_again(real_sweep: Sweep, tmp
         (["--num-samples", "2"], "num_samples was unset, is 2"),
     ],
 )
-def test_another_configuration_under_the_same_name_is_refused_with_the_difference(
+def test_another_configuration_under_the_same_name_is_an_error_with_the_difference(
     real_sweep: Sweep, capsys: pytest.CaptureFixture[str], flags: list[str], difference: str
 ) -> None:
     before = {path: path.read_bytes() for path in real_sweep.folder.glob("*.json*")}
@@ -192,7 +192,7 @@ def test_another_configuration_under_the_same_name_is_refused_with_the_differenc
     assert {path: path.read_bytes() for path in real_sweep.folder.glob("*.json*")} == before
 
 
-def test_a_missing_environment_is_one_line(
+def test_a_missing_environment_is_a_one_line_error(
     real_sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = tmp_path / "runs"
@@ -206,7 +206,7 @@ def test_a_missing_environment_is_one_line(
     assert error.count("\n") == 1
 
 
-def test_a_line_that_was_cut_off_is_noted_and_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_incomplete_last_line_is_reported_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16", epochs=1))
     with closing(ResultsLog(plan.folder)) as log:
         open_recorder(plan.points, log).measured(measurement(plan.points[0], 1))
@@ -227,10 +227,10 @@ print(len(ray._raylet.GcsClient(address=sys.argv[1]).get_all_node_info(timeout=5
 
 
 def nodes_of_ray(pid: int, auth_mode: str) -> subprocess.CompletedProcess[str]:
-    """What Ray's head, which process `pid` has started, answers to one who asks for its nodes."""
+    """Ask for the nodes of the Ray head that process `pid` has started."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     commands = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
-    [address] = {found[1] for each in commands if (found := re.search(r"--gcs-address=([\d.:]+)", each))}
+    [address] = {match[1] for text in commands if (match := re.search(r"--gcs-address=([\d.:]+)", text))}
     return subprocess.run(
         [sys.executable, "-c", ASK_FOR_NODES, address],
         env=os.environ | {"RAY_AUTH_MODE": auth_mode},
@@ -240,13 +240,15 @@ def nodes_of_ray(pid: int, auth_mode: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_running_sweep_refuses_strangers_and_ctrl_c_stops_it_so_that_the_same_command_goes_on(
+def test_a_running_sweep_rejects_other_users_and_the_same_command_resumes_it_after_ctrl_c(
     tmp_path: Path,
 ) -> None:
     arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16",
                  "--train.epochs", "200", "--runs", str(tmp_path)]  # fmt: skip
     command = [sys.executable, str(ROOT / "run_sweep.py"), *arguments]
-    users = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}  # which the runner has set
+    users = {
+        name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"
+    }  # set by sweep.run.ray_session
     process = subprocess.Popen(command, env=users, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "mnv2_quick-digits" / "measurements.jsonl"
     deadline = time.monotonic() + 120
@@ -258,7 +260,7 @@ def test_a_running_sweep_refuses_strangers_and_ctrl_c_stops_it_so_that_the_same_
     friend, stranger = nodes_of_ray(process.pid, "token"), nodes_of_ray(process.pid, "disabled")
     os.kill(process.pid, signal.SIGINT)
     time.sleep(0.2)
-    os.kill(process.pid, signal.SIGINT)  # passed on by `uv run`, where all of its group were sent it
+    os.kill(process.pid, signal.SIGINT)  # `uv run` forwards the signal that its whole process group received
     printed, complained = process.communicate(timeout=60)
 
     assert friend.stdout == "1\n", friend.stderr
@@ -275,9 +277,9 @@ def test_a_running_sweep_refuses_strangers_and_ctrl_c_stops_it_so_that_the_same_
     assert len(torch.load(point / "last.pt", weights_only=True)["history"]) >= len(history) >= 2
 
 
-def test_a_budget_trains_the_cheapest_points_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_trains_only_the_cheapest_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timing = Timing(train=Line(0.0, 0.01), memory=Line(1e9, 1e6), evaluate_seconds=0.0)  # 12 s an epoch
-    monkeypatch.setattr(timings, "kept_timings", lambda requests, *others: [timing] * len(requests))
+    monkeypatch.setattr(timings, "cached_timings", lambda requests, *others: [timing] * len(requests))
     arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis",
                  "epochs=2,1", "--gpus-per-trial", "0", "--runs", str(tmp_path)]  # fmt: skip
 
@@ -288,8 +290,8 @@ def test_a_budget_trains_the_cheapest_points_only(tmp_path: Path, monkeypatch: p
     assert list(load_table(tmp_path / "mnv2_quick-digits").epochs_trained) == [1]
 
 
-def test_a_bad_setting_is_stopped_and_a_wider_sweep_without_stopping_goes_on_with_it(tmp_path: Path) -> None:
-    """A learning rate of 1e-6 stays at chance, while 0.01 gets every second image right within three epochs."""
+def test_a_bad_setting_is_stopped_and_a_widened_sweep_with_fifo_resumes_it(tmp_path: Path) -> None:
+    """A learning rate of 1e-6 stays at chance, while 0.01 reaches a top-1 of 50 % within three epochs."""
     shape = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--train.epochs", "8",
              "--runs", str(tmp_path)]  # fmt: skip
     folder = tmp_path / "mnv2_quick-digits"
@@ -311,11 +313,11 @@ def test_a_bad_setting_is_stopped_and_a_wider_sweep_without_stopping_goes_on_wit
     config = sweep_config([*shape, "--axis", "lr=0.01,1e-6,0.003", "--scheduler", "fifo"])
     so_far = progress_so_far(read_left(make_plan(config)))
     assert so_far == f"1 of 3 points done, 1 begun ({counted(epochs, 'epoch')}) in {folder}"
-    kept = replace(config, scheduler="frontier")
-    assert progress_so_far(read_left(make_plan(kept))).startswith("2 of 3 points done")
+    stopping = replace(config, scheduler="frontier")
+    assert progress_so_far(read_left(make_plan(stopping))).startswith("2 of 3 points done")
 
 
-def test_a_sweep_that_was_killed_before_its_first_epoch_goes_on(tmp_path: Path) -> None:
+def test_a_sweep_killed_before_its_first_epoch_can_be_resumed(tmp_path: Path) -> None:
     config = quick_config(tmp_path)
     plan = make_plan(config)
     plan.folder.mkdir()

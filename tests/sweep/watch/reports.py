@@ -1,4 +1,4 @@
-"""Reports that a test has written by a process of their own, which imports no more than this."""
+"""Functions that write reports in a process of their own, which imports only this module."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def add_a_line(log: Path) -> str:
 
 
 def fail_at_first(log: Path) -> str:
-    """Fail where the log has no line yet."""
+    """Fail if the log has no line yet."""
     text = add_a_line(log)
     if text.count("\n") == 1:
         raise RuntimeError("the first report fails")
@@ -28,7 +28,7 @@ def fail_at_first(log: Path) -> str:
 
 
 def write_until(log: Path, gate: Path) -> str:
-    """Write a report that takes until the file `gate` is there."""
+    """Write a report once the file `gate` exists."""
     add_a_line(log)
     wait_until(gate.exists)
     return log.read_text()

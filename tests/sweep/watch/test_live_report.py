@@ -1,4 +1,4 @@
-"""The report of a running sweep is written by real processes, one at a time, now and then, and none outlives it."""
+"""The report of a running sweep is written by one real process at a time, and none outlives the sweep."""
 
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,13 @@ def point(tmp_path: Path) -> PlannedPoint:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports follow each other without a pause."""
+    """Write reports without a pause between them."""
     monkeypatch.setattr(live_report, "SECONDS_BETWEEN", 0.0)
     monkeypatch.setattr(live_report, "SHARE", 1e9)
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_report_is_written_after_a_point_has_ended_and_given_to_the_listener(
-    tmp_path: Path, point: PlannedPoint
-) -> None:
+def test_a_report_is_written_after_each_ended_point_and_handed_over(tmp_path: Path, point: PlannedPoint) -> None:
     log, reports = tmp_path / "log", list[str]()
 
     with LiveReport(partial(add_a_line, log), reports.append) as live:
@@ -37,11 +35,11 @@ def test_a_report_is_written_after_a_point_has_ended_and_given_to_the_listener(
             live.ended({})
             wait_until(lambda number=number: len(reports) == number)
 
-    assert reports == ["report\n", "report\nreport\n"]  # so that none was written before a point ended
+    assert reports == ["report\n", "report\nreport\n"]  # no report was written before a point ended
 
 
 @pytest.mark.usefixtures("at_once")
-def test_points_that_end_while_a_report_is_written_are_in_one_report_more(tmp_path: Path) -> None:
+def test_points_that_end_while_a_report_is_written_cause_one_more_report(tmp_path: Path) -> None:
     log, gate, reports = tmp_path / "log", tmp_path / "gate", list[str]()
 
     with LiveReport(partial(write_until, log, gate), reports.append) as live:
@@ -56,7 +54,7 @@ def test_points_that_end_while_a_report_is_written_are_in_one_report_more(tmp_pa
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_report_that_fails_is_not_given_and_the_next_one_is(tmp_path: Path) -> None:
+def test_a_failed_report_is_not_handed_over_and_the_next_one_is(tmp_path: Path) -> None:
     log, reports = tmp_path / "log", list[str]()
 
     with LiveReport(partial(fail_at_first, log), reports.append) as live:
@@ -67,7 +65,7 @@ def test_a_report_that_fails_is_not_given_and_the_next_one_is(tmp_path: Path) ->
     assert "report\n" not in reports
 
 
-def test_no_report_is_begun_in_the_first_minute(tmp_path: Path) -> None:
+def test_no_report_begins_in_the_first_minute(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
 
     with LiveReport(partial(never_end, begun), lambda _: pytest.fail("a report was given")) as live:

@@ -1,4 +1,4 @@
-"""The MLflow store: which one, what is said where it cannot be used, and what its experiment tells."""
+"""The MLflow store is found, created and checked, with clear errors and a described experiment."""
 
 from pathlib import Path
 
@@ -12,18 +12,18 @@ from trainers.errors import ConfigError
 
 @pytest.fixture
 def store(tmp_path: Path) -> str:
-    """The URI of a store with this project's experiment."""
+    """Return the URI of a store with this project's experiment."""
     uri = tracking_uri(tmp_path, None)
     connect(uri, tmp_path)
     return uri
 
 
-def test_a_server_that_is_not_there_is_one_clear_error_without_its_password() -> None:
+def test_a_missing_server_is_one_clear_error_without_its_password() -> None:
     with pytest.raises(ConfigError) as error:
         check_store("http://user:secret@127.0.0.1:1")
 
-    said = "MLflow cannot be reached at http://127.0.0.1:1: [Errno 111] Connection refused; start it, or choose"
-    assert str(error.value).startswith(said)
+    expected = "MLflow cannot be reached at http://127.0.0.1:1: [Errno 111] Connection refused; start it, or choose"
+    assert str(error.value).startswith(expected)
 
 
 def test_a_database_that_cannot_be_opened_is_one_clear_error(tmp_path: Path) -> None:
@@ -40,9 +40,7 @@ def test_the_environment_names_the_store_unless_the_user_does(tmp_path: Path, mo
     assert tracking_uri(tmp_path, "http://flag") == "http://flag"
 
 
-def test_an_experiment_of_an_earlier_version_gets_its_views_and_keeps_its_description(
-    store: str, tmp_path: Path
-) -> None:
+def test_an_experiment_of_an_old_version_gets_views_and_keeps_its_description(store: str, tmp_path: Path) -> None:
     client = MlflowClient(store)
     id_ = connect(store, tmp_path).experiment_id
     client.set_experiment_tag(id_, "mlflow.note.content", "ours")
@@ -57,7 +55,7 @@ def test_an_experiment_of_an_earlier_version_gets_its_views_and_keeps_its_descri
     assert {name: tags[name] for name in view_tags()} == view_tags()
 
 
-def test_a_deleted_experiment_is_named_with_what_restores_it(store: str, tmp_path: Path) -> None:
+def test_a_deleted_experiment_is_an_error_that_says_how_to_restore_it(store: str, tmp_path: Path) -> None:
     MlflowClient(store).delete_experiment(connect(store, tmp_path).experiment_id)
 
     for look in (check_store, lambda uri: connect(store, tmp_path)):

@@ -1,4 +1,4 @@
-"""The live view counts right, estimates from the work left, and prints plain lines without a terminal."""
+"""The live view counts points, estimates the time left, and prints plain lines without a terminal."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def report(plan: Plan, progress: Progress, tell: Callable[[Recorder], None]) -> 
     log.close()
 
 
-def test_lines_without_a_terminal_count_and_say_why(plan: Plan) -> None:
+def test_lines_without_a_terminal_have_counts_and_reasons(plan: Plan) -> None:
     written = StringIO()
     complete, failed, lost = (point.id for point in plan.points)
     labels = {point.id: point.label for point in plan.points}
@@ -76,16 +76,16 @@ def test_a_terminal_shows_running_and_best_points_within_80_columns(plan: Plan) 
     report(plan, progress, tell)
     console.print(progress._render())
 
-    shown = console.export_text()
-    assert all(text in shown for text in ("3/5 done, 1 running", "98.76", "12.34", "1/2", plan.points[1].label))
-    assert "estimated from 2 epochs" in shown
-    frontier = shown[shown.index("frontier so far") :].splitlines()[1:]
-    assert [line.split()[-2] for line in frontier] == ["9.00", "98.76"]  # the dearer one of before is beaten
+    screen = console.export_text()
+    assert all(text in screen for text in ("3/5 done, 1 running", "98.76", "12.34", "1/2", plan.points[1].label))
+    assert "estimated from 2 epochs" in screen
+    frontier = screen[screen.index("frontier so far") :].splitlines()[1:]
+    assert [line.split()[-2] for line in frontier] == ["9.00", "98.76"]  # the more expensive earlier point is beaten
     assert [line.count("\u2588") for line in frontier] == [1, 24]
-    assert max(map(len, shown.splitlines())) <= 80
+    assert max(map(len, screen.splitlines())) <= 80
 
 
-def test_nothing_is_estimated_before_the_first_epoch(plan: Plan) -> None:
+def test_there_is_no_estimate_before_the_first_epoch(plan: Plan) -> None:
     progress = Progress(plan.points, 3, Console(file=StringIO()), num_ended=0)
 
     report(plan, progress, lambda recorder: recorder.started(plan.points[0].id))
@@ -93,7 +93,7 @@ def test_nothing_is_estimated_before_the_first_epoch(plan: Plan) -> None:
     assert progress.seconds_left() is None
 
 
-def test_epochs_of_an_earlier_start_take_no_time_in_the_estimate(plan: Plan) -> None:
+def test_epochs_of_an_earlier_start_do_not_count_in_the_estimate(plan: Plan) -> None:
     progress = Progress(plan.points, 3, Console(file=StringIO()), num_ended=0)
 
     def tell(recorder: Recorder) -> None:
@@ -128,5 +128,5 @@ def test_the_estimate_counts_down_between_epochs(plan: Plan, monkeypatch: pytest
     [(0.4, "0 s"), (89, "89 s"), (90, "1 min 30 s"), (119.7, "2 min 00 s"), (599.7, "10 min"), (3600, "60 min"),
      (11_100, "3 h 05 min")],
 )  # fmt: skip
-def test_durations_read_as_a_person_says_them(seconds: float, expected: str) -> None:
+def test_durations_are_readable(seconds: float, expected: str) -> None:
     assert duration(seconds) == expected

@@ -1,4 +1,4 @@
-"""The tracker mirrors a sweep into a real MLflow store: complete, once, and again after a restart."""
+"""The tracker mirrors a sweep into a real MLflow store completely and without duplicates, also after a restart."""
 
 import re
 import threading
@@ -26,7 +26,7 @@ from tests.sweep.conftest import measurement, open_recorder, quick_plan
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """One SQLite store for the module: creating one takes seconds."""
+    """One SQLite store for the module, as creating a store takes seconds."""
     runs = tmp_path_factory.mktemp("store")
     uri = tracking_uri(runs, None)
     connect(uri, runs)
@@ -35,7 +35,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 
 @pytest.fixture
 def start(store: tuple[str, Path], tmp_path: Path) -> Callable[..., tuple[Tracker, Plan]]:
-    """Starts a tracker of a two-point plan with three epochs each."""
+    """Return a function that starts a tracker of two points with three epochs each."""
 
     def start_tracker(sweep_id: str = tmp_path.name) -> tuple[Tracker, Plan]:
         plan = quick_plan(tmp_path, 2, epochs=3)
@@ -46,12 +46,12 @@ def start(store: tuple[str, Path], tmp_path: Path) -> Callable[..., tuple[Tracke
 
 
 def away(client: MlflowClient, *args: Any, **kwargs: Any) -> None:
-    """Stands for a method of a client whose store cannot be reached."""
+    """Replace a client's method, as if the store could not be reached."""
     raise MlflowException("the store is away")
 
 
 def a_report(folder: Path, *, frontier: list[str], num_points: int) -> Report:
-    """A report with these points on its frontier, whose files lie in `folder`."""
+    """Return a report in `folder` with the points `frontier` on its frontier."""
     settings = pd.DataFrame({"points": [(point,) for point in frontier]})
     path = folder / "results.csv"
     return Report(
@@ -61,7 +61,7 @@ def a_report(folder: Path, *, frontier: list[str], num_points: int) -> Report:
 
 
 def find_runs(store: tuple[str, Path], sweep_id: str) -> tuple[Run, dict[str, Run]]:
-    """The parent run and the runs of the points."""
+    """Return the parent run and the runs of the points."""
     client = MlflowClient(store[0])
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     runs = client.search_runs(experiments, f"tags.sweep_id = '{sweep_id}'")
@@ -80,7 +80,7 @@ def record(plan: Plan, tracker: Tracker, epochs: dict[int, int]) -> None:
     log.close()
 
 
-def test_the_store_is_read_once_there_is_something_to_write(
+def test_the_store_is_read_only_when_there_is_something_to_write(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched = threading.Event()
@@ -102,7 +102,7 @@ def test_the_store_is_read_once_there_is_something_to_write(
     assert find_runs(store, "idle")[0].info.status == "FINISHED"
 
 
-def test_a_complete_point_is_one_finished_child_with_all_its_figures(
+def test_a_complete_point_is_one_finished_child_run_with_all_metrics(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
 ) -> None:
     tracker, plan = start()
@@ -125,14 +125,14 @@ def test_a_complete_point_is_one_finished_child_with_all_its_figures(
     assert {name: child.data.metrics[name] for name in COSTS} == {name: getattr(point.cost, name) for name in COSTS}
     assert (child.data.metrics["best_top1"], child.data.metrics["final_top1"]) == (30.0, 30.0)
     client = MlflowClient(store[0])
-    for name in (name for name in EPOCH_METRICS if name != "raw_top1"):  # there is no average here
+    for name in (name for name in EPOCH_METRICS if name != "raw_top1"):  # this network has no moving average
         assert [m.step for m in client.get_metric_history(child.info.run_id, name)] == [1, 2, 3]
     assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["results.csv", "summary.md"]
     assert parent.data.tags["mlflow.note.content"] == "Ship it."
     assert child.data.tags["on_frontier"] == "yes"
 
 
-def test_a_restart_goes_on_with_the_same_runs_and_doubles_nothing(
+def test_a_restart_resumes_its_runs_and_duplicates_nothing(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
 ) -> None:
     tracker, plan = start()
@@ -142,7 +142,7 @@ def test_a_restart_goes_on_with_the_same_runs_and_doubles_nothing(
     assert children[plan.points[1].id].info.status == "KILLED"
 
     again, _ = start()
-    record(plan, again, {1: 3})  # a resumed trial tells its first epochs again
+    record(plan, again, {1: 3})  # a resumed trial repeats its first epochs
     again.finish("FINISHED", None)
 
     parent_after, children_after = find_runs(store, tmp_path.name)
@@ -155,12 +155,12 @@ def test_a_restart_goes_on_with_the_same_runs_and_doubles_nothing(
     assert [(m.step, m.value) for m in history] == [(1, 10.0), (2, 20.0), (3, 30.0)]
 
 
-def test_points_that_ended_while_nobody_tracked_are_caught_up_once(
+def test_points_that_ended_without_a_tracker_are_written_once(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
 ) -> None:
     silent, plan = start("nobody")
     silent.finish("FINISHED", None)
-    record(plan, silent, {0: 3, 1: 3})  # its writer has ended: the log has the rows, the store does not
+    record(plan, silent, {0: 3, 1: 3})  # its thread has ended: the log has the rows, the store does not
 
     for _ in range(2):
         tracker, _ = start()
@@ -187,7 +187,7 @@ def test_a_failed_point_is_a_failed_run_with_its_reason(
     assert "best_top1" not in child.data.metrics
 
 
-def test_a_point_that_failed_and_completed_while_nobody_tracked_ends_finished(
+def test_a_failed_point_that_completed_without_a_tracker_ends_finished(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
 ) -> None:
     tracker, plan = start()
@@ -210,7 +210,7 @@ def test_a_point_that_failed_and_completed_while_nobody_tracked_ends_finished(
     )
 
 
-def test_what_stays_unwritten_is_an_error_and_is_written_by_the_next_start(
+def test_unwritten_points_are_an_error_and_the_next_start_writes_them(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker, plan = start()
@@ -225,7 +225,7 @@ def test_what_stays_unwritten_is_an_error_and_is_written_by_the_next_start(
     assert {run.info.status for run in find_runs(store, tmp_path.name)[1].values()} == {"FINISHED"}
 
 
-def test_a_stopped_point_that_was_trained_to_its_end_while_nobody_tracked_is_complete(
+def test_a_stopped_point_that_completed_without_a_tracker_is_complete(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path
 ) -> None:
     tracker, plan = start()
@@ -246,7 +246,7 @@ def test_a_stopped_point_that_was_trained_to_its_end_while_nobody_tracked_is_com
     assert (child.data.tags["state"], child.data.metrics["best_top1"]) == ("COMPLETE", 30.0)
 
 
-def test_a_run_whose_creation_was_not_answered_is_gone_on_with(
+def test_a_run_is_resumed_if_the_answer_to_its_creation_was_lost(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create_run, created = MlflowClient.create_run, count(1)
@@ -272,7 +272,7 @@ def test_a_run_whose_creation_was_not_answered_is_gone_on_with(
     assert next(created) == 4
 
 
-def test_what_fails_to_be_written_is_written_later(
+def test_a_failed_write_is_repeated_later(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker, plan = start()
@@ -296,7 +296,7 @@ def test_what_fails_to_be_written_is_written_later(
         assert [m.step for m in MlflowClient(store[0]).get_metric_history(child.info.run_id, "top1")] == [1, 2, 3]
 
 
-def test_a_point_that_starts_again_while_the_store_is_away_is_written(
+def test_a_point_that_starts_twice_while_the_store_is_away_is_written(
     store: tuple[str, Path], start: Callable[..., tuple[Tracker, Plan]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker, plan = start()
@@ -312,7 +312,7 @@ def test_a_point_that_starts_again_while_the_store_is_away_is_written(
     assert (child.data.params["lr"], child.data.tags["lost"]) == ("0.005", "its process died")
 
 
-def test_what_ended_and_starts_again_before_it_is_written_runs() -> None:
+def test_a_point_that_ended_and_starts_again_before_a_write_is_running() -> None:
     ended, again = _Pending(status="FINISHED"), _Pending(params={"lr": "0.1"})
 
     assert ended.followed_by(again).status == "RUNNING"
@@ -320,7 +320,9 @@ def test_what_ended_and_starts_again_before_it_is_written_runs() -> None:
     assert again.followed_by(ended).status == "FINISHED"
 
 
-def test_views_show_what_points_have(start: Callable[..., tuple[Tracker, Plan]], store: tuple[str, Path]) -> None:
+def test_views_show_metrics_and_tags_that_points_have(
+    start: Callable[..., tuple[Tracker, Plan]], store: tuple[str, Path]
+) -> None:
     tracker, plan = start("views")
     recorder = open_recorder(plan.points, ResultsLog(plan.folder), [tracker])
     for point in plan.points:
@@ -330,14 +332,14 @@ def test_views_show_what_points_have(start: Callable[..., tuple[Tracker, Plan]],
     data = next(iter(find_runs(store, "views")[1].values())).data
 
     for view in VIEWS.values():
-        told = re.findall(r"(metrics|tags)\.`(\w+)`", " ".join([*view["selectedColumns"], view["orderByKey"]]))
-        assert {name for kind, name in told if kind == "metrics"} <= data.metrics.keys()
-        assert {name for kind, name in told if kind == "tags"} <= data.tags.keys()
+        columns = re.findall(r"(metrics|tags)\.`(\w+)`", " ".join([*view["selectedColumns"], view["orderByKey"]]))
+        assert {name for kind, name in columns if kind == "metrics"} <= data.metrics.keys()
+        assert {name for kind, name in columns if kind == "tags"} <= data.tags.keys()
         for chart in view.get("compareRunCharts", ()):
             assert {chart["xaxis"]["key"], chart["yaxis"]["key"]} <= data.metrics.keys()
 
 
-def test_links_lead_to_views() -> None:
+def test_links_name_existing_views() -> None:
     keys = [re.findall(r"viewStateShareKey=(\w+)", link) for link in view_links("http://h:1", "7").values()]
 
     assert sorted(keys) == [[name] for name in sorted(VIEWS)]
