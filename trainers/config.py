@@ -1,8 +1,7 @@
-"""TrainConfig: every setting that decides the result of one training. Standard library only.
+"""TrainConfig holds every setting that decides the result of one training. Standard library only.
 
-The field names are the axes of a search space and the `--train.*` flags of the command line: a new field becomes both
-without further work. The default of a new field keeps earlier trainings as they were, so that the ids of their points
-stay.
+Each field is an axis of a search space and a `--train.*` flag of the command line, without further work. The default of
+a new field must leave the results of earlier points unchanged, because the ids of these points stay the same.
 """
 
 import math
@@ -14,39 +13,39 @@ from typing import Any, Literal, TypeVar
 from trainers.errors import ConfigError
 
 UNKNOWN_DATA = "unknown"
-"""Value of `TrainConfig.data` for a network that others trained."""
+"""Value of `TrainConfig.data` for a published network, whose training data is not known."""
 Role = Literal["network", "schedule", "training", "data", "run"]
 """What a field decides.
 
-`network`: the network and its cost. `schedule`: the shape of the learning rate over the epochs. `training`: the result
-in any other way. `data`: the images. `run`: nothing but chance.
+`network`: the network and its cost. `schedule`: the shape of the learning rate over the epochs. `data`: the images.
+`run`: the random numbers. `training`: everything else that changes the result.
 """
 Flag = Literal["timed", "kept", "rounded"]
-"""What else is true of a field.
+"""A property that a field can have beside its role.
 
 `timed`: the duration of a step depends on the field, as on every network field. `kept`: a recipe leaves the field as
-the search space has it, as every network, data and run field. `rounded`: several values can build one network, and the
-shapes of its tensors tell which values do.
+the search space sets it, like every network, data and run field. `rounded`: different values can build equal networks,
+which the shapes of their tensors show.
 """
 T = TypeVar("T")
 
 
 def setting(role: Role, default: T, *flags: Flag) -> T:
-    """Declare a field of TrainConfig: its role, its default and its flags."""
+    """Declare a field of TrainConfig by its role, default and flags."""
     declared: Any = field(default=default, metadata={"marks": frozenset({role, *flags})})
     return declared
 
 
 @cache
 def names_of(cls: "type[TrainConfig]", *marks: Role | Flag) -> tuple[str, ...]:
-    """Names of the fields of `cls` that have one of these roles or flags, in the order of the fields."""
+    """Return the names of the fields of `cls` with one of the roles or flags `marks`, in the order of the fields."""
     for declared in fields(cls):
         assert "marks" in declared.metadata, f"the field {declared.name} has no role; declare it with setting(...)"
     return tuple(declared.name for declared in fields(cls) if not declared.metadata["marks"].isdisjoint(marks))
 
 
 def values_of(config: "TrainConfig", names: Iterable[str]) -> tuple[object, ...]:
-    """Values of these fields of `config`."""
+    """Return the values of the fields `names` of `config`."""
     return tuple([getattr(config, name) for name in names])
 
 
@@ -55,103 +54,104 @@ class TrainConfig:
     """All settings of one training (a *point* of a sweep)."""
 
     data: str = setting("data", "digits")
-    """A dataset by name (`digits`, `cifar10:ROOT`), or the path of an image folder or of Parquet shards."""
+    """Name of a dataset (`digits`, `cifar10:ROOT`), or path of an image folder or of a folder of Parquet shards."""
     model: str = setting("network", "mobilenet_v2")
-    """The network family; `run_sweep.py list` names them all."""
+    """Family of the network; `run_sweep.py list` shows all families."""
     width_mult: float = setting("network", 1.0, "rounded")
-    """Multiplies the channels of every layer (the papers' alpha)."""
+    """Factor of the number of channels of every layer (alpha in the papers)."""
     resolution: int = setting("network", 224)
-    """Height and width of the input, px."""
+    """Height and width of the input images, px."""
     num_classes: int | None = setting("network", None)
-    """Outputs of the classifier; unset: as many as the dataset has."""
+    """Number of outputs of the classifier; unset: the number of classes of the dataset."""
     dropout: float = setting("training", 0.2)
-    """Probability of dropping a feature before the classifier (TensorFlow's keep probability is 1 minus this)."""
+    """Probability of dropping a feature before the classifier (1 minus TensorFlow's keep probability)."""
     round_nearest: int = setting("network", 8, "rounded")
-    """MobileNetV2 rounds channels to a multiple of this; d-li14's 0.1 network uses 4."""
+    """MobileNetV2 rounds numbers of channels to a multiple of this; d-li14's network of width 0.1 uses 4."""
     total_stride: Literal[4, 8, 16, 32] = setting("network", 32)
-    """Input px per px of the last feature map. 32 as published; less sets the earliest strides to 1, for images of
-    32 px and below."""
+    """Input px per px of the last feature map. Published networks have 32; a smaller value sets the earliest strides
+    to 1, for images of at most 32 px."""
 
     init: Literal["random", "published"] = setting("training", "random")
-    """`published` starts from ImageNet weights of the same channels, of the nearest resolution that was published; for
-    other than 1000 classes with a fresh head."""
+    """Initial weights: `random`, or `published` ImageNet weights of a network with equal channels at the nearest
+    published resolution. Unless there are 1000 classes, the last layer starts from random weights."""
     epochs: int = setting("schedule", 150)
-    """Passes over the training split."""
+    """Number of passes over the training split."""
     batch_size: int = setting("training", 256, "timed")
-    """Images per optimiser step."""
+    """Number of images of one optimiser step."""
     accumulate: int = setting("training", 1)
-    """Split each batch into this many parts whose gradients are added up, to fit a large batch into memory."""
+    """Number of parts that each batch is split into; their gradients are added up, to fit a large batch into memory."""
     optimizer: Literal["sgd", "rmsprop", "rmsprop_tf", "adamw"] = setting("training", "sgd", "timed")
-    """SGD with Nesterov-free momentum, RMSprop (decay 0.9), RMSprop as TensorFlow computes it, or AdamW."""
+    """Optimiser: SGD without Nesterov momentum, RMSprop (decay 0.9), RMSprop as TensorFlow computes it, or AdamW."""
     lr: float = setting("training", 0.05)
-    """Peak learning rate, for batches of `lr_base_batch`."""
+    """Peak learning rate for a batch size of `lr_base_batch`."""
     lr_base_batch: int | None = setting("training", None)
-    """Batch size that `lr` is meant for: the rate used is lr * batch_size / lr_base_batch; unset: lr as it is."""
+    """Batch size that `lr` is meant for: training uses lr * batch_size / lr_base_batch; unset: training uses lr."""
     momentum: float = setting("training", 0.9, "timed")
-    """Momentum of SGD and RMSprop, first beta of AdamW."""
+    """Momentum of SGD and RMSprop; first beta of AdamW."""
     rmsprop_eps: float = setting("training", 1e-3)
-    """RMSprop's epsilon: added to the root (`rmsprop`) or under it (`rmsprop_tf`)."""
+    """Epsilon of RMSprop, added outside the square root (`rmsprop`) or inside it (`rmsprop_tf`)."""
     weight_decay: float = setting("training", 4e-5)
-    """Decay of the parameters that `decay` selects; 0: of none."""
+    """Weight decay of the parameters that `decay` selects; 0 turns weight decay off."""
     decay: Literal["all", "not_norm", "weights", "not_depthwise"] = setting("training", "all")
-    """What decays: `all`; `not_norm`: all but normalisation; `weights`: nor biases; `not_depthwise`: nor depthwise."""
+    """Parameters that decay: `all`; `not_norm`: all but normalisation; `weights`: all but normalisation and biases;
+    `not_depthwise`: all but normalisation, biases and depthwise convolutions."""
     label_smoothing: float = setting("training", 0.0)
-    """Probability mass taken from the true class and spread evenly over the classes that `smoothing_over` names."""
+    """Probability mass that moves from the true class, evenly, to the classes that `smoothing_over` names."""
     smoothing_over: Literal["all", "others"] = setting("training", "all")
-    """`all` classes, the true one included (PyTorch, TensorFlow), or the `others` (MindSpore)."""
+    """Classes that share the mass: `all`, with the true class (PyTorch, TensorFlow), or the `others` (MindSpore)."""
     lr_schedule: Literal["cosine", "linear", "step", "multistep", "exponential", "constant"] = setting(
         "schedule", "cosine"
     )
-    """Shape of the rate after warmup: `cosine` and `linear` end at 0, `step` is a staircase of `lr_gamma` every
-    `lr_step_epochs`, `multistep` of `lr_gamma` at `lr_milestones`, `exponential` falls by `lr_gamma` over the run."""
+    """Shape of the learning rate after the warmup: `cosine` and `linear` end at 0, `step` drops by `lr_gamma` every
+    `lr_step_epochs`, `multistep` drops at `lr_milestones`, `exponential` falls steadily to `lr_gamma` times `lr`."""
     lr_gamma: float = setting("schedule", 0.1)
     """Factor of the `step`, `multistep` and `exponential` schedules."""
     lr_step_epochs: float = setting("schedule", 30.0)
-    """Epochs between the drops of `step`, counted from the end of the warmup; TF-slim's 2.5 is one."""
+    """Epochs between two drops of `step`, counted from the end of the warmup; fractions such as TF-slim's 2.5 work."""
     lr_milestones: tuple[int, ...] = setting("schedule", ())
-    """Epochs after which `multistep` drops, counted from the start; as an axis' value joined by +: 105+125."""
+    """Epochs after which `multistep` drops, counted from the start; written joined by +, such as 105+125."""
     lr_update: Literal["iteration", "epoch"] = setting("schedule", "iteration")
-    """Whether the rate changes with every step, or stays for an epoch at what it is at its start."""
+    """When the learning rate changes: at every step (`iteration`), or at the first step of an epoch alone (`epoch`)."""
     warmup_epochs: float = setting("schedule", 0.0)
-    """Epochs of linear increase from `warmup_start_lr` to `lr`."""
+    """Epochs in which the learning rate rises linearly from `warmup_start_lr` to `lr`."""
     warmup_start_lr: float = setting("training", 0.0)
-    """Rate of the first step of a warmup, for batches of `lr_base_batch`."""
+    """Learning rate of the first step of a warmup, for a batch size of `lr_base_batch`."""
     ema_decay: float | None = setting("training", None, "timed")
-    """Averages the weights: per step, average = decay * average + (1 - decay) * weights, the decay at most
-    (1 + step) / (10 + step). The average is what is scored and kept as the best; `raw_top1` is of the raw weights."""
+    """Decay of a moving average of the weights, at most (1 + step) / (10 + step); unset: no average. At each step,
+    average = decay * average + (1 - decay) * weights. Scores and the best checkpoint are those of the average."""
     bn_momentum: float | None = setting("training", None)
-    """Share of the newest batch in batch normalisation's running statistics; unset: the network's own."""
+    """Weight of the newest batch in the running statistics of batch normalisation; unset: the value of the family."""
     bn_eps: float | None = setting("training", None)
-    """Batch normalisation's epsilon; unset: the network's own."""
+    """Epsilon of batch normalisation; unset: the value of the family."""
     sync_bn: bool = setting("training", False)
-    """Where several GPUs train a point: normalise over the whole batch, not over each GPU's share of it."""
+    """Whether batch normalisation uses the whole batch where several GPUs train a point, not the share of each GPU."""
 
     train_scale: float = setting("training", 1.0, "timed")
-    """Training crops have round(resolution * this) px; below 1 corrects for crops that enlarge objects (FixRes)."""
+    """Size of a training crop, as a share of `resolution`; below 1 makes up for crops that enlarge objects (FixRes)."""
     crop_scale: float = setting("training", 0.08, "timed")
-    """Smallest share of the image's area that a random training crop covers; 1 trains on the centre crop."""
+    """Smallest share of the area of an image that a random training crop covers; 1 trains on the centre crop."""
     hflip: float = setting("training", 0.5)
     """Probability of mirroring a training image."""
     augment: Literal["none", "autoaugment", "trivialaugment"] = setting("training", "none", "timed")
-    """Colours and geometry of training crops: AutoAugment (its ImageNet policy), TrivialAugment (wide)."""
+    """Changes to the colours and geometry of training crops: AutoAugment (ImageNet policy) or TrivialAugment (wide)."""
     random_erase: float = setting("training", 0.0, "timed")
-    """Probability of blanking a random rectangle of a training crop."""
+    """Probability of erasing a random rectangle of a training crop."""
     mixup: float = setting("training", 0.0, "timed")
-    """Alpha of MixUp's Beta distribution; 0 is off. With `cutmix` as well, each batch gets one of the two."""
+    """Alpha of the Beta distribution of MixUp; 0 is off. Where `cutmix` is on too, each batch gets MixUp or CutMix."""
     cutmix: float = setting("training", 0.0, "timed")
-    """Alpha of CutMix's Beta distribution; 0 is off."""
+    """Alpha of the Beta distribution of CutMix; 0 is off."""
     repeats: int = setting("training", 1)
-    """Copies of an image in an epoch, each augmented by itself; an epoch keeps its length and sees 1/this of the
-    images."""
+    """Copies of an image in an epoch, each cropped and changed at random. The number of steps stays, so an epoch has
+    1/repeats of the images."""
     crop_share: float = setting("training", 0.875, "timed")
-    """Evaluation resizes the shorter side to int(resolution / this) and cuts the centre; 1 keeps the whole side."""
+    """Share of the shorter side in an evaluation crop: evaluation resizes that side to int(resolution / crop_share)."""
     eval_margin: int | None = setting("training", None, "timed")
-    """Evaluation resizes the shorter side to resolution + this instead, px; unset: `crop_share` decides."""
+    """px of the shorter side outside an evaluation crop, in place of `crop_share`; unset: `crop_share` decides."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = setting("training", "auto", "timed", "kept")
-    """Arithmetic of the forward pass (autocast). `auto` is bf16 on a GPU or CPU that has it, else fp32.
-    fp32 convolutions are TF32 on a GPU that has it, which is PyTorch's default."""
+    """Arithmetic of the forward pass (autocast). `auto` is bf16 on a GPU or CPU with bf16 hardware, else fp32.
+    A GPU with TF32 hardware computes the convolutions of fp32 in TF32, which is the default of PyTorch."""
     seed: int = setting("run", 0)
-    """Decides initial weights, order, crops and dropout. Two runs with one seed on CPUs of one kind are equal."""
+    """Seed of initial weights, order, crops and dropout. Two runs with one seed on CPUs of one kind are equal."""
 
     def __post_init__(self) -> None:
         _require(0 < self.width_mult <= 8, "width_mult", self.width_mult, "above 0 and at most 8")
@@ -167,7 +167,7 @@ class TrainConfig:
             2 <= self.batch_size <= 10**6,
             "batch_size",
             self.batch_size,
-            "2 or more, as batch normalisation needs them, and at most 1000000",
+            "2 or more, which batch normalisation needs, and at most 1000000",
         )
         _require(
             self.accumulate >= 1 and self.batch_size >= 2 * self.accumulate,
@@ -230,21 +230,21 @@ SHAPE_FIELDS = names_of(TrainConfig, "network")
 
 
 def _require(holds: bool, field: str, value: object, allowed: str) -> None:
-    if not holds:  # a NaN compares false everywhere, so it is refused too
+    if not holds:  # a NaN fails every comparison, so it is refused too
         raise ConfigError(f"{field} is {value}; it must be {allowed}")
 
 
 def field_names(cls: type) -> list[str]:
-    """The names of a dataclass' fields, in order."""
+    """Return the names of the fields of a dataclass, in order."""
     return [field.name for field in fields(cls)]
 
 
 def as_row(config: Any) -> dict[str, Any]:
-    """The fields of a dataclass as logs and tables hold them: whole numbers joined by +, every other value as it is."""
+    """Return the fields of a dataclass by name, as logs and tables hold them: a tuple is one text joined by +."""
     values = {name: getattr(config, name) for name in field_names(type(config))}
     return {name: "+".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def network_name(model: str, width_mult: float, resolution: int) -> str:
-    """Name of a network, such as `mobilenet_v2_0.35_96`: every id, label, table and message has this one."""
+    """Return the name of a network in ids, labels, tables and messages, such as `mobilenet_v2_0.35_96`."""
     return f"{model}_{width_mult:g}_{resolution}"

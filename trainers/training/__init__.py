@@ -1,1 +1,1 @@
-"""Training one network: the loop and its parts."""
+"""Training of one network: the loop and its parts."""

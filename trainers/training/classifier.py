@@ -1,7 +1,7 @@
-"""The trainer of independent points: one network each, one after the other, resumable at every epoch.
+"""The trainer of independent points: it trains one network for each point, and can resume after every epoch.
 
-Every random choice of an epoch follows from (seed, epoch), so a run that goes on from a checkpoint is the run that was
-never interrupted, bit for bit on the same machine.
+The seed and the epoch decide every random choice of an epoch, so a run that resumes from a checkpoint gives the result
+of an uninterrupted run, bit for bit on one machine.
 """
 
 import platform
@@ -30,11 +30,11 @@ from trainers.trial import Measurement, Point, Trial
 from trainers.weights import checkpoint
 
 CHECK_LOSS_EVERY = 50
-"""Steps between looks at the losses; each look waits for the GPU."""
+"""Number of steps between two checks of the losses; each check waits for the GPU."""
 
 
 def train(trial: Trial) -> Iterator[Measurement]:
-    """Train each point of a trial from its own weights, on the GPU of this process or on its CPU; see `Train`."""
+    """Train the points of a trial one after another, on the GPU of this process or on its CPU; see `Train`."""
     for point in trial.points:
         for measurement in train_point(point):
             yield measurement
@@ -45,8 +45,8 @@ def train(trial: Trial) -> Iterator[Measurement]:
 def train_point(point: Point) -> Iterator[Measurement]:
     """Train one point, from its last finished epoch on.
 
-    Where the memory does not suffice, the point goes on from its last epoch with every batch in twice as many parts.
-    One of several processes cannot do so by itself.
+    If the memory does not suffice, the training resumes from its last epoch with every batch in twice as many parts.
+    One worker of a group cannot do this by itself, so its error is raised.
     """
     for halvings in range(MOST_HALVINGS + 1):
         try:
@@ -63,16 +63,16 @@ def train_point(point: Point) -> Iterator[Measurement]:
 
 
 class Training:
-    """The state of one point's training: network, optimiser, history."""
+    """The state of the training of one point: network, optimiser, history."""
 
     def __init__(self, point: Point) -> None:
         self.point, config = point, point.config
         self.config = config
         self.device, self.workers = Device.of(config), Workers.current()
-        self.dataset = self._sound_dataset()
+        self.dataset = self._checked_dataset()
         torch.backends.cudnn.deterministic = True
         torch.manual_seed(config.seed)
-        self.model = self.device.prepare(self._initial())
+        self.model = self.device.prepare(self._initial_model())
         if config.sync_bn and self.workers.count > 1:
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
         self.trained = self.workers.wrap(self.model)
@@ -82,24 +82,24 @@ class Training:
         self.scaler = torch.amp.GradScaler(self.device.place.type, enabled=self.device.precision == "fp16")
         self.history: list[Measurement] = []
 
-    def _sound_dataset(self) -> Dataset:
-        """The dataset, checked here: this node may be another than the one that planned the point."""
+    def _checked_dataset(self) -> Dataset:
+        """Return the dataset, checked on this node, which may not be the node that planned the point."""
         point = self.point
         if point.fingerprint not in (None, load_dataset(self.config.data).fingerprint):
             raise OtherImagesError(
                 f"{self.config.data} on {platform.node()} does not hold the images that {point.id} was planned for: "
-                "they have changed since, or this machine has others; put them back, or start a sweep of the new ones"
+                "they have changed since, or this machine has others; restore them, or start a sweep of the new images"
             )
         dataset = check_dataset(self.config.data)
         damaged = [[image.index for image in split.damaged] for split in dataset.splits.values()]
         if any(other != damaged for other in self.workers.all_of(damaged)):
             raise ConfigError(
                 f"the machines that train {point.id} together find different images of {dataset.name} damaged; "
-                "replace these images, or give all machines the same ones"
+                "replace the damaged images, or give all machines equal copies of the dataset"
             )
         return dataset
 
-    def _initial(self) -> nn.Module:
+    def _initial_model(self) -> nn.Module:
         model = build_model(self.config)
         if self.config.init == "published" and not (self.point.folder / checkpoint.LAST).is_file():
             from trainers.training.start import load_published_start  # few trainings need the published weights
@@ -108,7 +108,7 @@ class Training:
         return model
 
     def run(self) -> Iterator[Measurement]:
-        """Yield the measurements of finished epochs, then train and measure the others."""
+        """Yield the measurements of the finished epochs, then train and measure the remaining epochs."""
         self._resume()
         yield from self.history
         if len(self.history) == self.config.epochs:
@@ -148,7 +148,7 @@ class Training:
 
     @property
     def scored(self) -> nn.Module:
-        """The network that is scored and kept as the best: the average where there is one."""
+        """The network that is evaluated and saved as the best: the moving average if there is one, else the model."""
         return self.ema.model if self.ema else self.model
 
     def _batches(self, split: SplitName) -> Batches:
@@ -156,7 +156,7 @@ class Training:
         return batches(self.dataset, split, self.config, num_workers=num_workers)
 
     def _train_epoch(self, train: Batches, epoch: int) -> float:
-        """Train one epoch; the mean loss of its steps."""
+        """Train one epoch and return the mean loss of its steps."""
         rank = () if self.workers.first else (self.workers.rank,)
         torch.manual_seed(hash((self.config.seed, epoch, *rank)))  # decides dropout and mixing
         train.set_epoch(epoch)
@@ -173,19 +173,19 @@ class Training:
             )
             if (i + 1) % CHECK_LOSS_EVERY == 0 or i + 1 == len(train):
                 checked = slice(i // CHECK_LOSS_EVERY * CHECK_LOSS_EVERY, i + 1)
-                self.workers.sum(losses[checked])  # so that all workers find the same
+                self.workers.sum(losses[checked])  # so that all workers raise together
                 _raise_if_diverged(losses, checked, epoch)
         models = [self.model, self.ema.model] if self.ema else [self.model]
         self.workers.agree(tensor for model in models for tensor in model.buffers())
         return losses.mean().item() / self.workers.count
 
     def _step(self, images: torch.Tensor, labels: torch.Tensor, *, images_per_step: int) -> torch.Tensor:
-        """One optimiser step over this worker's images of a batch, in `accumulate` parts.
+        """Make one optimiser step with this worker's images of a batch, in `accumulate` parts.
 
-        `images_per_step` counts the images of all workers. The result is this worker's share of the mean loss, times
-        the number of workers.
+        `images_per_step` counts the images of all workers. Returns a loss whose mean over the workers is the mean loss
+        of the batch.
         """
-        weight = self.workers.count / images_per_step  # of an image, as gradients are averaged over the workers
+        weight = self.workers.count / images_per_step  # per image, because the gradients are averaged over the workers
         total = torch.zeros((), device=self.device.place)
         self.optimizer.zero_grad(set_to_none=True)
         num_parts = number_of_parts(self.config, images_per_step, self.workers.count)
@@ -206,7 +206,7 @@ class Training:
         return total
 
     def _test_best(self, *, at_hand: bool) -> Scores | None:
-        """Score the best network, the one at hand or its checkpoint, on the test split, where there is one."""
+        """Return the test scores of the best network: the current one (`at_hand`) or its checkpoint; None: no split."""
         if "test" not in self.dataset.splits:
             return None
         return evaluate(self.scored if at_hand else self._load_best(), self._batches("test"), self.device.autocast)
@@ -219,7 +219,7 @@ class Training:
         return model
 
     def _save(self, best: Scores | None) -> None:
-        """Write the checkpoint of the last epoch, and that of the best one if it is the same, with its scores."""
+        """Write the checkpoint of the last epoch, and the best checkpoint if `best` are the scores of a best epoch."""
         if not self.workers.first:
             return
         folder, epoch = self.point.folder, len(self.history)
@@ -239,7 +239,7 @@ class Training:
             (folder / checkpoint.NEXT_BEST).replace(folder / checkpoint.BEST)
 
     def _identity(self) -> dict[str, Any]:
-        """What makes a checkpoint usable by itself."""
+        """Return what makes a checkpoint usable without the log of its sweep."""
         return {
             "point": self.point.id,
             "config": asdict(self.config),
@@ -257,12 +257,12 @@ class Training:
                 self.ema.model.load_state_dict(state["ema"]["model"])
                 self.ema.num_updates = state["ema"]["num_updates"]
             self.history = [Measurement(**m) for m in state["history"]]
-        found = self.point.folder / checkpoint.NEXT_BEST  # of a process that was killed
-        if self.workers.first and (best := checkpoint.load(found)):
+        next_best = self.point.folder / checkpoint.NEXT_BEST  # left by a process that was killed
+        if self.workers.first and (best := checkpoint.load(next_best)):
             if best["epoch"] == len(self.history):
-                found.replace(self.point.folder / checkpoint.BEST)
+                next_best.replace(self.point.folder / checkpoint.BEST)
             else:
-                found.unlink()
+                next_best.unlink()
 
 
 def _raise_if_diverged(losses: torch.Tensor, checked: slice, epoch: int) -> None:

@@ -11,22 +11,24 @@ from trainers.hardware.workers import Workers
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Means over a split; accuracies in percent."""
+    """Mean loss and accuracies over the images of a split."""
 
     loss: float
     """Cross-entropy without label smoothing."""
     top1: float
+    """Percent of images whose class has the highest logit."""
     top5: float
-    """Share of images whose class is among the five highest logits; among all of them where there are fewer."""
+    """Percent of images whose class is among the five highest logits; 100 for a network with five classes or fewer."""
 
 
 def evaluate(
     model: nn.Module, split: Batches, autocast: torch.autocast, *, confusion: torch.Tensor | None = None
 ) -> Scores:
-    """Score `model` on every image of `split`, each counted once; leaves the model in evaluation mode.
+    """Score `model` on every image of `split`, and leave the model in evaluation mode.
 
-    `confusion` (K, K), on the model's device, is added to where it is given. Workers that train together score a share
-    each, and all return the scores of the whole split.
+    If `confusion` (K, K) is given, on the device of the model, the function adds one to it for each image, at the row
+    of its class and the column of the first guess. Each worker of a group scores its share of the images; all workers
+    return the scores of the whole split.
     """
     device = next(model.parameters()).device
     totals = torch.zeros(3, dtype=torch.float64, device=device)
@@ -46,7 +48,7 @@ def evaluate(
 
 
 def _batch_totals(logits_BC: torch.Tensor, guesses_BG: torch.Tensor, labels_B: torch.Tensor) -> torch.Tensor:
-    """Sums over a batch: loss, images right at the first guess, images right within five."""
+    """Return sums over a batch (3,): loss, images with a right first guess, images with a right guess among all G."""
     loss = nn.functional.cross_entropy(logits_BC, labels_B, reduction="sum")
     right = guesses_BG == labels_B[:, None]
     return torch.stack([loss, right[:, 0].sum(), right.sum()]).double()

@@ -1,4 +1,4 @@
-"""What a training minimises: cross-entropy, its smoothing, and the mixing of images and labels."""
+"""The loss of a training: cross-entropy with label smoothing, and the mixing of images and labels."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,14 @@ from torchvision.transforms import v2
 from trainers.config import TrainConfig
 
 Mix = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-"""Images (B, 3, R, R) and labels (B,) to mixed images and the probability of each class (B, num_classes)."""
+"""A function from images (B, 3, R, R) and labels (B,) to mixed images and class probabilities (B, num_classes)."""
 
 
 def build_criterion(config: TrainConfig) -> nn.CrossEntropyLoss:
-    """Cross-entropy against labels or probabilities, with the smoothing of `config`, whose `num_classes` must be set.
+    """Return the cross-entropy with the smoothing of `config`, whose `num_classes` must be set.
 
-    PyTorch spreads the mass over all K classes; spread over the others (MindSpore's off-value eps / (K - 1)) the same
-    target is PyTorch's with eps * K / (K - 1).
+    PyTorch spreads the mass eps over all K classes. A mass of eps * K / (K - 1) in PyTorch equals a mass of eps that is
+    spread over the other K - 1 classes, as MindSpore spreads it.
     """
     assert config.num_classes is not None
     mass = config.label_smoothing
@@ -26,7 +26,7 @@ def build_criterion(config: TrainConfig) -> nn.CrossEntropyLoss:
 
 
 def build_mix(config: TrainConfig) -> Mix | None:
-    """MixUp, CutMix, or for each batch one of both (arXiv:1710.09412, arXiv:1905.04899); None where both are off."""
+    """Return MixUp (arXiv:1710.09412), CutMix (arXiv:1905.04899) or a random choice per batch; None if both are off."""
     mixes: list[nn.Module] = []
     if config.mixup:
         mixes.append(v2.MixUp(alpha=config.mixup, num_classes=config.num_classes))

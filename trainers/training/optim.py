@@ -1,4 +1,4 @@
-"""The optimiser of a training: which algorithm, and which parameters decay."""
+"""The optimiser of a training and the parameters that decay."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -21,11 +21,11 @@ SPARED: Mapping[str, Callable[[nn.Module, nn.Parameter], bool]] = MappingProxyTy
         "not_depthwise": lambda module, parameter: parameter.ndim <= 1 or is_depthwise(module),
     }
 )
-"""Which parameters of a module do not decay, by `TrainConfig.decay`. Vectors are biases and normalisation."""
+"""Whether a parameter of a module does not decay, by `TrainConfig.decay`. Vectors are biases and normalisation."""
 
 
 def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """The optimiser that `config` names over all parameters of `model`; its rate is set anew at every step."""
+    """Return the optimiser of `config` for all parameters of `model`; training sets its learning rate at every step."""
     groups = _decay_groups(model, config)
     match config.optimizer:
         case "sgd":
@@ -41,7 +41,7 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
 
 
 def _decay_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Parameter groups by weight decay, in the order of the network's parameters."""
+    """Return parameter groups with and without weight decay, each in the order of the parameters of `model`."""
     decayed: list[nn.Parameter] = []
     spared: list[nn.Parameter] = []
     for module in model.modules():

@@ -1,10 +1,10 @@
-"""RMSprop as TensorFlow computes it, which PyTorch's differs from in three ways.
+"""RMSprop as TensorFlow computes it, which differs from PyTorch's RMSprop in three ways.
 
-Epsilon is under the root, the mean square starts at 1, and the momentum buffer holds steps that the learning rate has
-scaled already, so that a lower rate leaves earlier steps as they were. Source: TensorFlow's ApplyRMSProp kernel
+Epsilon is inside the square root, the mean square starts at 1, and the momentum buffer holds steps that already contain
+their learning rate, so that a lower rate does not shrink earlier steps. Source: TensorFlow's ApplyRMSProp kernel
 (tensorflow/core/kernels/training_ops.cc) and `tf.train.RMSPropOptimizer`.
 """
-# torch.optim's own optimisers are written with the same multi-tensor operations.
+# The optimisers of torch.optim use these private multi-tensor operations too.
 # pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
 
 from collections.abc import Callable
@@ -14,19 +14,19 @@ import torch
 
 
 class RMSpropTF(torch.optim.Optimizer):
-    """m = alpha * m + (1 - alpha) * g^2; step = momentum * step + lr * g / sqrt(m + eps); weight -= step."""
+    """The update m = alpha * m + (1 - alpha) * g^2; step = momentum * step + lr * g / sqrt(m + eps); weight -= step."""
 
     def __init__(
         self, params: Any, *, lr: float, alpha: float, eps: float, momentum: float, weight_decay: float = 0.0
     ) -> None:
-        """`weight_decay` is added to the gradient (L2), as TF-slim's regularisers do."""
+        """Add `weight_decay` times the weight to the gradient (L2), as the regularisers of TF-slim do."""
         super().__init__(
             params, {"lr": lr, "alpha": alpha, "eps": eps, "momentum": momentum, "weight_decay": weight_decay}
         )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step over all parameters that have a gradient."""
+        """Update all parameters that have a gradient."""
         loss = None if closure is None else closure()
         for group in self.param_groups:
             params = [p for p in group["params"] if p.grad is not None]

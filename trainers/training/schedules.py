@@ -1,4 +1,4 @@
-"""The learning rate at any step, in closed form, so that a resumed run needs no state of it. Stdlib only."""
+"""The learning rate at any step, in closed form, so that a resumed run needs no stored state. Standard library only."""
 
 import math
 from collections.abc import Callable
@@ -21,14 +21,14 @@ SCHEDULES: dict[str, Callable[[float, TrainConfig], float]] = {
         )
     ),
 }
-"""Factor of the peak rate by name, from the share of the run after warmup that is done (0 to 1) and the settings."""
+"""Factor of the peak rate by schedule, from the progress (0 to 1) of the run after the warmup and the settings."""
 
 
 def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
-    """The rate of optimiser step `step` (from 0): linear over the warmup, then the schedule; scaled with the batch.
+    """Return the rate of optimiser step `step` (from 0): the warmup, then the schedule, scaled with the batch size.
 
-    Sources: the per-iteration cosine, linear and exponential forms are d-li14/mobilenetv2.pytorch's `imagenet.py`; the
-    linear scaling with the batch is arXiv:1706.02677, section 2.1.
+    Sources: `imagenet.py` of d-li14/mobilenetv2.pytorch for the cosine, linear and exponential forms per iteration;
+    arXiv:1706.02677, section 2.1, for the linear scaling with the batch size.
     """
     if config.lr_update == "epoch":
         step -= step % steps_per_epoch
@@ -41,7 +41,7 @@ def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float
 
 
 def learning_rates(config: TrainConfig, *, samples_per_epoch: int = 20) -> tuple[list[float], list[float]]:
-    """Epochs (0 up to `epochs`) and the rate there, for a drawing."""
+    """Return epochs (0 to below `epochs`) and the rate at each of them, for a plot."""
     steps = range(config.epochs * samples_per_epoch)
     epochs = [step / samples_per_epoch for step in steps]
     return epochs, [learning_rate(config, step, samples_per_epoch) for step in steps]

@@ -1,6 +1,6 @@
-"""What `TrainConfig.init` starts a training from: published weights of the same channels, by the nearest resolution.
+"""Published weights as the start of a training: equal channels, nearest resolution (`TrainConfig.init`).
 
-d-li14's MobileNetV3 is not among them: its network squeezes before the activation, and ours does not.
+No training starts from d-li14's MobileNetV3, because that network squeezes before the activation and ours after it.
 """
 
 from torch import nn
@@ -20,22 +20,22 @@ STARTS = (
     "torchvision:mobilenet_v3_large",
     "torchvision:mobilenet_v3_small",
 )
-"""One author for all widths of a family, so that a sweep compares networks and not recipes."""
+"""Names in PUBLISHED, of one author for all widths of a family, so that a sweep compares networks and not recipes."""
 
 
 def published_start(config: TrainConfig) -> str:
-    """The name in PUBLISHED of the weights that `config` starts from: its channels, the nearest resolution.
+    """Return the name in PUBLISHED of the weights with the channels of `config` at the nearest resolution.
 
-    Weights fit any resolution and stride; of two resolutions as near the higher one is taken. Downloads nothing.
+    Weights fit any resolution and stride; of two equally near resolutions, the higher one wins. Downloads nothing.
 
     Raises:
-        ConfigError: no such network was published; the message names those that were.
+        ConfigError: no network with these channels was published; the message names the published ones.
     """
     fitting = [name for name in STARTS if _channels(PUBLISHED[name].config) == _channels(config)]
     if not fitting:
-        there = ", ".join(dict.fromkeys(_said(PUBLISHED[name].config) for name in STARTS))
+        choices = ", ".join(dict.fromkeys(_description(PUBLISHED[name].config) for name in STARTS))
         raise ConfigError(
-            f"no published weights of {_said(config)} for init=published; there are some of {there}; "
+            f"no published weights of {_description(config)} for init=published; there are weights of {choices}; "
             "choose from these, or init=random"
         )
     resolutions = {name: PUBLISHED[name].config.resolution for name in fitting}
@@ -43,17 +43,17 @@ def published_start(config: TrainConfig) -> str:
 
 
 def load_published_start(model: nn.Module, config: TrainConfig) -> None:
-    """Copy the published weights of `config` into `model`, downloaded if need be; another head stays fresh."""
+    """Copy the published weights for `config` into `model`; a last layer of another size keeps its random weights."""
     name = published_start(config)
     start_from(model, renamed(published_tensors(name)), name)
 
 
 def _channels(config: TrainConfig) -> tuple[object, ...]:
-    """Values of the network fields that decide the shapes of the tensors, but for the head's."""
-    free = ("resolution", "num_classes", "total_stride")
-    return values_of(config, [name for name in names_of(type(config), "network") if name not in free])
+    """Return the values of the network fields that decide the shapes of all tensors but those of the last layer."""
+    shapeless = ("resolution", "num_classes", "total_stride")
+    return values_of(config, [name for name in names_of(type(config), "network") if name not in shapeless])
 
 
-def _said(config: TrainConfig) -> str:
+def _description(config: TrainConfig) -> str:
     rounded = "" if config.round_nearest == 8 else f" (round_nearest {config.round_nearest})"
     return f"{config.model} {config.width_mult:g}{rounded}"

@@ -1,8 +1,9 @@
-"""How long training and evaluation steps of a network take here, and how much memory: a few steps on made-up images.
+"""Time and memory of training and evaluation steps of a network on this machine, from a few steps on made-up images.
 
-Run as a module it times what its standard input asks for, beside other processes that do the same, as trials do.
+Run as a module, this file times the networks of its standard input, beside other processes that time them too, because
+trials share the machine as well.
 """
-# Times the very step that a training takes.
+# The timing calls the private step of a training, so that it times exactly that step.
 # pyright: reportPrivateUsage=false
 
 import json
@@ -40,20 +41,20 @@ from trainers.training.evaluate import evaluate
 from trainers.trial import Point
 
 MOST_ACTIVATIONS = 60e6
-"""Of a step that a CPU is timed with: a fifth of a second on one core. Larger batches follow by their line."""
+"""Most activations of a step that is timed on a CPU: 0.2 s on one core. A `Line` extrapolates to larger batches."""
 ROUNDS, ROUND_SECONDS = 3, 0.1
-"""Steps are timed in so many rounds of so long, or of one step; the least disturbed counts."""
+"""Number of rounds and their length; a round has at least one step, and the fastest round counts."""
 NICENESS = 15
-"""Of a process that times: the system's other programs go first, as they do before the workers that Ray starts."""
+"""Niceness of a timing process: other programs go first, as they go before the workers of Ray."""
 DATA = "digits"
-"""What a training opens that is given made-up images instead."""
+"""Dataset that a timed training opens; its batches are made-up images."""
 EVALUATED_BATCHES = 4
-"""Of an evaluation that is timed."""
+"""Number of batches of a timed evaluation."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """What grows with the images of a step: `fixed + images * per_image`."""
+    """A quantity that grows linearly with the images of a step: `fixed + images * per_image`."""
 
     fixed: float
     per_image: float
@@ -63,7 +64,7 @@ class Line:
 
     @classmethod
     def through(cls, few: int, at_few: float, many: int, at_many: float) -> "Line":
-        """The line through two points, which neither falls nor starts below 0; where they are one, through 0."""
+        """Return the line through two measured values, never with a negative part; for `many == few`, through 0."""
         slope = (at_many - at_few) / (many - few) if many > few else at_many / many
         slope = min(max(slope, 0.0), at_many / many)
         return cls(max(0.0, at_many - slope * many), slope)
@@ -71,14 +72,14 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """What steps of one network take in one process."""
+    """Time and memory of the steps of one network in one process."""
 
     train: Line
-    """Seconds of a training step, the reading of its decoded images included."""
+    """Seconds of a training step, with the reading of its decoded images."""
     memory: Line
-    """Bytes of a training at its peak: the process's, or the GPU's."""
+    """Peak memory of a training in bytes: of the GPU, or of the process on a CPU."""
     evaluate_seconds: float
-    """For an image in an evaluation."""
+    """Seconds per image of an evaluation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ class Request:
 
     @classmethod
     def of(cls, config: TrainConfig, image_shape: tuple[int, int]) -> "Request":
-        """A request that is equal for all settings whose steps take the same time; `config.num_classes` must be set."""
+        """Return a request that is equal for all settings with equal step times; `config.num_classes` must be set."""
         settings = {name: getattr(config, name) for name in names_of(type(config), "network", "timed")}
         settings["batch_size"] = max(2, config.batch_size // config.accumulate)
         return cls(config=type(config)(**settings), image_shape=image_shape)
@@ -99,33 +100,34 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Slot:
-    """What a training process gets of the machine, and how many run beside each other."""
+    """The share of a machine that a training process gets, and the number of such processes."""
 
     num_threads: int
-    """CPU threads of each."""
+    """CPU threads of each process."""
     gpu_share: float
-    """Of a GPU; 0 on the CPU."""
+    """Share of a GPU that each process gets; 0 on the CPU."""
     num_processes: int
+    """Processes that train side by side."""
 
 
 def training_activations(config: TrainConfig) -> float:
-    """Activations of a training crop, which `train_scale` may have at another resolution than the network's."""
+    """Return the activations for one training crop, at the resolution that `train_scale` gives."""
     return cost(config).activations * (train_resolution(config) / config.resolution) ** 2
 
 
 def hardware(slot: Slot) -> str:
-    """What a training process in `slot` computes on, and with: the processor and PyTorch's version."""
+    """Return the processor of a training process in `slot` and the version of PyTorch."""
     processor = torch.cuda.get_device_name() if slot.gpu_share else cpu_name()
     return f"{processor}, PyTorch {torch.__version__}"
 
 
 def time_networks(requests: Sequence[Request], slot: Slot) -> list[Timing]:
-    """The timing of each request, the mean over `slot.num_processes` processes that time it side by side.
+    """Return the timing of each request: the mean over `slot.num_processes` processes that run side by side.
 
     Raises:
-        ConfigError: a process failed, as where memory does not suffice.
+        ConfigError: a process failed, for example because the memory does not suffice.
     """
-    asked = json.dumps({"requests": [asdict(request) for request in requests], "slot": asdict(slot)})
+    order = json.dumps({"requests": [asdict(request) for request in requests], "slot": asdict(slot)})
     environment = dict(os.environ) if slot.gpu_share else os.environ | {"CUDA_VISIBLE_DEVICES": ""}
     with ExitStack() as stack:
         processes = [
@@ -138,7 +140,7 @@ def time_networks(requests: Sequence[Request], slot: Slot) -> list[Timing]:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     text=True,
-                    start_new_session=True,  # so that the processes that it forks end with it
+                    start_new_session=True,  # so that its forked processes end with it
                 )
             )
             for _ in range(slot.num_processes)
@@ -147,27 +149,27 @@ def time_networks(requests: Sequence[Request], slot: Slot) -> list[Timing]:
             stack.callback(_kill_group, process)
         for process in processes:
             assert process.stdout
-            process.stdout.readline()  # it has imported what it needs
+            process.stdout.readline()  # the line says that its imports are done
         for process in processes:
             assert process.stdin
-            with suppress(BrokenPipeError):  # it has ended; its answer tells why
-                process.stdin.write(f"{asked}\n")
+            with suppress(BrokenPipeError):  # the process has ended; _answer raises its reason
+                process.stdin.write(f"{order}\n")
                 process.stdin.flush()
-        found = [_answer(process) for process in processes]
-    return [_mean(timings) for timings in zip(*found, strict=True)]
+        answers = [_answer(process) for process in processes]
+    return [_mean(timings) for timings in zip(*answers, strict=True)]
 
 
 def time_network(request: Request, slot: Slot) -> Timing:
-    """Time the steps of a network, in processes forked from this one, which must not have trained or used a GPU."""
+    """Time the steps of a network, in forks of this process, which must not have trained or used a GPU before."""
     whole = request.config.batch_size
     fitting = whole if slot.gpu_share else int(MOST_ACTIVATIONS / training_activations(request.config))
     many = min(whole, max(4, fitting))
     few = max(2, many // 4)
-    found: list[tuple[float, float, float]] = []
+    results: list[tuple[float, float, float]] = []
     for batch_size in (few, many):
-        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:  # its own, for its own peak of memory
-            found.append(pool.submit(_steps, request, slot, batch_size).result())
-    (few_seconds, few_bytes, _), (seconds, num_bytes, evaluate_seconds) = found
+        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:  # each batch size has its own memory peak
+            results.append(pool.submit(_steps, request, slot, batch_size).result())
+    (few_seconds, few_bytes, _), (seconds, num_bytes, evaluate_seconds) = results
     return Timing(
         train=Line.through(few, few_seconds, many, seconds),
         memory=Line.through(few, few_bytes, many, num_bytes),
@@ -176,7 +178,7 @@ def time_network(request: Request, slot: Slot) -> Timing:
 
 
 def _steps(request: Request, slot: Slot, batch_size: int) -> tuple[float, float, float]:
-    """Of steps of so many images: seconds of training, the peak of memory in bytes, seconds of evaluation."""
+    """Return for a step of `batch_size` images: seconds of training, peak memory in bytes, seconds of evaluation."""
     limit_process(slot.num_threads, slot.gpu_share)
     config = replace(request.config, batch_size=batch_size, lr=1e-4, data=DATA)
     training = Training(Point(id="timing", config=config, folder=Path("timing")))
@@ -187,7 +189,7 @@ def _steps(request: Request, slot: Slot, batch_size: int) -> tuple[float, float,
 
     def made_up(num_batches: int, *, train: bool) -> Batches:
         labels = torch.arange(num_batches * batch_size) % (config.num_classes or 1)
-        return Batches(partial(_same, pixels), labels, config, train=train, num_workers=num_workers)
+        return Batches(partial(_copies, pixels), labels, config, train=train, num_workers=num_workers)
 
     batches = _endless(made_up(max(8, 4 * num_workers), train=True))
     training.model.train()
@@ -198,7 +200,7 @@ def _steps(request: Request, slot: Slot, batch_size: int) -> tuple[float, float,
         images, labels = images.to(place, non_blocking=True), labels.to(place, non_blocking=True)
         training._step(images, labels, images_per_step=batch_size)
 
-    for _ in range(2 * num_workers):  # as many batches as the loader's workers hold ready
+    for _ in range(2 * num_workers):  # uses up the batches that the loader has prepared in advance
         step()
     train_seconds = _seconds(step)
     memory = _peak_memory(device)
@@ -211,8 +213,8 @@ def _kill_group(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _same(pixels: Pixels, indices: NDArray[np.int64]) -> PackedImages:
-    """One image, once per index; picklable, as a loader's workers need it."""
+def _copies(pixels: Pixels, indices: NDArray[np.int64]) -> PackedImages:
+    """Return one image for each index. A lambda would not do, because the loader pickles this for its workers."""
     return PackedImages(pixels.reshape(-1), np.zeros_like(indices), np.tile(pixels.shape[:2], (len(indices), 1)))
 
 
@@ -222,7 +224,7 @@ def _endless(batches: Batches) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def _seconds(run: Callable[[], object]) -> float:
-    """The seconds of one `run`, after one that is not counted: the first of a shape is slow."""
+    """Return the seconds of one call of `run`, after an uncounted call: the first with new shapes is slow."""
     run()
     means: list[float] = []
     for _ in range(ROUNDS):
@@ -242,27 +244,26 @@ def _wait_for_gpu() -> None:
 
 
 def _peak_memory(device: Device) -> float:
-    """The most bytes that this process has held: of the GPU, or of the machine's memory."""
+    """Return the peak memory of this process in bytes: of the GPU, or of the machine."""
     if device.place.type == "cuda":
         return float(torch.cuda.max_memory_reserved())
-    status = Path("/proc/self/status").read_text()  # of this process alone; ru_maxrss may be of the one that started it
+    status = Path("/proc/self/status").read_text()  # ru_maxrss may be the peak of the parent process
     return 1024 * float(status.partition("VmHWM:")[2].split()[0])
 
 
 def _answer(process: subprocess.Popen[str]) -> list[Timing]:
-    """What a process found."""
-    out, complained = process.communicate()
+    out, errors = process.communicate()
     if process.returncode != 0:
-        reason = one_line((complained.strip() or f"it ended with {process.returncode}").splitlines()[-1])
+        reason = one_line((errors.strip() or f"it ended with {process.returncode}").splitlines()[-1])
         raise ConfigError(f"networks cannot be timed on this machine: {reason}")
     return [timing_from(values) for values in json.loads(out.splitlines()[-1])]
 
 
 def timing_from(values: Mapping[str, Any]) -> Timing:
-    """The timing that `asdict` gave.
+    """Return the timing that `asdict` turned into `values`.
 
     Raises:
-        LookupError, TypeError, ValueError: it gave something else.
+        LookupError, TypeError, ValueError: `values` are not those of a timing.
     """
     numbers = [float(values[name][part]) for name in ("train", "memory") for part in ("fixed", "per_image")]
     evaluate_seconds = float(values["evaluate_seconds"])
@@ -284,16 +285,16 @@ def _mean_line(lines: Sequence[Line]) -> Line:
 
 
 def main() -> None:
-    """Say when ready, read what to time, print the timings as the last line."""
+    """Print a line when ready, read the networks to time, and print the timings as the last line."""
     load_dataset(DATA)
     os.nice(NICENESS)
     print("ready", flush=True)
-    asked = json.loads(sys.stdin.readline())
-    slot = Slot(**asked["slot"])
+    order = json.loads(sys.stdin.readline())
+    slot = Slot(**order["slot"])
     requests = [
-        Request(config=TrainConfig(**r["config"]), image_shape=tuple(r["image_shape"])) for r in asked["requests"]
+        Request(config=TrainConfig(**r["config"]), image_shape=tuple(r["image_shape"])) for r in order["requests"]
     ]
-    if any(request.config.crop_scale < 1 for request in requests):  # once, before processes are forked that need it
+    if any(request.config.crop_scale < 1 for request in requests):  # once here, and not in each fork
         import trainers.datasets.batches.random_crops  # noqa: F401 # pyright: ignore[reportUnusedImport]
 
     print(json.dumps([asdict(time_network(request, slot)) for request in requests]))

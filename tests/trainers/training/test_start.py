@@ -114,7 +114,7 @@ def test_the_start_has_the_same_channels_and_the_nearest_resolution(settings: di
     "settings", [{"width_mult": 0.1}, {"width_mult": 0.6}, {"model": "mobilenet_v3_large", "width_mult": 0.75}]
 )
 def test_channels_that_nobody_published_are_refused_with_those_that_were(settings: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=r"there are some of mobilenet_v2 1, mobilenet_v2 0.75, .*; choose from"):
+    with pytest.raises(ConfigError, match=r"there are weights of mobilenet_v2 1, mobilenet_v2 0.75, .*; choose from"):
         published_start(TrainConfig(**settings))  # type: ignore[arg-type]
 
 
