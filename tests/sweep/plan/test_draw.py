@@ -8,7 +8,7 @@ import pytest
 
 from search_spaces.registry import get_space
 from search_spaces.space import Choice, LogUniform, SearchSpace, Uniform
-from sweep.plan.draw import choose
+from sweep.plan.draw import MOST_ROUNDS, _round_seed, choose
 from trainers.errors import ConfigError
 
 MIXED = SearchSpace(
@@ -73,3 +73,10 @@ def test_draws_differ_from_the_base_only_in_the_axes() -> None:
     for config in choose(MIXED, 3, seed=0):
         changed = {name for name, value in asdict(config).items() if value != base[name]}
         assert changed <= {"width_mult", "dropout", "lr"}
+
+
+def test_no_round_of_draws_repeats_a_round_of_another_seed() -> None:
+    seeds = {_round_seed(seed, round_) for seed in range(100) for round_ in range(MOST_ROUNDS)}
+
+    assert len(seeds) == 100 * MOST_ROUNDS
+    assert [_round_seed(seed, 0) for seed in range(3)] == [0, 1, 2]  # so that the draws of earlier versions stay
