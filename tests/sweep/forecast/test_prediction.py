@@ -206,7 +206,7 @@ def test_device_hours_count_gpus_or_else_cores(tmp_path: Path, fields: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("budgets", "kept"),
+    ("budgets", "expected"),
     [
         ({}, [0, 1, 2, 3]),
         ({"time_budget": START_UP_SECONDS + 10}, [3]),
@@ -218,15 +218,15 @@ def test_device_hours_count_gpus_or_else_cores(tmp_path: Path, fields: dict[str,
     ],
 )
 def test_a_budget_allows_the_cheapest_points_in_their_order(
-    tmp_path: Path, budgets: dict[str, float], kept: list[int]
+    tmp_path: Path, budgets: dict[str, float], expected: list[int]
 ) -> None:
     plan = quick_plan(tmp_path, 4)
     config = replace(quick_config(tmp_path), **budgets)
 
     allowed, cut = within_budget(plan.trials, predicted([30, 20, 40, 10], plan), config)
 
-    assert [plan.trials.index(trial) for trial in allowed] == kept
-    assert [plan.trials.index(trial) for trial in cut] == [i for i in (3, 1, 0, 2) if i not in kept]
+    assert [plan.trials.index(trial) for trial in allowed] == expected
+    assert [plan.trials.index(trial) for trial in cut] == [i for i in (3, 1, 0, 2) if i not in expected]
 
 
 def test_the_allowed_trials_are_within_the_budget_and_one_more_is_not(tmp_path: Path) -> None:
@@ -236,10 +236,10 @@ def test_the_allowed_trials_are_within_the_budget_and_one_more_is_not(tmp_path: 
         result = predicted([draw.uniform(5, 100) for _ in plan.points], plan, num_trials=draw.randint(1, 4))
         config = replace(quick_config(tmp_path), time_budget=START_UP_SECONDS + draw.uniform(101, 500))
 
-        kept, cut = within_budget(plan.trials, result, config)
+        allowed, cut = within_budget(plan.trials, result, config)
 
-        assert result.seconds(kept) <= (config.time_budget or math.nan)
-        assert not cut or result.seconds([*kept, cut[0]]) > (config.time_budget or math.nan)
+        assert result.seconds(allowed) <= (config.time_budget or math.nan)
+        assert not cut or result.seconds([*allowed, cut[0]]) > (config.time_budget or math.nan)
 
 
 def test_a_budget_that_allows_no_point_is_an_error_with_the_cost_of_the_cheapest(tmp_path: Path) -> None:
