@@ -31,7 +31,7 @@ from sweep.plan.points import PlannedPoint
 from sweep.choose.queue import Queue
 from sweep.run.recorder import Recorder
 from sweep.run.log import ResultsLog
-from sweep.forecast.machine import Resources
+from sweep.forecast.trial_resources import Resources
 from sweep.run.ray_session import ray_session
 from sweep.run.ray_trials import run_trials
 from sweep.choose.schedulers import Fifo

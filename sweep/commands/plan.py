@@ -13,7 +13,7 @@ from trainers.errors import byte_size
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from sweep.forecast.forecast import Forecast
+    from sweep.forecast.budgets import Forecast
     from sweep.plan.plan import Plan
 
 COSTS = {"MACs (M)": "macs", "params (M)": "num_params", "activations (M)": "activations"}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweep.config import SweepConfig
-from sweep.forecast.machine import Resources
+from sweep.forecast.trial_resources import Resources
 from sweep.plan.points import PlannedPoint
 from sweep.plan.trials import PlannedTrial
 from trainers.config import TrainConfig

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sweep.config import SweepConfig
-from sweep.forecast.machine import Machine, Resources, processes_per_gpu, trial_resources
 from sweep.forecast.prediction import Prediction, TimedNetwork, predict, to_time
+from sweep.forecast.trial_resources import Machine, Resources, processes_per_gpu, trial_resources
 from sweep.plan.points import PlannedPoint
 from sweep.plan.trials import PlannedTrial
 from trainers.config import TrainConfig

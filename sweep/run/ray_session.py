@@ -36,7 +36,7 @@ from ray.exceptions import AuthenticationError  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 from sweep.config import SweepConfig  # noqa: E402
-from sweep.forecast.machine import Machine  # noqa: E402
+from sweep.forecast.trial_resources import Machine  # noqa: E402
 from sweep.run.ray_processes import end_with_ray, outliving_sigterm, uv_environment  # noqa: E402
 from trainers.errors import ConfigError, one_line  # noqa: E402
 from trainers.training.step_time import Slot  # noqa: E402

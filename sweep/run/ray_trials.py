@@ -19,7 +19,7 @@ from ray import tune
 from ray.exceptions import RayActorError
 from ray.tune.search import Searcher
 
-from sweep.forecast.machine import Resources
+from sweep.forecast.trial_resources import Resources
 from sweep.run.recorder import Recorder
 from trainers.errors import TrainingDivergedError, one_line
 from trainers.hardware.device import is_device_lost, is_out_of_memory, limit_process, use_gpu

@@ -14,9 +14,9 @@ from analysis.results.read import cut_off_notes
 from sweep.choose.queue import Queue
 from sweep.choose.schedulers import SCHEDULERS
 from sweep.config import SweepConfig
-from sweep.forecast.forecast import Forecast, deadline, forecast
-from sweep.forecast.machine import Machine, Resources, this_machine, trial_resources
+from sweep.forecast.budgets import Forecast, deadline, forecast
 from sweep.forecast.prediction import budget
+from sweep.forecast.trial_resources import Machine, Resources, this_machine, trial_resources
 from sweep.plan.axes import effective_space
 from sweep.plan.left import Left, all_left, read_left
 from sweep.plan.plan import Plan

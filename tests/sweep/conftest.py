@@ -17,7 +17,7 @@ from search_spaces.registry import get_space
 from sweep.choose.queue import Queue
 from sweep.choose.schedulers import Fifo
 from sweep.config import SweepConfig
-from sweep.forecast.machine import Resources
+from sweep.forecast.trial_resources import Resources
 from sweep.plan.plan import Plan, make_plan
 from sweep.plan.points import PlannedPoint
 from sweep.plan.trials import PlannedTrial

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sweep.forecast import machine as machines
 from sweep.forecast import timings
-from sweep.forecast.machine import Machine, this_machine
+from sweep.forecast import trial_resources as machines
 from sweep.forecast.timings import cached_timings, predict_on
+from sweep.forecast.trial_resources import Machine, this_machine
 from sweep.plan.plan import make_plan
 from tests.sweep.conftest import quick_config
 from trainers.config import TrainConfig

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.config import SweepConfig
-from sweep.forecast.machine import Machine
 from sweep.forecast.prediction import Prediction, cut_text, within_budget
 from sweep.forecast.timings import predict_on
+from sweep.forecast.trial_resources import Machine
 from sweep.plan.left import Left
 from sweep.plan.trials import PlannedTrial
 from trainers.errors import ConfigError, byte_size

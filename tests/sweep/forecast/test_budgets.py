@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sweep.forecast import forecast as forecasts
-from sweep.forecast import timings
-from sweep.forecast.forecast import deadline, forecast
-from sweep.forecast.machine import this_machine
+from sweep.forecast import budgets, timings
+from sweep.forecast.budgets import deadline, forecast
 from sweep.forecast.prediction import START_UP_SECONDS
+from sweep.forecast.trial_resources import this_machine
 from sweep.plan.left import all_left
 from sweep.plan.plan import make_plan
 from tests.sweep.conftest import measurement, quick_config
@@ -74,7 +73,7 @@ def test_a_failed_prediction_is_announced_and_is_an_error_only_with_a_budget(tmp
 
 def test_too_little_disk_for_checkpoints_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan(quick_config(tmp_path))
-    monkeypatch.setattr(forecasts, "free_bytes", lambda folder: 1e6)
+    monkeypatch.setattr(budgets, "free_bytes", lambda folder: 1e6)
 
     prediction = forecast(all_left(plan), this_machine(), announce=print)
 

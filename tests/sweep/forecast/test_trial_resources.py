@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sweep.config import SweepConfig
-from sweep.forecast.machine import trial_resources
+from sweep.forecast.trial_resources import trial_resources
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 
