@@ -15,8 +15,7 @@ from search_spaces.registry import SPACES
 from trainers.config import TrainConfig, field_names
 from trainers.errors import ConfigError, one_line, without_credentials
 from trainers.recipes import with_recipe
-from trainers.units import Amount, Duration
-from trainers.values import accepts, parse_field
+from trainers.values import Amount, Duration, accepts, parse_field
 
 MOST_SAMPLES = 100_000
 """Points that one sweep may draw."""
@@ -24,8 +23,6 @@ MOST_SEEDS = 1000
 """Seeds that one point may be trained with."""
 SamplerName = Literal["grid", "random", "optuna", "nsga2", "gp"]
 SchedulerName = Literal["frontier", "fifo", "asha"]
-ADAPTIVE = ("optuna", "nsga2", "gp")
-"""The samplers that choose each point by what the earlier ones showed."""
 CostName = Literal["macs", "num_params", "activations"]
 CAPS = ("max_macs", "min_macs", "max_params", "min_params")
 """The settings that bound the cost of a network."""
@@ -120,8 +117,6 @@ class SweepConfig:
             raise ConfigError(f"sample_seed is {self.sample_seed}; it must be 0 or more and below 2**32")
         if not 1 <= self.seeds <= MOST_SEEDS:
             raise ConfigError(f"seeds is {self.seeds}; it must be 1 to {MOST_SEEDS}")
-        if self.seeds > 1 and self.sampler in ADAPTIVE:
-            raise ConfigError(f"{self.sampler} chooses its points one by one; replicate the best with promote --seeds")
         if self.seeds > 1 and any(text.partition("=")[0].strip() == "seed" for text in self.axis):
             raise ConfigError(f"seeds is {self.seeds}, but seed is an axis; give one of the two")
         if not self.costs or len(set(self.costs)) < len(self.costs) or not set(self.costs) <= set(get_args(CostName)):

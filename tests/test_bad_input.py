@@ -31,8 +31,7 @@ from sweep.run.log import ResultsLog
 from tests.sweep.conftest import measurement, open_recorder, quick_config
 from trainers.config import TrainConfig
 from trainers.trial import Measurement
-from trainers.units import parse_amount, parse_duration
-from trainers.values import row_type
+from trainers.values import parse_amount, parse_duration, row_type
 
 QUICK = ("--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis", "lr=0.01,0.02",
          "--train.epochs", "2")  # fmt: skip

@@ -63,11 +63,37 @@ class Trial:
 
 
 @dataclass(eq=False)
+class Noise:
+    """Noise of top-1 between equal trainings that are measured on one number of validation images."""
+
+    first: float
+    """Prior standard deviation, points."""
+    deviation: float
+    """Standard deviation, points, learnt so far."""
+    jumps: deque[float] = field(default_factory=lambda: deque(maxlen=500))
+    """Latest steps of differences between accuracies that hardly grew, points."""
+
+    @classmethod
+    def of(cls, num_val: int) -> "Noise":
+        """Prior noise of accuracies over `num_val` images."""
+        first = math.hypot(NOISE, SAMPLING / math.sqrt(num_val))
+        return cls(first, first)
+
+    def learn(self) -> None:
+        """Update the deviation: the median step of normal noise alone is 2 x 0.6745 deviations."""
+        count = len(self.jumps)
+        seen = (float(np.median(self.jumps)) / 0.6745 / 2) ** 2 if count else 0.0
+        self.deviation = math.sqrt((NOISE_COUNT * self.first**2 + count * seen) / (NOISE_COUNT + count))
+
+
+@dataclass(eq=False)
 class Peers:
-    """The groups whose trainings have one shape of the learning rate."""
+    """The groups whose trainings have one dataset and one shape of the learning rate."""
 
     growth: Values
     """Sum over the trials that finished of the growth from each epoch to the last (epochs,), in logarithms."""
+    noise: Noise
+    """Noise of the trials' accuracies."""
     groups: "list[Group]" = field(default_factory=list)
     num_finished: int = 0
 
@@ -123,16 +149,13 @@ class Comparisons:
     def __init__(self) -> None:
         self._groups: dict[tuple[object, ...], Group] = {}
         self._peers: dict[tuple[object, ...], Peers] = {}
-        self._jumps: deque[float] = deque(maxlen=500)
+        self._noises: dict[int, Noise] = {}
         self._moves: dict[tuple[str, str], Values] = {}
         self._moved = np.zeros(2)
-        self._first_noise = self._noise = NOISE
         self._catch_up = CATCH_UP**2
 
     def add(self, point: str, config: TrainConfig, num_val: int) -> Trial:
         """A trial of the point, in its group; its top-1 is of `num_val` images."""
-        self._first_noise = math.hypot(NOISE, SAMPLING / math.sqrt(num_val))
-        self._learn_noise()
         cls = type(config)
         # schedules are never compared: one of them may not have annealed yet
         schedule = values_of(config, names_of(cls, "data", "schedule"))
@@ -141,7 +164,8 @@ class Comparisons:
         if group is None:
             family = values_of(config, [name for name in names_of(cls, "network") if name not in SCALE_FIELDS])
             place = np.log2([config.width_mult, config.resolution])
-            peers = self._peers.setdefault(schedule, Peers(np.zeros(config.epochs)))
+            noise = self._noises.setdefault(num_val, Noise.of(num_val))
+            peers = self._peers.setdefault(schedule, Peers(np.zeros(config.epochs), noise))
             group = self._groups[schedule, network] = Group(family, place, config.epochs, peers)
             peers.groups.append(group)
         setting = values_of(config, names_of(cls, "training"))
@@ -154,19 +178,19 @@ class Comparisons:
     def measured(self, trial: Trial, top1: float, rivals: Sequence[Trial]) -> None:
         """Take in the next epoch of a trial; its course beside `rivals` tells of noise and of catching up."""
         trial.curve.append(max(top1, LEAST_TOP1))
-        epoch, group = len(trial.curve), trial.group
+        epoch, group, noise = len(trial.curve), trial.group, trial.group.peers.noise
         if epoch == group.epochs:
             group.peers.growth += np.log(trial.curve[-1] / np.array(trial.curve))
             group.peers.num_finished += 1
         for rival in rivals:
             if len(rival.curve) >= epoch:
-                pair = Pair(trial, rival, epoch, self._noise)
+                pair = Pair(trial, rival, epoch, noise.deviation)
                 if epoch >= 2 and pair.growth[-1] < LEVEL:
                     step = trial.curve[-1] - trial.curve[-2] - (rival.curve[epoch - 1] - rival.curve[epoch - 2])
-                    self._jumps.append(abs(step))
+                    noise.jumps.append(abs(step))
                 if epoch >= 4:
                     self._learn_catch_up(trial, rival, pair)
-        self._learn_noise()
+        noise.learn()
         moved, growth = self._moved
         self._catch_up = float((CATCH_UP_GROWTH * CATCH_UP**2 + max(0.0, moved)) / (CATCH_UP_GROWTH + growth))
 
@@ -198,7 +222,7 @@ class Comparisons:
         common = min(len(better.curve), len(worse.curve))
         if better is worse or not common:
             return None
-        pair = Pair(better, worse, common, self._noise)
+        pair = Pair(better, worse, common, group.peers.noise.deviation)
         mean, uncertainty = pair.difference[0], pair.noise[0]
         for seen, noise, growth in zip(pair.difference[1:], pair.noise[1:], pair.growth, strict=True):
             uncertainty += self._catch_up * growth**2
@@ -207,12 +231,6 @@ class Comparisons:
             uncertainty *= 1 - gain
         uncertainty += self._catch_up * group.peers.growth_left(common, pair.level[-1]) ** 2
         return group, mean, uncertainty + PER_DECADE**2 * distance
-
-    def _learn_noise(self) -> None:
-        """From the steps of differences: where they are normal noise alone, their median is 2 x 0.6745 deviations."""
-        count = len(self._jumps)
-        seen = (float(np.median(self._jumps)) / 0.6745 / 2) ** 2 if count else 0.0
-        self._noise = math.sqrt((NOISE_COUNT * self._first_noise**2 + count * seen) / (NOISE_COUNT + count))
 
     def _learn_catch_up(self, a: Trial, b: Trial, pair: "Pair") -> None:
         """Replace what this pair said: the squared move between the halves of its course, less the noise, and how much

@@ -24,7 +24,7 @@ def run(argv: Sequence[str]) -> int:
     """Write the features of images."""
     arguments = parse(argv, Arguments, "features")
     from trainers.files import check_writable
-    from trainers.use.predict import features, write_features
+    from trainers.use.features import features, write_features
 
     check_writable(arguments.out)
     features_NC = features(arguments.open(), arguments.images)

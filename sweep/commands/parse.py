@@ -67,12 +67,12 @@ class CommandLine(Generic[T]):
         if self.wants_help:
             sys.stdout.write(self._help(values, description or cleandoc(self._cls.__doc__ or "")))
             raise SystemExit(0)
+        nested: dict[str, dict[str, Any]] = {}
         for path, value in self.given.items():
             outer, _, name = path.rpartition(".")
-            if outer:
-                values[outer] = replace(values[outer], **{name: value})
-            else:
-                values[name] = value
+            (nested.setdefault(outer, {}) if outer else values)[name] = value
+        for outer, changes in nested.items():  # at once, as one field may be allowed by another
+            values[outer] = replace(values[outer], **changes)
         for flag in self._flags.values():
             if flag.field.name not in values and flag.is_required:
                 raise ConfigError(f"{self._program} needs {flag.name}; see --help")

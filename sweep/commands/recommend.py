@@ -12,7 +12,7 @@ from sweep.commands.frontier_lines import cell_name
 from sweep.commands.parse import parse
 from sweep.commands.program import command_line, say_aside
 from trainers.errors import ConfigError, counted, printable
-from trainers.units import Amount, Percent
+from trainers.values import Amount, Percent
 
 if TYPE_CHECKING:
     from pandas import DataFrame

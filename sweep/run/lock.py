@@ -18,8 +18,9 @@ LOCK, DRIVER = ".lock", ".driver"
 def locked(folder: Path) -> Generator[None]:
     """Hold the folder against a second driver, which is told by whom; the lock of a dead one is free.
 
-    A folder to which nothing was written is gone afterwards.
+    Where the block fails, a new lock is gone afterwards, and so is a folder to which nothing was written.
     """
+    is_new = not (folder / LOCK).exists()
     made = [path for path in (folder, folder.parent) if not path.exists()]
     lock, driver = FileLock(folder / LOCK, timeout=0), folder / DRIVER
     try:
@@ -33,10 +34,14 @@ def locked(folder: Path) -> Generator[None]:
     try:
         driver.write_text(f"process {os.getpid()} on {platform.node()}")
         yield
+    except BaseException:
+        if is_new:
+            (folder / LOCK).unlink(missing_ok=True)
+        raise
     finally:
         driver.unlink(missing_ok=True)
-        if [path.name for path in folder.iterdir()] == [LOCK]:
-            (folder / LOCK).unlink()
+        if {path.name for path in folder.iterdir()} <= {LOCK}:
+            (folder / LOCK).unlink(missing_ok=True)
             with suppress(OSError):  # not empty
                 for path in made:
                     path.rmdir()

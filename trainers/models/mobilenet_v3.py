@@ -7,10 +7,8 @@ published networks keep the tail at full width and expand by the table's *ratio*
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import nn
-from torchvision.models.mobilenetv3 import InvertedResidual, InvertedResidualConfig, MobileNetV3
-from torchvision.ops.misc import SqueezeExcitation
+from torchvision.models.mobilenetv3 import InvertedResidualConfig, MobileNetV3
 
 from trainers.config import TrainConfig
 from trainers.models.blocks import make_divisible, reduce_early_strides, set_stem_stride
@@ -99,28 +97,3 @@ def _scaled(blocks: Sequence[Block], strides: Sequence[int], width_mult: float) 
         )
         table_in, channels = block.out, out
     return configs
-
-
-class SqueezeThenActivate(SqueezeExcitation):
-    """Squeeze-excite with the activation after it, where the paper's comes before it."""
-
-    def __init__(self, squeeze: SqueezeExcitation, activation: nn.Module) -> None:
-        super().__init__(squeeze.fc1.in_channels, squeeze.fc1.out_channels, scale_activation=nn.Hardsigmoid)
-        self.after = activation
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        return self.after(super().forward(input))
-
-
-def squeeze_before_activation(model: nn.Module) -> None:
-    """Turn a MobileNetV3 into d-li14's: blocks that expand squeeze before the activation. The parameters' names stay.
-
-    Source: `InvertedResidual` of d-li14/mobilenetv3.pytorch, mobilenetv3.py.
-    """
-    for block in (module.block for module in model.modules() if isinstance(module, InvertedResidual)):
-        if len(block) == 4:  # expansion, depthwise convolution, squeeze-excite, projection
-            depthwise, squeeze = block[1], block[2]
-            assert isinstance(depthwise, nn.Sequential)
-            assert isinstance(squeeze, SqueezeExcitation)
-            block[2] = SqueezeThenActivate(squeeze, depthwise[2])
-            depthwise[2] = nn.Identity()

@@ -7,9 +7,9 @@ from torch import nn
 
 from trainers.config import TrainConfig, names_of, values_of
 from trainers.errors import ConfigError
+from trainers.weights.dli14 import renamed
 from trainers.weights.network import start_from
 from trainers.weights.published import PUBLISHED, published_tensors
-from trainers.weights.state_dicts import renamed
 
 STARTS = (
     *(

@@ -14,7 +14,7 @@ from trainers.datasets.batches.crops import MEAN, STD, centre_crop, eval_resize
 from trainers.datasets.sources.digits import digits
 from trainers.errors import ConfigError
 from trainers.files import whole_file
-from trainers.models.mobilenet_v3 import SqueezeThenActivate
+from trainers.weights.dli14 import SqueezeThenActivate
 from trainers.weights.network import Network, load_network
 
 Format = Literal["onnx", "torchscript", "state_dict"]

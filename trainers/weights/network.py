@@ -12,10 +12,9 @@ from torch import nn
 
 from trainers.config import TrainConfig, field_names, network_name
 from trainers.errors import ConfigError
-from trainers.models.mobilenet_v3 import squeeze_before_activation
 from trainers.models.registry import build_model
-from trainers.weights import checkpoint
-from trainers.weights.state_dicts import Tensors, fill, infer_shape, is_dli14_v3, renamed, tensors_of
+from trainers.weights import checkpoint, dli14
+from trainers.weights.state_dicts import Tensors, fill, infer_shape, tensors_of
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,14 @@ def network_of(
     tensors: Tensors, name: str, *, config: TrainConfig | None = None, classes: tuple[str, ...] | None = None
 ) -> Network:
     """The network of a state dict that messages call `name`; see `load_network`."""
-    squeeze_first = is_dli14_v3(tensors)
-    tensors = renamed(tensors)
+    is_dli14_v3 = dli14.is_dli14_v3(tensors)
+    tensors = dli14.renamed(tensors)
     if config is None:
         config = infer_shape(tensors, name)
-        config = replace(config, bn_eps=1e-5) if squeeze_first else config  # d-li14's; torchvision's V3 has 1e-3
+        config = replace(config, bn_eps=dli14.V3_BN_EPS) if is_dli14_v3 else config
     model = build_model(config)
-    if squeeze_first:
-        squeeze_before_activation(model)
+    if is_dli14_v3:
+        dli14.squeeze_before_activation(model)
     start_from(model, tensors, name)
     return _ready(model, config, class_names(config) if classes is None else classes)
 

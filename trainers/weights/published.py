@@ -17,7 +17,7 @@ from trainers.config import UNKNOWN_DATA, TrainConfig
 from trainers.datasets.pixels.cache import cache_folder
 from trainers.errors import ConfigError, one_line, unknown_choice
 from trainers.models.registry import build_model
-from trainers.weights import checkpoint
+from trainers.weights import checkpoint, dli14
 from trainers.weights.network import Network, network_of
 from trainers.weights.state_dicts import Tensors, tensors_of
 from trainers.weights.stated import STATED_TOP1, TIMM
@@ -47,7 +47,7 @@ def _dli14_v2(file: str, **settings: Any) -> tuple[str, TrainConfig]:
 
 def _dli14_v3(file: str, model: str, width_mult: float) -> tuple[str, TrainConfig]:
     url = f"https://github.com/d-li14/mobilenetv3.pytorch/raw/master/pretrained/mobilenetv3-{file}.pth"
-    return url, replace(IMAGENET, model=f"mobilenet_v3_{model}", width_mult=width_mult, bn_eps=1e-5)
+    return url, replace(IMAGENET, model=f"mobilenet_v3_{model}", width_mult=width_mult, bn_eps=dli14.V3_BN_EPS)
 
 
 def _torchvision(weights: Any, model: str, **settings: Any) -> tuple[str, TrainConfig]:

@@ -1,10 +1,9 @@
-"""State dicts of several authors under the names of our networks, which are torchvision's.
+"""State dicts under torchvision's names, which our networks share: reading, recognising, copying.
 
-Knows what stands in a file: wrappers, prefixes, d-li14's names, and from the shapes which network it is.
+This file knows the wrappers and prefixes of a file, and tells from the shapes of the tensors which network they are of.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -40,58 +39,6 @@ def tensors_of(state: Any, name: str) -> Tensors:
     if not tensors:
         raise ConfigError(f"{name} holds no weights; give a checkpoint of a sweep, or a state dict")
     return tensors
-
-
-def is_dli14(tensors: Tensors) -> bool:
-    """Whether the names are those of d-li14's mobilenetv2.pytorch and mobilenetv3.pytorch."""
-    return "conv.0.weight" in tensors
-
-
-def is_dli14_v3(tensors: Tensors) -> bool:
-    """Whether the file is of d-li14's mobilenetv3.pytorch, whose network differs in more than its names."""
-    return is_dli14(tensors) and any(".fc." in key for key in tensors)
-
-
-def renamed(tensors: Tensors) -> Tensors:
-    """`tensors` under torchvision's names; names of no known author stay as they are."""
-    if not is_dli14(tensors):
-        return tensors
-    return dict(_from_dli14(tensors))
-
-
-def _from_dli14(tensors: Tensors) -> Iterator[tuple[str, torch.Tensor]]:
-    """d-li14's names (models/imagenet/mobilenetv2.py, mobilenetv3.py): each block is one flat sequence of layers."""
-    v3 = is_dli14_v3(tensors)
-    blocks = {key.split(".")[1] for key in tensors if key.startswith("features.")}
-    tables = {number: (_v3_block if v3 else _v2_block)(tensors, f"features.{number}.conv.") for number in blocks}
-    for key, tensor in tensors.items():
-        layer, _, leaf = key.rpartition(".")
-        in_block = re.fullmatch(r"features\.(\d+)\.conv\.(.+)", layer)
-        if in_block:
-            number, place = in_block.groups()
-            layer = f"features.{number}.{'block' if v3 else 'conv'}.{tables[number].get(place, place)}"
-            tensor = tensor[..., None, None] if ".fc" in layer and leaf == "weight" else tensor  # Linear there
-        elif layer in ("conv.0", "conv.1"):
-            layer = f"features.{len(blocks)}.{layer[-1]}"
-        elif layer == "classifier":
-            layer = "classifier.1"
-        yield f"{layer}.{leaf}", tensor
-
-
-def _v2_block(tensors: Tensors, block: str) -> dict[str, str]:
-    if f"{block}7.weight" in tensors:
-        return {"0": "0.0", "1": "0.1", "3": "1.0", "4": "1.1", "6": "2", "7": "3"}
-    return {"0": "0.0", "1": "0.1", "3": "1", "4": "2"}  # the first, which does not expand
-
-
-def _v3_block(tensors: Tensors, block: str) -> dict[str, str]:
-    """With or without expansion, with or without squeeze-excite, which moves torchvision's last layer by one."""
-    if f"{block}8.weight" in tensors:
-        last = "3" if f"{block}5.fc.0.weight" in tensors else "2"
-        table = {"0": "0.0", "1": "0.1", "3": "1.0", "4": "1.1", "5.fc.0": "2.fc1", "5.fc.2": "2.fc2"}
-        return {**table, "7": f"{last}.0", "8": f"{last}.1"}
-    last = "2" if f"{block}3.fc.0.weight" in tensors else "1"
-    return {"0": "0.0", "1": "0.1", "3.fc.0": "1.fc1", "3.fc.2": "1.fc2", "4": f"{last}.0", "5": f"{last}.1"}
 
 
 def infer_shape(tensors: Tensors, name: str) -> TrainConfig:

@@ -9,7 +9,7 @@ import pytest
 from sweep.commands.flags import Positional
 from sweep.commands.parse import CommandLine, parse
 from trainers.errors import ConfigError
-from trainers.units import Duration, Percent
+from trainers.values import Duration, Percent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainers.config import TrainConfig
-from trainers.hardware.device import Device, gpu_names, limit_process
+from trainers.hardware.device import Device, gpu_names, is_out_of_memory, limit_process
 
 HAS_GPU = torch.cuda.is_available()
 
@@ -36,11 +36,22 @@ def test_automatic_precision_of_a_cpu_is_what_it_computes_fast(
     assert gpu_names() == []
 
 
-@pytest.mark.parametrize("num_threads", [1, 2])
-def test_process_keeps_to_its_threads(num_threads: int) -> None:
-    before = torch.get_num_threads()
-    limit_process(num_threads, gpu_share=1.0)
-    try:
-        assert torch.get_num_threads() == num_threads
-    finally:
-        torch.set_num_threads(before)
+@pytest.mark.parametrize(("gpu_share", "limited"), [(0.0, []), (0.25, [0.25]), (1.0, []), (2.0, [])])
+def test_only_a_shared_gpu_is_limited_to_a_share_of_its_memory(
+    monkeypatch: pytest.MonkeyPatch, gpu_share: float, limited: list[float]
+) -> None:
+    shares: list[float] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", shares.append)
+
+    limit_process(torch.get_num_threads(), gpu_share)
+
+    assert shares == limited
+
+
+def test_memory_that_a_cpu_cannot_allocate_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**55)
+
+    assert is_out_of_memory(caught.value)
+    assert not is_out_of_memory(RuntimeError("the loss stopped being a number"))

@@ -13,7 +13,8 @@ from tests.trainers.weights.layouts import randomised
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 from trainers.models.registry import MODELS
-from trainers.use.predict import IMAGES_AT_ONCE, features, predict, write_features
+from trainers.use.features import features, write_features
+from trainers.use.predict import IMAGES_AT_ONCE, predict
 from trainers.weights.network import Network
 
 CONFIG = TrainConfig(num_classes=7, width_mult=0.25, resolution=32, precision="fp32")
