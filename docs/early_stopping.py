@@ -1,6 +1,6 @@
 """Draw docs/early-stopping.svg: two settings of one network, and how surely one of them is as good or better.
 
-Command: uv run docs/early_stopping.py. The accuracies are an example; the probabilities are those of the scheduler.
+Command: uv run docs/early_stopping.py. The accuracies are an example; the scheduler's code computes the probabilities.
 """
 
 import math
