@@ -37,8 +37,14 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAM = ("uv run run_sweep.py", "python run_sweep.py")
 OTHER_COMMANDS = (
-    "pip install uv", "uv run pytest", "uv run ruff", "uv run pyright", "uv tool run pre-commit", "ray ", "RAY_AUTH_MODE",
-)  # fmt: skip
+    "pip install uv",
+    "uv run pytest",
+    "uv run ruff",
+    "uv run pyright",
+    "uv tool run pre-commit",
+    "ray ",
+    "RAY_AUTH_MODE",
+)
 """How commands begin that are no command of this project."""
 SHELL = ("sh", "bash", "console")
 PARSED_ONLY = ("--address", "--download", "--help")
