@@ -356,7 +356,7 @@ def test_the_figure_of_early_stopping_shows_what_its_page_says(monkeypatch: pyte
     shown = importlib.import_module("early_stopping").example()
 
     assert shown.stopped_at == 6
-    assert f"stops at epoch {shown.stopped_at}" in (ROOT / "docs" / "early-stopping.md").read_text().replace("\n", " ")
+    assert f"stops at epoch {shown.stopped_at}." in (ROOT / "docs" / "early-stopping.md").read_text().replace("\n", " ")
 
 
 def test_hooks_run_what_ci_runs() -> None:
