@@ -42,7 +42,7 @@ def train(trial: Trial) -> Iterator[Measurement]:
     torch.manual_seed(config.seed)
     splits = {name: _tensors(split) for name, split in load_dataset(config.data).splits.items()}
     model = Slices()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     history: list[Measurement] = []
     state = checkpoint.load(trial.folder / SHARED)
     if state is not None:
@@ -53,7 +53,8 @@ def train(trial: Trial) -> Iterator[Measurement]:
     for epoch in range(max((m.epoch for m in history), default=0) + 1, config.epochs + 1):
         training = [point for point in trial.points if not point.is_stopped]
         start = time.monotonic()
-        for images, labels in zip(*(tensor.split(64) for tensor in splits["train"]), strict=True):
+        order = torch.randperm(len(splits["train"][1]), generator=torch.Generator().manual_seed(epoch))
+        for images, labels in zip(*(tensor[order].split(64) for tensor in splits["train"]), strict=True):
             optimizer.zero_grad()
             for point in training:
                 functional.cross_entropy(model(images, point.config.width_mult), labels).backward()
@@ -86,7 +87,7 @@ def _measure(
     logits = model(images, point.config.width_mult)
     right = logits.topk(5).indices == labels[:, None]
     loss = functional.cross_entropy(logits, labels).item()
-    figures: dict[str, Any] = {"train_loss": loss, "val_loss": loss, "lr": 0.5, "device": "cpu fp32"}
+    figures: dict[str, Any] = {"train_loss": loss, "val_loss": loss, "lr": 0.01, "device": "cpu fp32"}
     return Measurement(
         point=point.id,
         epoch=epoch,

@@ -127,7 +127,7 @@ def test_the_predicted_disk_space_is_that_of_the_checkpoints(real_sweep: Sweep) 
     timing = Timing(train=Line(0.0, 1.0), memory=Line(1e9, 1e6), evaluate_seconds=0.0)
     timed = [TimedNetwork(config=plan.points[0].config, timing=timing)]
 
-    predicted = predict(plan.points, timed, resources())
+    predicted = predict(plan.trials, timed, resources())
 
     for folder in (real_sweep.folder / "points").iterdir():
         taken = sum(file.stat().st_size for file in folder.iterdir())
