@@ -34,7 +34,7 @@ class OtherImagesError(ConfigError):
 
 
 def unknown_choice(kind: str, name: str, choices: Iterable[str]) -> ConfigError:
-    """Return the error for an unknown name; it lists similar choices, or choices that begin with it, then all choices."""
+    """Return the error for an unknown name: similar choices or choices that begin with it, then all choices."""
     known = sorted(choices)
     longer = [choice for choice in known if len(name) > 2 and choice.startswith(name)]
     close = get_close_matches(name, known, n=2, cutoff=0.75) or longer[:2]

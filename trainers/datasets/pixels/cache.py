@@ -45,7 +45,7 @@ def cache_folder() -> Path:
 
 
 def open_images(dataset: Dataset, name: SplitName, short_side: int) -> Images:
-    """Return a function that reads images of a split, from memory, the cache or files, with a shorter side up to `short_side`."""
+    """Return a function that reads a split, from memory, cache or files, with shorter sides up to `short_side` px."""
     split = dataset.splits[name]
     if split.in_memory:
         return partial(_decoded, split.decode, short_side)

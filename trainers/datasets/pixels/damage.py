@@ -80,12 +80,7 @@ def _read(path: Path) -> tuple[DamagedImage, ...] | None:
     """Return the damaged images in a record; None if there is no valid record."""
     try:
         return tuple(DamagedImage(*values) for values in json.loads(path.read_text()))
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-        TypeError,
-    ):  # no record, or one that a power failure emptied
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):  # none, or emptied by a power failure
         return None
 
 
