@@ -41,7 +41,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def make_folder(tmp_path: Path) -> MakeFolder:
-    """A function that writes an image folder from counts such as `{"train/cat": 3}`: PNGs of noise of different sizes."""
+    """A function that writes an image folder from counts such as `{"train/cat": 3}`: noise of different sizes."""
 
     def make(counts: Mapping[str, int]) -> Path:
         random = np.random.default_rng(0)

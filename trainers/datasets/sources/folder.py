@@ -15,7 +15,7 @@ from trainers.errors import ConfigError, printable
 
 
 def image_folder(path: Path) -> Dataset:
-    """Return the dataset in the folder `path`: `train/`, `val/` (or `validation/`), `test/`, one folder per class in each.
+    """Return the dataset in the folder `path`: `train/`, `val/` (or `validation/`), `test/` with class folders.
 
     Without a validation folder a fixed, stratified tenth of `train/` validates, and the note says so; a `test/` without
     class folders is left out.
