@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Writing of files that are whole or absent, never partial."""
 
 import glob
 import os
@@ -12,7 +12,7 @@ from trainers.errors import ConfigError, one_line
 
 
 def check_writable(path: Path) -> None:
-    """Raise a ConfigError unless a file at `path` could be written; asked before the work, not after it."""
+    """Raise a ConfigError unless a file can be written at `path`; call this before long work."""
     is_stream = _is_stream(path)
     usable = is_stream or (path.parent.is_dir() and not path.is_dir())
     if not usable or not os.access(path if is_stream else path.parent, os.W_OK):
@@ -20,20 +20,20 @@ def check_writable(path: Path) -> None:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether it is a pipe, a terminal or a device, such as /dev/stdout: nothing could replace it."""
+    """Whether `path` is a pipe, a terminal or a device, such as /dev/stdout, which no file may replace."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def nearest_folder(path: Path) -> Path:
-    """`path` if there is such a thing, else the nearest folder above it that there is."""
-    return next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    """Return `path` if it exists, else the nearest existing folder above it."""
+    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
 
 
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
-    """The path to write to, which becomes `path` once the block has ended, and is removed if the block fails.
+    """Give the block a partial file to write, which becomes `path` when the block ends and is removed if it fails.
 
-    A reader sees the old file or the new one, never a part. A process that is killed leaves its part behind.
+    A reader sees the old file or the new file, never a part. A killed process leaves its partial file behind.
     """
     writer = f"{platform.node()}-{os.getpid()}"
     partial = path.with_name(f".{path.stem}.{writer}{path.suffix}")  # some writers choose by the suffix
@@ -45,7 +45,7 @@ def replacing(path: Path) -> Generator[Path]:
 
 
 def remove_left_behind(path: Path, seconds: float) -> None:
-    """Remove what `replacing` left behind for `path` in processes that were killed, if it is so old."""
+    """Remove partial files that killed processes left for `path`, if they are older than `seconds`."""
     for partial in path.parent.glob(f".{glob.escape(path.stem)}.*{path.suffix}"):
         with suppress(FileNotFoundError):
             if time.time() - partial.stat().st_mtime > seconds:
@@ -53,17 +53,17 @@ def remove_left_behind(path: Path, seconds: float) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file by `replacing`."""
+    """Write a text file, whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def whole_file(path: Path) -> Generator[Path]:
-    """`replacing` for a file that a user asked for, which may be a link, or a stream such as /dev/stdout.
+    """Give the block a file to write for a user: like `replacing`, but `path` may be a link or a stream.
 
     Raises:
-        ConfigError: it cannot be written.
+        ConfigError: the file cannot be written.
     """
     check_writable(path)
     try:

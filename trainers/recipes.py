@@ -1,10 +1,10 @@
 """RECIPES: published ways to train a MobileNet, each a complete TrainConfig with its source. Standard library only.
 
-Every field is the one that made the published number, as far as the source's *code* says it; `notes` tell where its
-README says something else, and where this trainer cannot follow. A recipe gives the training; the search space gives
-the networks and the data (the fields in KEPT), so that `with_recipe` can join the two.
+The fields follow the *code* of the source, which made the published accuracy; `notes` say where its README differs, and
+where this trainer differs. A recipe gives the training, the search space gives the networks and the data (the fields in
+KEPT), and `with_recipe` joins them.
 
-Learning rates follow the batch: each recipe states the batch that its rate is meant for (`lr_base_batch`), and another
+Learning rates follow the batch size: each recipe states the batch size of its rate (`lr_base_batch`), and another
 `batch_size` scales the rate in proportion (arXiv:1706.02677, section 2.1).
 """
 
@@ -14,22 +14,22 @@ from trainers.config import TrainConfig, names_of
 from trainers.errors import unknown_choice
 
 KEPT = names_of(TrainConfig, "network", "data", "run", "kept")
-"""The fields that a recipe leaves as the search space has them."""
+"""Names of the fields that a recipe leaves as the search space sets them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A way to train, and what it is known to give."""
+    """A way to train, with the accuracy to expect."""
 
     doc: str
-    """One line for `list`."""
+    """Description on one line, for `run_sweep.py list`."""
     config: TrainConfig
     source: str
-    """Where it was published."""
+    """Publication that the recipe follows."""
     expected: str
     """The accuracy that the source reports."""
     notes: tuple[str, ...] = ()
-    """Where README and code differ, and what this trainer does otherwise."""
+    """Differences between README and code of the source, and between the source and this trainer."""
 
 
 DLI14 = Recipe(
@@ -226,10 +226,10 @@ RECIPES: dict[str, Recipe] = {
 
 
 def get_recipe(name: str) -> Recipe:
-    """The recipe called `name`.
+    """Return the recipe called `name`.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: no recipe has this name.
     """
     if name not in RECIPES:
         raise unknown_choice("recipe", name, RECIPES)
@@ -237,5 +237,5 @@ def get_recipe(name: str) -> Recipe:
 
 
 def with_recipe(base: TrainConfig, name: str) -> TrainConfig:
-    """The networks and data of `base`, trained by the recipe called `name`."""
+    """Return `base` with the training of the recipe called `name`; the fields in KEPT stay."""
     return replace(get_recipe(name).config, **{field: getattr(base, field) for field in KEPT})

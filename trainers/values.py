@@ -1,6 +1,6 @@
-"""The one way from a text to a typed value: for flags, axes, configuration files and settings in logs.
+"""Parsing of texts to typed values, for flags, axes, configuration files and settings in logs.
 
-The type of a dataclass field decides what its text may be. Standard library only.
+The type of a dataclass field decides which texts are allowed. Standard library only.
 """
 
 import math
@@ -17,21 +17,21 @@ from trainers.errors import ConfigError, check_printable
 
 @dataclass(frozen=True)
 class Unit:
-    """How people write a number."""
+    """A way in which people write a number."""
 
     parse: Callable[[str], float]
-    """The number of a text; raises a ValueError that says what a text may be."""
+    """Function from a text to its number; raises a ValueError that says which texts are allowed."""
     placeholder: str
-    """Stands for the number in a help text."""
+    """Placeholder for the number in a help text."""
     suffix: str = ""
-    """Follows the digits where the text is written for people."""
+    """Text after the digits of a number in messages for people."""
 
 
 def parse_amount(text: str) -> float:
-    """The number that `text` writes, with k, M or G for thousands, millions or thousand millions: `100M`.
+    """Return the number in `text`, which may end in k, M or G for thousands, millions or thousand millions: `100M`.
 
     Raises:
-        ValueError: `text` is no number, or not above 0.
+        ValueError: `text` is no number above 0.
     """
     number = text.strip()
     factor = {"k": 1e3, "M": 1e6, "m": 1e6, "G": 1e9}.get(number[-1:])
@@ -45,10 +45,10 @@ def parse_amount(text: str) -> float:
 
 
 def parse_percent(text: str) -> float:
-    """The percent that `text` writes, with its sign or without: `70`, `70%`.
+    """Return the percentage in `text`, with or without the sign: `70`, `70%`.
 
     Raises:
-        ValueError: `text` is no number of percent, or a share of 1.
+        ValueError: `text` is no percentage, or a number between 0 and 1 without the sign.
     """
     number = text.strip()
     try:
@@ -63,10 +63,10 @@ def parse_percent(text: str) -> float:
 
 
 def parse_duration(text: str) -> float:
-    """The seconds that `text` writes with their unit, s, m or h: `30m`.
+    """Return the seconds in `text`, which ends in s, m or h: `30m`.
 
     Raises:
-        ValueError: `text` is no duration, or not above 0.
+        ValueError: `text` is no duration above 0.
     """
     seconds = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text.strip()[-1:])
     try:
@@ -79,24 +79,24 @@ def parse_duration(text: str) -> float:
 
 
 Amount = Annotated[float, Unit(parse_amount, "N")]
-"""A number above 0 that people write as 100M."""
+"""A number above 0, which people write as 100M."""
 Percent = Annotated[float, Unit(parse_percent, "PERCENT", "%")]
-"""A number from 0 to 100 that people write as 70 or 70%."""
+"""A number from 0 to 100, which people write as 70 or 70%."""
 Duration = Annotated[float, Unit(parse_duration, "TIME", "s")]
-"""Seconds that people write as 90s, 30m or 4h; a number in a file is of seconds."""
+"""Seconds, which people write as 90s, 30m or 4h; a number in a file is in seconds."""
 
 
 Value = float | int | str | tuple[int, ...]
 LONGEST_NUMBER = 1000
-"""Bits of a whole number in a file; no setting takes as many, and Python writes only so many."""
+"""Most bits of a whole number in a file. No setting needs more, and Python refuses to print very long numbers."""
 
 
 @dataclass(frozen=True)
 class FieldType:
-    """The type of a dataclass field, taken apart."""
+    """The parts of the type of a dataclass field."""
 
     item: Any
-    """The type of its value, or of one item where it holds several."""
+    """Type of the value, or of one item of a tuple."""
     several: bool = False
     """Whether the field holds a tuple."""
     optional: bool = False
@@ -104,25 +104,25 @@ class FieldType:
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        """All values of a Literal or a bool; none of other types."""
+        """All values of a Literal or a bool; empty for other types."""
         if get_origin(self.item) is Literal:
             return get_args(self.item)
         return (True, False) if self.item is bool else ()
 
     @property
     def unit(self) -> Unit | None:
-        """How the number is written, where the type says."""
+        """The unit of an annotated number; None for other types."""
         return next((mark for mark in getattr(self.item, "__metadata__", ()) if isinstance(mark, Unit)), None)
 
     @property
     def plain(self) -> type:
-        """The type without choices and units, such as float for Percent and str for a Literal of texts."""
+        """The Python type, such as float for Percent and str for a Literal of texts."""
         if self.choices:
             return type(self.choices[0])
         return get_args(self.item)[0] if self.unit else self.item
 
     def parse(self, text: str) -> Any:
-        """The value, or the item, that `text` writes.
+        """Return the value or item in `text`.
 
         Raises:
             ValueError: `text` is of another type; the message shows it and says what is allowed.
@@ -145,9 +145,9 @@ class FieldType:
 
 @cache
 def field_type(cls: type, name: str) -> FieldType:
-    """The type of field `name` of dataclass `cls`."""
+    """Return the type of field `name` of dataclass `cls`."""
     hint = get_type_hints(cls, include_extras=True)[name]
-    while get_origin(hint) is Annotated and not FieldType(hint).unit:  # marks for others
+    while get_origin(hint) is Annotated and not FieldType(hint).unit:  # annotations that are no units
         hint = get_args(hint)[0]
     alternatives = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     [kind] = [alternative for alternative in alternatives if alternative is not NoneType]
@@ -156,25 +156,25 @@ def field_type(cls: type, name: str) -> FieldType:
 
 
 def accepts(cls: type, name: str, kind: type) -> bool:
-    """Whether field `name` of dataclass `cls` may hold a `kind`."""
-    found = field_type(cls, name)
-    return found.optional if kind is NoneType else not found.choices and not found.several and found.plain is kind
+    """Whether field `name` of dataclass `cls` may hold any value of type `kind`."""
+    type_ = field_type(cls, name)
+    return type_.optional if kind is NoneType else not type_.choices and not type_.several and type_.plain is kind
 
 
 def row_type(cls: type, name: str) -> type:
-    """The type of field `name` of dataclass `cls` in a row, where it is set: bool, int, float or str."""
+    """Return the type of field `name` of dataclass `cls` in a row, if set: bool, int, float or str."""
     kind = field_type(cls, name)
     return kind.plain if kind.plain in (bool, int, float) and not kind.several else str
 
 
 def parse_field(cls: type, name: str, value: object, label: str = "") -> Any:
-    """The value of field `name` of dataclass `cls` that a text, a scalar of a file, or a list of them writes.
+    """Return the value of field `name` of dataclass `cls` from a text, a scalar of a file, or a list of these.
 
     Args:
         cls: the dataclass.
         name: the field.
-        value: what was written.
-        label: what a message calls the field, its name if empty.
+        value: the text, scalar or list.
+        label: the name of the field in messages; empty: `name`.
 
     Raises:
         ConfigError: `value` is of another type; the message names the field, shows the value and says what is allowed.
@@ -196,10 +196,10 @@ def parse_field(cls: type, name: str, value: object, label: str = "") -> Any:
 
 
 def text_of_scalar(label: str, value: object, unit: Unit | None = None) -> str:
-    """A text, number, date or truth as a command line would have it.
+    """Return the text of a scalar (text, number, date or bool) as a command line has it.
 
     Raises:
-        ConfigError: `value` is of another type, too long a number, or a text that cannot be printed.
+        ConfigError: `value` has another type, or is too long a number or an unprintable text.
     """
     if not isinstance(value, (str, int, float, date)):
         raise ConfigError(f"{label} holds a {type(value).__name__}; it must be a single value")
@@ -210,7 +210,7 @@ def text_of_scalar(label: str, value: object, unit: Unit | None = None) -> str:
 
 
 def _parse_whole_numbers(texts: list[str]) -> tuple[int, ...]:
-    """The numbers of `105+125`, `[105, 125]` and `()`."""
+    """Return the numbers in texts such as `105+125`, `[105, 125]` and `()`."""
     words = [word for text in texts for word in re.split(r"[\s,+]+", text.strip("[]() ,")) if word]
     try:
         return tuple(map(FieldType(int).parse, words))

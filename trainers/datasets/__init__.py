@@ -1,1 +1,1 @@
-"""Where images come from, and how they become batches."""
+"""Datasets: the sources of images, their pixels and their batches."""

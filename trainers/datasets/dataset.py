@@ -1,4 +1,4 @@
-"""Dataset: labelled images in splits, decoded one at a time. What every source of images becomes."""
+"""Dataset: labelled images in splits, decoded one at a time. Every source of images returns a Dataset."""
 
 import os
 import re
@@ -20,15 +20,15 @@ class PackedImages:
     """Decoded images in one buffer, so that compiled code can take a whole batch."""
 
     pixels: NDArray[np.uint8]
-    """(N,), maybe with those of other images between."""
+    """Bytes of the images (N,), perhaps with bytes of other images between them."""
     offsets: NDArray[np.int64]
-    """Where each image begins in `pixels` (B,)."""
+    """Start of each image in `pixels` (B,)."""
     sizes: NDArray[np.int64]
-    """Height and width of each, px (B, 2)."""
+    """Height and width of each image, px (B, 2)."""
 
     @classmethod
     def of(cls, images: Sequence[Pixels]) -> "PackedImages":
-        """Copies of the images, one after another."""
+        """Return a copy of the images, one after another."""
         sizes = np.array([image.shape[:2] for image in images])
         return cls(np.concatenate([image.reshape(-1) for image in images]), offsets(sizes), sizes)
 
@@ -41,13 +41,13 @@ class PackedImages:
 
 
 def offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where images of height and width `sizes` (N, 2) begin when they lie one after another (N,)."""
+    """Return the starts (N,) of images of height and width `sizes` (N, 2) that lie one after another."""
     num_bytes = sizes.prod(axis=1) * 3
     return np.cumsum(num_bytes) - num_bytes
 
 
 class Decode(Protocol):
-    """Decodes image i of a split."""
+    """A function that decodes image `i` of a split."""
 
     def __call__(self, i: int, short_side: int) -> Pixels: ...
 
@@ -57,9 +57,9 @@ class DamagedImage:
     """An image that cannot be decoded."""
 
     index: int
-    """Its place in the split as its source has it."""
+    """Place of the image in the split of the source."""
     image: str
-    """Its path, or its shard and row; can be printed whatever bytes the file's name is made of."""
+    """Path, or shard and row, of the image; always printable."""
     reason: str
 
 
@@ -70,11 +70,11 @@ class Split:
     labels: NDArray[np.int64]
     """The class of each image (N,)."""
     decode: Decode
-    """Image i, reduced so that its shorter side has `short_side` px; never enlarged. Can be pickled."""
+    """Function from i to image i with a shorter side of at most `short_side` px, never enlarged. Can be pickled."""
     in_memory: bool
-    """Whether decoding is a mere look-up, so that a cache would gain nothing."""
+    """Whether decoding only looks up pixels, so that a cache would gain nothing."""
     damaged: tuple[DamagedImage, ...] = ()
-    """The images of the source that were left out."""
+    """Images of the source that were left out."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -87,11 +87,11 @@ class Dataset:
     name: str
     classes: tuple[str, ...]
     splits: Mapping[SplitName, Split]
-    """`train` and `val` always; `test` where the source has one."""
+    """The splits `train` and `val`, and `test` if the source has one."""
     fingerprint: str
-    """Changes with any image's name, size, class or split, so that results of different data never mix."""
+    """Hash of the name, size, class and split of every image, so that results of different data never mix."""
     note: str
-    """What a reader of the results should know about the splits."""
+    """Facts about the splits for a reader of the results."""
 
     @property
     def sizes(self) -> str:
@@ -100,7 +100,7 @@ class Dataset:
 
 
 def dataset_name(path: Path, classes: tuple[str, ...]) -> str:
-    """What a dataset read from the folder `path` is called: as the folder, or `imagenet` where its classes say so."""
+    """Return the name of the dataset in the folder `path`: `imagenet` for its classes, else the name of the folder."""
     return "imagenet" if is_imagenet(classes) else os.fsencode(path.resolve().name).decode(errors="replace")
 
 
@@ -111,7 +111,7 @@ def is_imagenet(classes: tuple[str, ...]) -> bool:
 
 
 def stratified_part(labels: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """A random mask (N,) that selects `share` of each class, at least one image where the class has two."""
+    """Return a random mask (N,) that selects `share` of each class, and at least one image of a class with two."""
     generator = np.random.default_rng(seed)
     selected = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):

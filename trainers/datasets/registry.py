@@ -1,7 +1,7 @@
-"""DATASETS: the embedded datasets by name. The one place that knows what `TrainConfig.data` can stand for.
+"""DATASETS: the embedded datasets by name. Only this module knows the meaning of `TrainConfig.data`.
 
-An embedded dataset, one of TORCHVISION_SETS with or without its root, or the path of a folder, of images or of Parquet
-shards.
+A text names an embedded dataset, or one of TORCHVISION_SETS with or without its root, or is the path of a folder of
+images or of Parquet shards.
 """
 
 import os
@@ -24,12 +24,12 @@ DATASETS: dict[str, Callable[[], Dataset]] = {
 
 
 def load_dataset(data: str) -> Dataset:
-    """The dataset that `TrainConfig.data` names, listed once per process, without the images known to be damaged.
+    """Return the dataset that `data` names, without images known to be damaged; each process lists it once.
 
     Raises:
-        ConfigError: no dataset that is known, or no usable folder.
+        ConfigError: `data` is neither a known dataset nor a usable folder.
     """
-    return _sound(_known(data))
+    return _without_damaged(_checked_name(data))
 
 
 def check_dataset(
@@ -39,24 +39,25 @@ def check_dataset(
     splits: Collection[SplitName] = get_args(SplitName),
     again: bool = False,
 ) -> Dataset:
-    """`load_dataset`, with all images of those `splits` that there are decoded once on this node, to know the damaged.
+    """Return the dataset that `data` names, after a check of all images of `splits`, once per node, for damage.
 
-    `announce` is told before that; `again` tries also those that are known to be damaged, which may have been repaired.
+    `announce` is called with a message before a check; `again` also checks images known to be damaged, which may be
+    repaired by now.
 
     Raises:
-        ConfigError: as `load_dataset`; what was found cannot be kept, or it leaves a class or a split without images.
+        ConfigError: `load_dataset` fails, or the damaged images cannot be recorded, or a class or split has no others.
     """
-    known = _known(data)
-    check_images(_listed(known), splits, announce, again=again)
-    _sound.cache_clear()
-    return _sound(known)
+    name = _checked_name(data)
+    check_images(_listed(name), splits, announce, again=again)
+    _without_damaged.cache_clear()
+    return _without_damaged(name)
 
 
-def _known(data: str) -> str:
-    """The canonical form of what names a dataset.
+def _checked_name(data: str) -> str:
+    """Return the canonical form of `data`.
 
     Raises:
-        ConfigError: it names none.
+        ConfigError: `data` names no dataset.
     """
     if data not in DATASETS and name_and_root(data) is None and not os.path.isdir(os.path.expanduser(data)):
         names = ", ".join([*DATASETS, *TORCHVISION_SETS])
@@ -64,12 +65,12 @@ def _known(data: str) -> str:
             f"no dataset {data!r}: give the path of an image folder or of Parquet shards, or one of {names}"
         )
     path = canonical(data)
-    check_printable(path)  # a relative one may be, in a folder that is not
+    check_printable(path)  # a printable relative path may lie in an unprintable folder
     return path
 
 
 @lru_cache(maxsize=4)
-def _sound(data: str) -> Dataset:
+def _without_damaged(data: str) -> Dataset:
     return without_damaged(_listed(data))
 
 
@@ -88,7 +89,7 @@ def _listed(data: str) -> Dataset:
 
 
 def canonical(data: str) -> str:
-    """`data` as a process in another folder understands it: with an absolute path, if any."""
+    """Return `data` with an absolute path, so that it is valid in every working directory."""
     if data in DATASETS:
         return data
     known = name_and_root(data)
@@ -96,7 +97,7 @@ def canonical(data: str) -> str:
 
 
 def fetch(data: str) -> None:
-    """Download what is missing of a dataset that torchvision knows; nothing for any other."""
+    """Download the missing files of one of TORCHVISION_SETS; do nothing for other datasets."""
     known = name_and_root(data)
     if known is not None:
         download(*known)

@@ -1,4 +1,4 @@
-"""The splits of a dataset from those that its source has: their names, what validates, what every class needs."""
+"""Splits of a dataset: their names in sources, the choice of a validation split, and checks of classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,14 +14,14 @@ SPLIT_NAMES: dict[SplitName, tuple[str, ...]] = {
     "val": ("val", "validation", "valid"),
     "test": ("test",),
 }
-"""What folders and shards call each split."""
+"""Names of folders and shards for each split."""
 HELD_OUT = 0.1
-"""Share of the training images that validates where the source has no validation split."""
+"""Share of the training images that become the validation split if the source has none."""
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Decodes those images of another split that `members` names, by their place there."""
+    """Decodes the images of another split that lie at the places `members`."""
 
     whole: Decode
     members: NDArray[np.int64]
@@ -31,7 +31,7 @@ class Part:
 
 
 def with_validation(splits: Mapping[SplitName, Split]) -> tuple[dict[SplitName, Split], str]:
-    """`splits` and a note on what validates: their `val`, or a fixed, stratified tenth held out of `train`."""
+    """Return splits with a `val`, and a note about it: the given one, or a fixed, stratified tenth of `train`."""
     if "val" in splits:
         return {name: splits[name] for name in SPLIT_NAMES if name in splits}, "validated on its own split"
     train = splits["train"]
@@ -42,7 +42,7 @@ def with_validation(splits: Mapping[SplitName, Split]) -> tuple[dict[SplitName, 
 
 
 def part(split: Split, mask: NDArray[np.bool_]) -> Split:
-    """The images of `split` that `mask` (N,) selects, in their order."""
+    """Return the images of `split` that `mask` (N,) selects, in their order."""
     return replace(split, labels=split.labels[mask], decode=Part(split.decode, np.flatnonzero(mask)))
 
 
@@ -51,7 +51,7 @@ def check_classes(
 ) -> None:
     """Raise a ConfigError unless there are two classes or more, with two images or more each, in the source `train`.
 
-    Two, because one of them may have to validate. `images` says what counts as an image.
+    One of the two images may have to validate. `images` is the noun for the images in a message.
     """
     if len(classes) < 2:
         raise ConfigError(f"{train} has a single class, {', '.join(classes)}; a classifier needs 2 or more")

@@ -1,1 +1,1 @@
-"""The hardware a training runs on."""
+"""The hardware that a training runs on."""

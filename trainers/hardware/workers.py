@@ -1,6 +1,7 @@
-"""The processes that train one point together, where there are several: which is this one, and what they share.
+"""The workers: processes that train one point together, and exchange tensors and objects.
 
-Whoever starts them sets up `torch.distributed`; without it this process is alone and every function here does nothing.
+The starter of the workers sets up `torch.distributed`; without it, this process is the only worker and every method
+leaves its argument unchanged.
 """
 
 from collections.abc import Iterable
@@ -16,41 +17,41 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Workers:
-    """This process among those that train together."""
+    """The place of this process among the workers."""
 
     rank: int = 0
-    """From 0; rank 0 writes the checkpoints."""
+    """Number of this worker, from 0; rank 0 writes the checkpoints."""
     count: int = 1
 
     @classmethod
     def current(cls) -> "Workers":
-        """The process group that this process is in, or this process alone."""
+        """Return the place of this process in its process group; without a group, it is the only worker."""
         if not (dist.is_available() and dist.is_initialized()):
             return cls()
         return cls(dist.get_rank(), dist.get_world_size())
 
     @property
     def first(self) -> bool:
-        """Whether this is rank 0."""
+        """Whether this worker has rank 0."""
         return self.rank == 0
 
     def share_of(self, num_images: int) -> slice:
-        """The images of a batch that are this worker's; those of all workers are the batch, none of them twice."""
+        """Return the slice of a batch that this worker processes; each image of the batch belongs to one worker."""
         return slice(self.rank, num_images, self.count)
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """`values`, in place, summed over the workers."""
+        """Sum `values` over the workers, in place, and return them."""
         if self.count > 1:
             dist.all_reduce(values)
         return values
 
     def any(self, holds: bool) -> bool:
-        """Whether it holds for one of the workers; the same for all."""
+        """Whether `holds` is true on one or more workers; all workers get one answer."""
         place = "cuda" if self.count > 1 and dist.get_backend() == "nccl" else "cpu"
         return bool(self.sum(torch.tensor(float(holds), device=place)))
 
     def all_of(self, value: Any) -> list[Any]:
-        """What each worker has, by rank; any object."""
+        """Return the objects `value` of all workers, in the order of their ranks."""
         if self.count == 1:
             return [value]
         values: list[Any] = [None] * self.count
@@ -58,15 +59,15 @@ class Workers:
         return values
 
     def agree(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Give every worker the values that rank 0 has."""
+        """Copy the values of `tensors` from rank 0 to every worker, in place."""
         if self.count > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """A module that computes as `model` does and averages the gradients over the workers."""
+        """Return a module that computes like `model` and averages the gradients over the workers."""
         return DistributedDataParallel(model) if self.count > 1 else model
 
     def averaging(self, wrapped: nn.Module, *, now: bool) -> AbstractContextManager[None]:
-        """A context of forward and backward passes after which the gradients are averaged `now`, or added up only."""
+        """Return a context for a forward and backward pass that averages the gradients `now`, or only adds them up."""
         return nullcontext() if now or not isinstance(wrapped, DistributedDataParallel) else wrapped.no_sync()

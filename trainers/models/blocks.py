@@ -1,4 +1,4 @@
-"""What the MobileNet families share: rounding of channels, and strides for small images."""
+"""Parts of all MobileNet families: rounding of channels, and strides for small images."""
 
 from collections.abc import Sequence
 from math import prod
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def make_divisible(channels: float, divisor: int = 8) -> int:
-    """The multiple of `divisor` nearest to `channels`, at least one and never more than 10 % below.
+    """Return the multiple of `divisor` nearest to `channels`, at least `divisor` and never more than 10 % too low.
 
     Source: the rounding rule of TensorFlow's MobileNetV2 and V3, which every re-implementation follows.
     """
@@ -16,7 +16,7 @@ def make_divisible(channels: float, divisor: int = 8) -> int:
 
 
 def reduce_early_strides(strides: Sequence[int], total_stride: int) -> list[int]:
-    """`strides`, the earliest set to 1 until their product is `total_stride`."""
+    """Return `strides` with the earliest ones set to 1, until the product is `total_stride`."""
     reduced = list(strides)
     for i, _ in enumerate(reduced):
         if prod(reduced) <= total_stride:
@@ -26,6 +26,6 @@ def reduce_early_strides(strides: Sequence[int], total_stride: int) -> list[int]
 
 
 def set_stem_stride(stem: nn.Module, stride: int) -> None:
-    """Change the stride of torchvision's first convolution, which its constructors fix at 2."""
+    """Change the stride of the first convolution, which torchvision's constructors fix at 2."""
     conv = next(module for module in stem.modules() if isinstance(module, nn.Conv2d))
     conv.stride = (stride, stride)

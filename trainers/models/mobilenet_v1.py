@@ -12,7 +12,7 @@ BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)]
 
 
 class MobileNetV1(nn.Module):
-    """A stem and 13 depthwise-separable blocks; images (B, 3, R, R) to logits (B, num_classes)."""
+    """A stem and 13 depthwise-separable blocks, from images (B, 3, R, R) to logits (B, num_classes)."""
 
     def __init__(self, width_mult: float, num_classes: int, dropout: float, total_stride: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class MobileNetV1(nn.Module):
 
 
 def mobilenet_v1(config: TrainConfig) -> nn.Module:
-    """MobileNetV1 at any width; channels are truncated, with at least 8, not rounded to a multiple of 8."""
+    """Return MobileNetV1 at any width; scaled channels are cut to whole numbers of at least 8, and not rounded."""
     assert config.num_classes is not None
     return MobileNetV1(config.width_mult, config.num_classes, config.dropout, config.total_stride)
 

@@ -1,4 +1,4 @@
-"""MobileNetV2 (arXiv:1801.04381, table 2): torchvision's module, so its published weights fit key by key."""
+"""MobileNetV2 (arXiv:1801.04381, table 2) as torchvision's module, so that torchvision's weights fit key by key."""
 
 from torch import nn
 from torchvision.models import MobileNetV2
@@ -11,7 +11,7 @@ STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3,
 
 
 def mobilenet_v2(config: TrainConfig) -> nn.Module:
-    """MobileNetV2 at any width; images (B, 3, R, R) to logits (B, num_classes)."""
+    """Return MobileNetV2 at any width, from images (B, 3, R, R) to logits (B, num_classes)."""
     assert config.num_classes is not None
     stem_stride, *strides = reduce_early_strides([2, *(stage[-1] for stage in STAGES)], config.total_stride)
     model = MobileNetV2(

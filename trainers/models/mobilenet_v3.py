@@ -1,7 +1,7 @@
-"""MobileNetV3 (arXiv:1905.02244, tables 1 and 2), at width below 1 as TensorFlow published it.
+"""MobileNetV3 (arXiv:1905.02244, tables 1 and 2); below width 1 it is the network that TensorFlow published.
 
-torchvision's own constructors scale the last layers below width 1 and round each expansion from the table; the
-published networks keep the tail at full width and expand by the table's *ratio*. At width 1 both are the same.
+Below width 1, torchvision's constructors scale the last layers and round the expanded channels of the table; the
+published networks keep the last layers at full width and expand by the *ratio* of the table. At width 1 both are equal.
 """
 
 from collections.abc import Sequence
@@ -61,12 +61,12 @@ SMALL = (
 
 
 def mobilenet_v3_large(config: TrainConfig) -> nn.Module:
-    """MobileNetV3-Large at any width; images (B, 3, R, R) to logits (B, num_classes)."""
+    """Return MobileNetV3-Large at any width, from images (B, 3, R, R) to logits (B, num_classes)."""
     return _mobilenet_v3(LARGE, 1280, config)
 
 
 def mobilenet_v3_small(config: TrainConfig) -> nn.Module:
-    """MobileNetV3-Small at any width; images (B, 3, R, R) to logits (B, num_classes)."""
+    """Return MobileNetV3-Small at any width, from images (B, 3, R, R) to logits (B, num_classes)."""
     return _mobilenet_v3(SMALL, 1024, config)
 
 

@@ -1,4 +1,4 @@
-"""MODELS: the networks by name. A model turns a TrainConfig into a module; images (B, 3, R, R) to logits."""
+"""MODELS: the families by name, each a function from a TrainConfig to a module."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ MODELS: dict[str, Callable[[TrainConfig], nn.Module]] = {
 
 
 def build_model(config: TrainConfig) -> nn.Module:
-    """The network of `config`, whose `num_classes` must be set, with fresh weights from torch's global generator."""
+    """Return the network of `config`, whose `num_classes` must be set, with weights from torch's global generator."""
     if config.model not in MODELS:
         raise unknown_choice("model", config.model, MODELS)
     model = MODELS[config.model](config)

@@ -1,4 +1,4 @@
-"""A network in the formats that others run: ONNX, TorchScript, a state dict. Checked before anything is written."""
+"""Export of a network to ONNX, TorchScript or a state dict, checked before a file appears."""
 
 import json
 import warnings
@@ -22,29 +22,29 @@ SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torchscript": ".torchscript", "
 INPUT, OUTPUT = "images", "logits"
 NUM_CHECKED = 8
 TOLERANCE = 1e-3
-"""Largest difference of a logit that is accepted, as a share of the largest logit."""
+"""Largest accepted difference of a logit, as a share of the largest logit."""
 Run = Callable[[torch.Tensor], torch.Tensor]
-"""Normalised images (B, 3, R, R) to logits, by the exported file."""
+"""A function that runs an exported file, from normalised images (B, 3, R, R) to logits."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """An exported file."""
 
     path: Path
     max_difference: float
-    """Of any logit of the real images that were checked, from PyTorch's."""
+    """Largest difference between the logits of the file and of PyTorch, for NUM_CHECKED real images."""
 
 
 def export(network: Network, format: Format, path: Path | None = None) -> Exported:
-    """Write `network` to `path`, or to a file in the working directory named for it.
+    """Write `network` to `path`; None: a file in the working directory with the name of the network.
 
-    ONNX and TorchScript take normalised fp32 images (B, 3, R, R), any B, and carry the class names and how images are
-    prepared as JSON (`metadata` of the ONNX model, the extra file `metadata.json`). A state dict has torchvision's
-    names.
+    ONNX and TorchScript files take normalised fp32 images (B, 3, R, R) for any B. They hold `metadata` as JSON: as a
+    property of the ONNX model, and as the extra file `metadata.json` in TorchScript. A state dict has torchvision's
+    names of tensors.
 
     Raises:
-        ConfigError: a library is missing, the file cannot be written, or computes something else.
+        ConfigError: a library is missing, or the file cannot be written, or its logits differ from PyTorch's.
     """
     path = path or Path(f"{network.name}{SUFFIXES[format]}")
     network.model.cpu().eval()
@@ -54,7 +54,7 @@ def export(network: Network, format: Format, path: Path | None = None) -> Export
 
 
 def metadata(network: Network) -> str:
-    """What a user of the network must know, as JSON."""
+    """Return the class names and the preparation of images as JSON."""
     config = network.config
     return json.dumps(
         {
@@ -68,7 +68,7 @@ def metadata(network: Network) -> str:
 
 
 def require_onnx() -> None:
-    """Raise a ConfigError that says how to get them, unless the libraries of ONNX are installed."""
+    """Raise a ConfigError with the command to use, unless the libraries of ONNX are installed."""
     try:
         import onnx  # noqa: F401 # pyright: ignore[reportUnusedImport]
         import onnxruntime  # noqa: F401 # pyright: ignore[reportUnusedImport, reportMissingTypeStubs]
@@ -80,7 +80,7 @@ def require_onnx() -> None:
 
 
 def onnx_session(path: Path, num_threads: int | None = None) -> Any:
-    """An ONNX Runtime session of the file on the CPU, with so many threads; None: its own choice."""
+    """Return an ONNX Runtime session for a file on the CPU; without `num_threads` ONNX Runtime chooses the number."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -91,11 +91,11 @@ def onnx_session(path: Path, num_threads: int | None = None) -> Any:
 
 
 def write_onnx(network: Network, path: Path) -> Run:
-    """Write the ONNX model, weights included; what runs it."""
+    """Write the ONNX model with its weights, and return a function that runs it."""
     require_onnx()
     batch = torch.export.Dim("batch")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter about itself
+        warnings.simplefilter("ignore")  # the exporter warns about its own deprecations
         program = torch.onnx.export(
             network.model, (_example(network),), dynamo=True, verbose=False, input_names=[INPUT],
             output_names=[OUTPUT], dynamic_shapes=({0: batch},),
@@ -133,31 +133,31 @@ WRITERS: dict[Format, Callable[[Network, Path], Run]] = {
 
 
 def _example(network: Network) -> torch.Tensor:
-    """Two images, as the exporter takes a batch of one for a constant."""
+    """Return two images, because the exporter would make a batch size of one a constant."""
     return torch.zeros(2, 3, network.config.resolution, network.config.resolution)
 
 
 def real_images(network: Network) -> torch.Tensor:
-    """Some handwritten digits, normalised (NUM_CHECKED, 3, R, R): real images that are always at hand."""
+    """Return digits, normalised (NUM_CHECKED, 3, R, R), as real images that need no download."""
     split, config = digits().splits["val"], network.config
     images = (split.decode(i, eval_resize(config)) for i in range(NUM_CHECKED))
     return normalise(torch.stack([centre_crop(image, config) for image in images]))
 
 
 def example_and_logits(network: Network) -> tuple[torch.Tensor, torch.Tensor]:
-    """Two real images, normalised (2, 3, R, R), and what the network makes of them (2, K)."""
+    """Return two real images, normalised (2, 3, R, R), and the logits of the network (2, K)."""
     images = real_images(network)[:2]
     with torch.inference_mode():
         return images, network.model(images)
 
 
 def _check(network: Network, run: Run, format: Format) -> float:
-    """The largest difference of a logit from PyTorch's, all images at once and one by one."""
+    """Return the largest difference of a logit from PyTorch's, for a batch of all images and for single images."""
     images = real_images(network)
     batches = [images, *images[:, None]]
     with torch.inference_mode():
         pairs = [(run(batch), network.model(batch)) for batch in batches]
-    difference = max((found - expected).abs().max().item() for found, expected in pairs)
+    difference = max((logits - expected).abs().max().item() for logits, expected in pairs)
     largest = max(expected.abs().max().item() for _, expected in pairs)
     if not difference <= TOLERANCE * largest:
         raise ConfigError(

@@ -15,7 +15,7 @@ from trainers.weights.network import Network
 
 
 def features(network: Network, images: Sequence[Path]) -> NDArray[np.float32]:
-    """Pooled features of each image (N, C): the input of the classifier.
+    """Return the pooled features of each image (N, C): the input of the classifier.
 
     Raises:
         ConfigError: an image cannot be read, or the network has no module `classifier`.

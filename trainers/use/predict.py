@@ -27,10 +27,10 @@ class Prediction:
 
 
 def predict(network: Network, images: Sequence[Path], *, top: int = 5) -> list[Prediction]:
-    """The `top` likeliest classes of each image, at most all classes; Pillow must be able to open the images.
+    """Return the `top` likeliest classes of each image, or all classes if there are fewer.
 
     Raises:
-        ConfigError: a file is no image, or a damaged one; the message names the file.
+        ConfigError: Pillow cannot read a file as an image; the message names the file.
     """
     predictions: list[Prediction] = []
     for logits in outputs(network, images):
@@ -42,16 +42,16 @@ def predict(network: Network, images: Sequence[Path], *, top: int = 5) -> list[P
 
 
 def read_images(paths: Sequence[Path], config: TrainConfig) -> torch.Tensor:
-    """Centre crops (N, 3, R, R) uint8 of image files, prepared as for an evaluation."""
+    """Return centre crops (N, 3, R, R) uint8 of image files, prepared as for an evaluation."""
     images = (decode(str(path), eval_resize(config), name=printable(str(path))) for path in paths)
     return torch.stack([centre_crop(image, config) for image in images])
 
 
 def outputs(network: Network, images: Sequence[Path]) -> Iterator[torch.Tensor]:
-    """Logits (B, num_classes) on the CPU, for one batch of at most IMAGES_AT_ONCE images after another.
+    """Yield logits (B, num_classes) on the CPU for one batch after another of at most IMAGES_AT_ONCE images.
 
     Raises:
-        ConfigError: there are no images, or one of them cannot be read.
+        ConfigError: there are no images, or an image cannot be read.
     """
     if not images:
         raise ConfigError("no images were given")

@@ -1,4 +1,4 @@
-"""What a trained network does on a dataset: its scores, and which classes it confuses."""
+"""Scores of a trained network on a dataset, and its confusion matrix."""
 
 import csv
 import os
@@ -21,15 +21,15 @@ from trainers.weights.network import Network, imagenet_classes, unnamed
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:
-    """What a network does on a split."""
+    """Result of a network on a split."""
 
     scores: Scores
     dataset: str
     num_images: int
     num_damaged: int
-    """Images of the split that cannot be decoded, which are left out."""
+    """Images of the split that were left out because they cannot be decoded."""
     confusion: torch.Tensor
-    """Images (K, K) by their class (row) and by the first guess (column); K outputs."""
+    """Numbers of images (K, K) by class (row) and first guess (column), for K outputs."""
 
 
 def evaluate_network(
@@ -40,17 +40,17 @@ def evaluate_network(
     batch_size: int | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Score `network` on every image of a split that can be decoded, prepared as in its training's evaluation.
+    """Score `network` on every readable image of a split, prepared as in the evaluations of its training.
 
     Args:
-        network: on an NVIDIA GPU it is moved there, and computes in its config's precision.
-        data: a dataset as in `TrainConfig.data`; unset: the one that it was trained on.
-        split: `train` is evaluated like the others, without augmentation.
-        batch_size: images at once, 2 or more; unset: as in training. It does not change the result.
-        announce: told when all images of the split are decoded to know which can be; once on each machine.
+        network: the network, which is moved to the GPU if there is one, and computes in the precision of its config.
+        data: a dataset as in `TrainConfig.data`; unset: the dataset of the training.
+        split: the name of the split; the `train` split is read without augmentation.
+        batch_size: images in a batch, 2 or more; unset: the batch size of the training. The result is equal for all.
+        announce: called with a message before all images of the split are checked, once on each machine.
 
     Raises:
-        ConfigError: no such data or split, or classes that the network does not know.
+        ConfigError: the dataset or split does not exist, or has a class that the network does not know.
     """
     config = network.config
     if data is None and config.data == UNKNOWN_DATA:
@@ -84,10 +84,10 @@ def write_confusion(path: Path, evaluation: Evaluation, classes: Sequence[str]) 
 
 
 def _relabelled(dataset: Dataset, split: SplitName, classes: Sequence[str]) -> Dataset:
-    """`dataset` whose labels in `split` number the outputs that `classes` names.
+    """Return `dataset` with labels in `split` that are places in `classes`, the names of the outputs.
 
     Raises:
-        ConfigError: it has no such split, or a class that is no output.
+        ConfigError: the dataset does not have the split, or has a class that is not in `classes`.
     """
     if split not in dataset.splits:
         raise ConfigError(f"{dataset.name} has no {split} split; it has {', '.join(dataset.splits)}")

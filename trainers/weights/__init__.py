@@ -1,1 +1,1 @@
-"""Weights: what a training leaves, what others published, and how files name tensors."""
+"""Weights: checkpoints of trainings, published weights, and the names of tensors in files."""

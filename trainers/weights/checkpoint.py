@@ -1,4 +1,4 @@
-"""Checkpoints: what a point keeps on disk. Written whole or not at all, read without unpickling code."""
+"""Checkpoints of a point on disk, written whole or not at all, and read without running code from the file."""
 
 import io
 import os
@@ -14,18 +14,19 @@ from trainers.files import remove_left_behind, replacing
 
 LAST, BEST = "last.pt", "best.pt"
 NEXT_BEST = "best.next.pt"
-"""What is the best once `last.pt` has the epoch that found it: an attempt that ends before leaves nothing behind."""
+"""The new best checkpoint until `last.pt` of its epoch is written, so that an interrupted epoch leaves no trace."""
 LEFT_BEHIND_SECONDS = 3600.0
-"""What is unfinished for so long is of a process that was killed; until then it may be of a node taken for lost."""
+"""Age at which an unfinished file counts as left by a killed process. A younger file may belong to a node that the
+sweep takes for lost while it still writes."""
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError, AttributeError,
               TypeError, struct.error)  # fmt: skip
-"""What `torch.load` raises for files of all kinds."""
+"""Errors that `torch.load` raises for damaged files and files of other kinds."""
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Write `state` (tensors and plain values) to `path`, replacing what was there only once it is on disk."""
+    """Write `state` (tensors and plain values) to `path`; an older file stays until the new one is whole on disk."""
     content = io.BytesIO()
-    torch.save(state, content)  # to memory, as what it says of a full disk nobody understands
+    torch.save(state, content)  # to memory, because its error for a full disk is hard to understand
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_left_behind(path, LEFT_BEHIND_SECONDS)
     with replacing(path) as partial, open(partial, "wb") as file:
@@ -37,17 +38,17 @@ def save(state: dict[str, Any], path: Path) -> None:
 def load(
     path: Path, device: torch.device | str = "cpu", *, remedy: str = "remove it, and its point trains again"
 ) -> dict[str, Any] | None:
-    """The state at `path`, on `device`; None if there is none.
+    """Return the state in the file `path`, on `device`; None if there is no such file.
 
     Raises:
-        ConfigError: the file is no checkpoint, or not a whole one; the message ends with the `remedy`.
+        ConfigError: the file is no checkpoint or is damaged; the message ends with the `remedy`.
     """
     if not path.is_file():
         return None
     try:
         return torch.load(path, map_location=device, weights_only=True)
     except UNREADABLE as error:
-        if "Unsupported global" in str(error):  # an object's class, which could run code
+        if "Unsupported global" in str(error):  # the class of an object, which could run code
             raise ConfigError(f"{path} holds more than tensors and plain values; save its state dict alone") from error
         kind = type(error).__name__
         raise ConfigError(f"{path} is damaged or no checkpoint ({kind}); {remedy}") from error

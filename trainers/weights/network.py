@@ -1,4 +1,4 @@
-"""Network: weights with everything that their use needs. What training leaves behind, and what others published."""
+"""Network: a trained or published model with everything that its use needs."""
 
 import warnings
 from collections.abc import Mapping
@@ -19,49 +19,49 @@ from trainers.weights.state_dicts import Tensors, fill, infer_shape, tensors_of
 
 @dataclass(frozen=True)
 class Network:
-    """A network in evaluation mode, the settings that it was trained with, and what its outputs mean."""
+    """A model in evaluation mode, with the settings of its training and the names of its outputs."""
 
     model: nn.Module
-    """Normalised images (B, 3, R, R) to logits (B, num_classes)."""
+    """A module from normalised images (B, 3, R, R) to logits (B, num_classes)."""
     config: TrainConfig
-    """Its `num_classes` is set; resolution and crop say how images are prepared."""
+    """Settings of the network; `num_classes` is set, and resolution and crop fields decide how images are prepared."""
     classes: tuple[str, ...]
-    """The name of each output; where a file names none, ImageNet's for 1000 of them, else `output 0`, ..."""
+    """Name of each output. For a file without names: the classes of ImageNet if there are 1000, else `output 0`, ..."""
 
     @property
     def name(self) -> str:
-        """The cell, such as `mobilenet_v2_0.35_96`."""
+        """Name of the cell, such as `mobilenet_v2_0.35_96`."""
         return network_name(self.config.model, self.config.width_mult, self.config.resolution)
 
     def at(self, resolution: int | None) -> "Network":
-        """The same network for images of another resolution; None: of its own."""
+        """Return this network for images of another resolution; None keeps the resolution."""
         return self if resolution is None else replace(self, config=replace(self.config, resolution=resolution))
 
 
 def load_network(path: Path, *, config: TrainConfig | None = None, classes: tuple[str, ...] | None = None) -> Network:
-    """The network in a file: a point's `best.pt` or `last.pt`, or a state dict under torchvision's or d-li14's names.
+    """Return the network in a file: a `best.pt` or `last.pt`, or a state dict with torchvision's or d-li14's names.
 
     Args:
-        path: the file; it is read without running code.
-        config: what network a state dict is of; unset: its family, width and classes are told by its shapes, and it is
-            taken to be for 224 px.
-        classes: what its outputs mean.
+        path: the file; reading it runs no code.
+        config: the network of a state dict; unset: the shapes decide family, width and number of classes, and the
+            resolution is 224 px.
+        classes: the names of the outputs of a state dict.
 
     Raises:
-        ConfigError: no file, a damaged one, or one that does not fit.
+        ConfigError: the file is missing or damaged, or does not fit the network.
     """
     state: Any = checkpoint.load(path, remedy="copy or download it again")
     if state is None:
         raise ConfigError(f"no checkpoint at {path}")
     if isinstance(state, Mapping) and {"model", "config", "classes"} <= state.keys():
-        return _of_training(state, path)
+        return _network_of_point(state, path)
     return network_of(tensors_of(state, str(path)), str(path), config=config, classes=classes)
 
 
 def network_of(
     tensors: Tensors, name: str, *, config: TrainConfig | None = None, classes: tuple[str, ...] | None = None
 ) -> Network:
-    """The network of a state dict that messages call `name`; see `load_network`."""
+    """Return the network of a state dict that messages call `name`; see `load_network`."""
     is_dli14_v3 = dli14.is_dli14_v3(tensors)
     tensors = dli14.renamed(tensors)
     if config is None:
@@ -75,38 +75,38 @@ def network_of(
 
 
 def start_from(model: nn.Module, tensors: Tensors, name: str) -> None:
-    """Copy `tensors`, which have torchvision's names, into `model`; the last layer stays fresh for other classes."""
+    """Copy `tensors` with torchvision's names into `model`; warn if the last layer has other classes and stays."""
     fresh = fill(model, tensors, name)
     if fresh:
         warnings.warn(f"{name} has other classes: {', '.join(fresh)} keep their fresh weights", stacklevel=2)
 
 
 def untrained(config: TrainConfig) -> Network:
-    """The network of `config` with random weights, to measure what does not depend on them."""
+    """Return the network of `config` with random weights, for measurements that do not depend on the weights."""
     return _ready(build_model(config), config, class_names(config))
 
 
 def class_names(config: TrainConfig) -> tuple[str, ...]:
-    """Names for outputs that nothing else names."""
+    """Return names for the outputs of a network whose file has no names."""
     assert config.num_classes is not None
     return imagenet_classes() if config.num_classes == 1000 else unnamed(0, config.num_classes)
 
 
 def unnamed(start: int, stop: int) -> tuple[str, ...]:
-    """What the outputs from `start` to below `stop` are called where nothing names them."""
+    """Return the names of the outputs from `start` to below `stop` that no class has."""
     return tuple(f"output {i}" for i in range(start, stop))
 
 
 @cache
 def imagenet_classes() -> tuple[str, ...]:
-    """The names of ImageNet's 1000 classes, in the order of their WordNet ids."""
+    """Return the names of the 1000 classes of ImageNet, in the order of their WordNet ids."""
     from torchvision.models import MobileNet_V2_Weights
 
     return tuple(MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"])
 
 
-def _of_training(state: Mapping[str, Any], path: Path) -> Network:
-    """The network that was scored: of `last.pt` the average of the weights, where there is one."""
+def _network_of_point(state: Mapping[str, Any], path: Path) -> Network:
+    """Return the network of a checkpoint: the moving average of the weights in `last.pt` if it has one."""
     unknown = sorted(set(state["config"]) - set(field_names(TrainConfig)))
     if unknown:
         raise ConfigError(f"{path} is of another version: it has the settings {', '.join(unknown[:3])}")

@@ -1,4 +1,4 @@
-"""PUBLISHED: ImageNet weights that others trained, by name; where they lie, what they are of, and how they get here."""
+"""PUBLISHED: published ImageNet weights by name, with their URLs and networks, and their download."""
 
 import re
 import sys
@@ -23,9 +23,9 @@ from trainers.weights.state_dicts import Tensors, tensors_of
 from trainers.weights.stated import STATED_TOP1, TIMM
 
 SOURCES = ("dli14", "torchvision", "timm")
-"""What the names begin with."""
+"""Prefixes of the names."""
 IMAGENET = TrainConfig(data=UNKNOWN_DATA, num_classes=1000, batch_size=64, precision="fp32")
-"""At 224 px, cropped from 256; where its ImageNet lies, only the user knows."""
+"""Settings of a published network: 224 px cropped from 256. Only the user knows the path of ImageNet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +33,9 @@ class Published:
     """One file of weights."""
 
     url: str
-    """Its name ends in the first 8 hex digits of its SHA-256."""
+    """URL of the file, whose name ends in the first 8 hex digits of its SHA-256."""
     config: TrainConfig
-    """The network, and how its source evaluates it."""
+    """The network, and the preparation of images in the evaluation of its source."""
     top1: float
     """ImageNet accuracy that the source states, percent."""
 
@@ -55,7 +55,7 @@ def _torchvision(weights: Any, model: str, **settings: Any) -> tuple[str, TrainC
 
 
 RESIZED_232 = {"eval_margin": 8}
-"""torchvision's second weights are evaluated on 224 px cut from 232."""
+"""Evaluation of the second weights of torchvision: 224 px cropped from 232."""
 _FILES: dict[str, tuple[str, TrainConfig]] = {
     "dli14:1.0_224": _dli14_v2("_1.0-0c6065bc"),
     "dli14:1.0_224_best": _dli14_v2("-c5e733a8"),
@@ -84,14 +84,14 @@ _FILES: dict[str, tuple[str, TrainConfig]] = {
 PUBLISHED: dict[str, Published] = {
     name: Published(url=url, config=config, top1=STATED_TOP1[name]) for name, (url, config) in _FILES.items()
 }
-"""Sources: the READMEs of d-li14/mobilenetv2.pytorch and mobilenetv3.pytorch; torchvision's weights enums."""
+"""Published weights by name, with the sources that STATED_TOP1 names."""
 
 
 def published_network(name: str) -> Network:
-    """The network called `name`, a key of PUBLISHED or TIMM; downloaded once per node.
+    """Return the network called `name`, a key of PUBLISHED or TIMM; each node downloads the weights once.
 
     Raises:
-        ConfigError: there is none of that name, or it could not be had.
+        ConfigError: the name is unknown, or the download failed.
     """
     if name in TIMM:
         return _timm_network(name)
@@ -101,28 +101,25 @@ def published_network(name: str) -> Network:
 
 
 def best_weights(*, model: str, width_mult: float, resolution: int, round_nearest: int) -> str | None:
-    """The name in PUBLISHED of the most accurate weights of a network; None where there are none."""
-    wanted = (model, width_mult, resolution, round_nearest)
-    fitting = [
-        name
-        for name, each in PUBLISHED.items()
-        if wanted == (each.config.model, each.config.width_mult, each.config.resolution, each.config.round_nearest)
-    ]
+    """Return the name in PUBLISHED of the most accurate weights of a network; None if no weights are published."""
+    network = (model, width_mult, resolution, round_nearest)
+    configs = {name: published.config for name, published in PUBLISHED.items()}
+    fitting = [name for name, c in configs.items() if network == (c.model, c.width_mult, c.resolution, c.round_nearest)]
     return max(fitting, key=lambda name: PUBLISHED[name].top1, default=None)
 
 
 def published_tensors(name: str) -> Tensors:
-    """The tensors of an entry of PUBLISHED, under its author's names."""
+    """Return the tensors of the entry `name` of PUBLISHED, under the names that its author gave them."""
     path = fetch_weights(PUBLISHED[name].url)
     state = checkpoint.load(path, remedy="delete it, and it is downloaded again")
     return tensors_of(state, name)
 
 
 def fetch_weights(url: str) -> Path:
-    """The file at `url` in the cache folder; the first process of the node that asks downloads it, others wait.
+    """Return the path of the file at `url` in the cache folder; one process of the node downloads it, others wait.
 
     Raises:
-        ConfigError: it could not be downloaded, or has another hash than its name says; nothing is kept then.
+        ConfigError: the download failed, or the hash is not the one in the name; no file is left then.
     """
     name = url.rpartition("/")[2]
     digits = re.search(r"-([0-9a-f]{8})\.pth$", name)
@@ -140,7 +137,10 @@ def fetch_weights(url: str) -> Path:
 
 
 def _timm_network(name: str) -> Network:
-    """timm's tensors stand in torchvision's order; timm itself resizes bicubically, here it is bilinear."""
+    """Return a network of timm, whose tensors have torchvision's order.
+
+    Images are resized bilinearly here, and bicubically in timm.
+    """
     try:
         import timm  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -148,18 +148,18 @@ def _timm_network(name: str) -> Network:
             f"{name} needs timm; run it as `uv run --with timm run_sweep.py ...`, or choose from {', '.join(PUBLISHED)}"
         ) from error
     try:
-        theirs: Any = timm.create_model(name.removeprefix("timm:"), pretrained=True)
+        model: Any = timm.create_model(name.removeprefix("timm:"), pretrained=True)
     except (OSError, RuntimeError) as error:
         raise ConfigError(f"timm cannot download {name} ({one_line(error)}); try again") from error
     config = replace(IMAGENET, width_mult=TIMM[name])
-    return network_of(in_order(theirs.state_dict(), build_model(config), name), name, config=config)
+    return network_of(in_order(model.state_dict(), build_model(config), name), name, config=config)
 
 
 def in_order(theirs: Mapping[str, torch.Tensor], model: nn.Module, name: str) -> Tensors:
-    """The tensors of another implementation of the same network under `model`'s names, by their order.
+    """Rename the tensors `theirs` of another implementation of `model`, by their order, to the names in `model`.
 
     Raises:
-        ConfigError: they differ in number, kind or shape.
+        ConfigError: the tensors differ in number, kind or shape from those of `model`.
     """
     ours: Mapping[str, torch.Tensor] = model.state_dict()
     pairs = list(zip(ours.items(), theirs.items(), strict=False))

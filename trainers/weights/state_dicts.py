@@ -1,6 +1,6 @@
-"""State dicts under torchvision's names, which our networks share: reading, recognising, copying.
+"""State dicts with torchvision's names of tensors, which our networks use too: reading, recognising, copying.
 
-This file knows the wrappers and prefixes of a file, and tells from the shapes of the tensors which network they are of.
+This module knows the wrappers and prefixes of a file, and recognises the network by the shapes of its tensors.
 """
 
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ from trainers.models.registry import MODELS, build_model
 Tensors = dict[str, torch.Tensor]
 WRAPPERS = ("state_dict", "model")
 PREFIX = "module."
-"""What DataParallel puts before every name."""
+"""Prefix that DataParallel adds to every name."""
 PUBLISHED_WIDTHS = (1.0, 0.75, 0.5, 0.35, 0.25, 1.4, 1.3)
 WIDTHS = (*PUBLISHED_WIDTHS, *(step / 20 for step in range(1, 41) if step / 20 not in PUBLISHED_WIDTHS))
-"""Tried in this order: several widths can round to the same network, and then the published one is meant."""
+"""Width multipliers in the order of their trial: several can round to one network, and the published width wins."""
 COUNTER = "num_batches_tracked"
-"""Left out of old files, and without effect in evaluation."""
+"""Name of a tensor that old files lack, and that has no effect in evaluation."""
 
 
 def tensors_of(state: Any, name: str) -> Tensors:
-    """The tensors of a file, by their names without wrappers and prefixes.
+    """Return the tensors in the loaded file `state`, by their names without wrappers and prefixes.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: the file has no tensors.
     """
     for wrapper in WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
@@ -42,10 +42,12 @@ def tensors_of(state: Any, name: str) -> Tensors:
 
 
 def infer_shape(tensors: Tensors, name: str) -> TrainConfig:
-    """The family, width and number of classes of `tensors` under torchvision's names; its resolution is unknowable.
+    """Return a config with the family, width and number of classes of `tensors`, whose names are torchvision's.
+
+    No tensor tells the resolution, so the config has the default.
 
     Raises:
-        ConfigError: they are of no network that is known.
+        ConfigError: the tensors are those of no known network.
     """
     likeness = {model: _likeness(tensors, TrainConfig(model=model, num_classes=2)) for model in MODELS}
     model = max(likeness, key=lambda model: likeness[model])
@@ -60,25 +62,25 @@ def infer_shape(tensors: Tensors, name: str) -> TrainConfig:
         shapes = _shapes(config)
         head = head_keys(shapes)
         if all(tensors[key].shape == shapes[key] for key in shapes if key in tensors and key not in head):
-            classes = tensors.get(head[-1])
+            bias = tensors.get(head[-1])
             return TrainConfig(
                 data=UNKNOWN_DATA,
                 model=model,
                 width_mult=config.width_mult,
                 round_nearest=config.round_nearest,
-                num_classes=1000 if classes is None else len(classes),
-                precision="fp32",  # that others measured it in
+                num_classes=1000 if bias is None else len(bias),
+                precision="fp32",  # in which published accuracies were measured
             )
-    raise ConfigError(f"{name} is a {model} of no width that is known; give its width_mult")
+    raise ConfigError(f"{name} is a {model} of an unknown width; give its width_mult")
 
 
 def head_keys(names: Mapping[str, Any]) -> list[str]:
-    """The names of the last layer's weight and bias, which depend on the number of classes."""
+    """Return the names of the weight and bias of the last layer, whose shapes depend on the number of classes."""
     return list(names)[-2:]
 
 
 def _likeness(tensors: Tensors, config: TrainConfig) -> float:
-    """The share of names in common, 0 to 1."""
+    """Return the share of names (0 to 1) that `tensors` and the network of `config` have in common."""
     ours, theirs = set(_shapes(config)), {key for key in tensors if not key.endswith(COUNTER)}
     return len(ours & theirs) / len(ours | theirs)
 
@@ -91,10 +93,12 @@ def _shapes(config: TrainConfig) -> dict[str, torch.Size]:
 
 
 def fill(model: nn.Module, tensors: Tensors, name: str) -> list[str]:
-    """Copy `tensors` into `model`; the names of the last layer's, if they stay as they are for their other classes.
+    """Copy `tensors` into `model`, but for a last layer with another number of classes.
+
+    Returns the names of the tensors of the last layer if they were not copied, else an empty list.
 
     Raises:
-        ConfigError: names that are missing or unexpected, or another shape; nothing has been copied then.
+        ConfigError: names are missing or unexpected, or shapes differ; the model is unchanged then.
     """
     ours: Mapping[str, torch.Tensor] = model.state_dict()
     missing = [key for key in ours if key not in tensors and not key.endswith(COUNTER)]

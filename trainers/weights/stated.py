@@ -1,4 +1,4 @@
-"""Published ImageNet weights by name, with the accuracy that their source states. Standard library only."""
+"""Accuracies of published ImageNet weights, as their sources state them, by name. Standard library only."""
 
 STATED_TOP1: dict[str, float] = {
     "dli14:1.0_224": 72.192,
@@ -25,4 +25,4 @@ STATED_TOP1: dict[str, float] = {
 """Top-1 in percent. Sources: the READMEs of d-li14/mobilenetv2.pytorch and mobilenetv3.pytorch; torchvision's weights
 enums."""
 TIMM: dict[str, float] = {"timm:mobilenetv2_050": 0.5, "timm:mobilenetv2_100": 1.0, "timm:mobilenetv2_140": 1.4}
-"""Width multipliers of timm's MobileNetV2; its `d` variants are deeper, which no width is."""
+"""Width multipliers of timm's MobileNetV2. Its deeper `d` variants are not a width of our network."""

@@ -170,7 +170,7 @@ def changed(drop: str = "-", **tensors: torch.Tensor) -> dict[str, Any]:
         (changed("features.3.conv.0.0.weight"), "it lacks features.3.conv.0.0.weight$"),
         (changed(extra=torch.ones(1)), "it has unknown extra$"),
         (changed(classifier__1__weight=torch.ones(7, 9)), r"classifier.1.weight is \(7, 9\), not \(7, 1280\)"),
-        (changed(features__9__conv__2__weight=torch.ones(3)), "is a mobilenet_v2 of no width"),
+        (changed(features__9__conv__2__weight=torch.ones(3)), "is a mobilenet_v2 of an unknown width"),
         (changed("classifier"), "it lacks classifier.1.weight, classifier.1.bias$"),
         ({"fc.weight": torch.ones(3, 4)}, r"holds none of mobilenet_v1, .*: it begins with fc.weight \(3, 4\)"),
         ({"epoch": 3}, "holds no weights"),

@@ -1,4 +1,4 @@
-"""Batches of a split: which images, in which order, cropped how. All that is random follows from (seed, epoch)."""
+"""Batches of a split: images, order and crops. The seed and the epoch decide every random choice."""
 
 import math
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from trainers.datasets.pixels.cache import Images, MappedImages, open_images
 from trainers.hardware.workers import Workers
 
 DECODED_PX = 256
-"""Shorter side that images are decoded to, or more where the resolution asks for it; the papers resize to this."""
+"""Shorter side of decoded images, px, or more for a high resolution; the papers resize to this size."""
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (B, 3, R, R) uint8 and labels (B,)."""
 
 
 @dataclass(frozen=True, eq=False)
 class BatchKey:
-    """One batch to read, or this worker's share of it: its images, and the seed of its crops."""
+    """Images and seed of the crops of one batch, or of the share of this worker in one batch."""
 
     indices: NDArray[np.int64]
     seed: int
@@ -34,25 +34,25 @@ class BatchKey:
 def batches(
     dataset: Dataset, split: SplitName, config: TrainConfig, *, num_workers: int, centred: bool = False
 ) -> "Batches":
-    """The batches of `split` for `config`: shuffled and cropped at random for `train`, else in order and centred.
+    """Return the batches of `split`: shuffled and cropped at random for `train`, else in order and centred.
 
-    `centred` has `train` read as the others are: to be evaluated. Where several workers train together, each gets its
-    share of every batch.
+    With `centred`, `train` is also in order and centred, for an evaluation. Each of several workers gets its share of
+    every batch.
     """
     train = split == "train" and not centred
     images = open_images(dataset, split, decoded_px(config) if train else eval_resize(config))
     labels = torch.from_numpy(dataset.splits[split].labels)
     if not dataset.splits[split].in_memory and not isinstance(images, MappedImages):
-        num_workers = max(num_workers, torch.get_num_threads())  # decoding from the files takes longer than training
+        num_workers = max(num_workers, torch.get_num_threads())  # decoding files takes longer than training
     return Batches(images, labels, config, train=train, num_workers=num_workers)
 
 
 def decoded_px(config: TrainConfig) -> int:
-    """Shorter side that images to train on are decoded to: enough for every crop, and little to read for small ones.
+    """Return the shorter side of decoded training images, px: large enough for every crop, and fast to read.
 
-    Four times the resolution, as a power of two so that resolutions share a cache: the smallest crops, of 8 % of the
-    area and so 28 % of the side, are then not enlarged. Images to evaluate are decoded to `eval_resize`, so that they
-    are resized once, as in the published evaluations.
+    The side is four times the resolution, so that the smallest crops, with 8 % of the area and 28 % of the side, are
+    not enlarged, and a power of two, so that resolutions share a cache. Evaluation images are decoded to `eval_resize`
+    instead, so that they are resized once, as in the published evaluations.
     """
     largest = max(config.resolution, train_resolution(config))
     enough = 2 ** math.ceil(math.log2(4 * largest))
@@ -60,13 +60,13 @@ def decoded_px(config: TrainConfig) -> int:
 
 
 class Batches:
-    """Iterable over the batches of one epoch after another; `set_epoch` chooses which."""
+    """Iterable over the batches of an epoch, which `set_epoch` chooses."""
 
     def __init__(
         self, images: Images, labels: torch.Tensor, config: TrainConfig, *, train: bool, num_workers: int
     ) -> None:
         self.num_images = len(labels)
-        """Of the split, over all workers."""
+        """Images of the split, over all workers."""
         self.images_per_step = min(config.batch_size, len(labels))
         """Images in a training step, over all workers."""
         self._keys = _EpochKeys(len(labels), config, train=train)
@@ -99,7 +99,7 @@ class _EpochKeys:
         self.epoch = 1
         self._num_images = num_images
         self._workers = Workers.current()
-        # what is evaluated takes no more memory than a part of what is trained on
+        # an evaluation batch needs no more memory than a part of a training batch
         part = max(self._workers.count, config.batch_size // config.accumulate)
         self._batch_size = config.batch_size if train else part
         self._repeats = config.repeats
@@ -137,13 +137,13 @@ class _Reader(TorchDataset[Batch]):
 
 
 def normalise(images_uint8: torch.Tensor) -> torch.Tensor:
-    """uint8 images (B, 3, R, R) as fp32, each channel with ImageNet's mean and deviation, in channels-last order."""
+    """Return uint8 images (B, 3, R, R) as channels-last fp32, normalised by the channel means of ImageNet."""
     mean, std = _mean_and_std(images_uint8.device)
     return images_uint8.to(torch.float32, memory_format=torch.channels_last).sub_(mean).div_(std)
 
 
 @cache
 def _mean_and_std(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Channel means and deviations of pixels in 0..255; kept, as copying them to a GPU each step would wait for it."""
+    """Return channel means and deviations of pixels in 0..255, cached because a copy waits for the GPU."""
     mean, std = (torch.tensor(values, device=device).mul(255).view(1, 3, 1, 1) for values in (MEAN, STD))
     return mean, std

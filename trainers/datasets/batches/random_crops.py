@@ -1,4 +1,4 @@
-"""RandomResizedCrop and the flip of a whole batch, compiled: of small crops, PyTorch's calls take most of the time."""
+"""RandomResizedCrop and flip of a batch in compiled code, because calls to PyTorch dominate the time of small crops."""
 
 import hashlib
 import math
@@ -16,21 +16,21 @@ from trainers.config import TrainConfig
 from trainers.datasets.dataset import PackedImages
 
 VERSION = hashlib.sha256(Path(__file__).read_bytes() + numba.__version__.encode()).hexdigest()[:8]
-"""Of the code here, and of what compiles it."""
+"""Hash of this file and of the version of Numba."""
 
 
 def random_resized_crops(images: PackedImages, config: TrainConfig, generator: np.random.Generator) -> torch.Tensor:
-    """Cut a random part of each image, resize it (B, 3, R, R) and mirror it or not, as torchvision's transforms do."""
+    """Return a random part of each image, resized (B, 3, R, R) and mirrored at random, as torchvision does."""
     boxes = random_boxes(images.sizes, config.crop_scale, generator)
     mirrored = generator.random(len(images)) < config.hflip
     return torch.from_numpy(resized_crops(images, boxes, mirrored, config.resolution)).permute(0, 3, 1, 2)
 
 
 def random_boxes(sizes: NDArray[np.int64], crop_scale: float, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Random parts (top, left, bottom, right) (B, 4) of images of height and width `sizes` (B, 2), px.
+    """Return random boxes (top, left, bottom, right) (B, 4) in images of height and width `sizes` (B, 2), px.
 
-    Each has `crop_scale` to 1 of the area and an aspect of 3/4 to 4/3: the distribution of RandomResizedCrop, which
-    tries ten times, then takes the middle of the image, as much of it as such an aspect allows.
+    A box has `crop_scale` to 1 of the area and an aspect of 3/4 to 4/3. The distribution is that of RandomResizedCrop:
+    after ten boxes that do not fit, it takes the largest box of an allowed aspect in the middle of the image.
     """
     shares = generator.uniform(crop_scale, 1.0, (len(sizes), 10))
     log_aspects = generator.uniform(math.log(3 / 4), math.log(4 / 3), shares.shape)
@@ -42,11 +42,11 @@ def random_boxes(sizes: NDArray[np.int64], crop_scale: float, generator: np.rand
 def resized_crops(
     images: PackedImages, boxes: NDArray[np.int64], mirrored: NDArray[np.bool_], resolution: int
 ) -> NDArray[np.uint8]:
-    """The part (top, left, bottom, right) of each image that `boxes` (B, 4) say, px, as (B, R, R, 3).
+    """Return the part of each image in `boxes` (top, left, bottom, right) (B, 4), px, resized to (B, R, R, 3).
 
-    The pixels are to within one level those of an antialiased bilinear resize by torchvision or Pillow: averages of
-    input pixels, weighted by a triangle that reaches one output pixel to either side, or one input pixel where that is
-    more. Rounded once, at the end. `mirrored` (B,) crops have their left at the right.
+    Pixels differ by at most one level from an antialiased bilinear resize by torchvision or Pillow: they are averages
+    of input pixels with triangular weights, which reach one output pixel, or one input pixel if that is larger, to each
+    side, and are rounded once, at the end. The crops in the mask `mirrored` (B,) are flipped.
     """
     crops = np.empty((len(images), resolution, resolution, 3), dtype=np.uint8)
     _fill(crops, images.pixels, images.offsets, images.sizes, boxes, mirrored)
@@ -54,14 +54,14 @@ def resized_crops(
 
 
 def _compiled(signature: str, *, fastmath: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Decorates a function to be machine code at once, which is kept on disk for the next process."""
+    """Return a decorator that compiles a function at once and caches the machine code on disk."""
 
     def compiled(function: Callable[..., Any]) -> Any:
-        # becomes part of the file's name: Numba takes an earlier version's file for one that it could not write
+        # part of the name of the cache file, as Numba may load the file of another version
         function.__qualname__ = f"{function.__name__}-{VERSION}"
         try:
             return njit(signature, fastmath=fastmath, cache=True)(function)
-        except Exception:  # no folder for it, a full one, or whatever a damaged file gives
+        except Exception:  # no cache folder, a full disk, or any error of a damaged cache file
             return njit(signature, fastmath=fastmath)(function)
 
     return compiled
@@ -75,7 +75,7 @@ def _choose(
     log_aspects: NDArray[np.float64],
     places: NDArray[np.float64],
 ) -> None:
-    """`random_boxes`, given what is random: of each try (B, 10), then which of the possible places it is (B, 2)."""
+    """Fill `boxes` from random numbers: area and aspect of ten attempts (B, 10), and place of the box (B, 2)."""
     for i in range(len(boxes)):
         height, width = sizes[i, 0], sizes[i, 1]
         for share, log_aspect in zip(shares[i], log_aspects[i]):  # noqa: B905 # Numba knows no strict
@@ -92,7 +92,7 @@ def _choose(
 
 @_compiled("(int64, int64)")
 def _triangles(num_in: int, num_out: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each output pixel the range of input pixels that count (R, 2), and their weights (R, K)."""
+    """Return for each output pixel the range (R, 2) of its input pixels and their weights (R, K)."""
     scale = num_in / num_out
     reach = max(scale, 1.0)
     ranges = np.empty((num_out, 2), np.int64)
@@ -119,7 +119,7 @@ def _fill(
     boxes: NDArray[np.int64],
     mirrored: NDArray[np.bool_],
 ) -> None:
-    """`resized_crops`; averages over rows first, a loop that runs along memory and is vectorised."""
+    """Fill `crops_BRRC`; the average over rows comes first, as its loop follows memory and is vectorised."""
     size = crops_BRRC.shape[1]
     for i in range(len(crops_BRRC)):
         top, left, bottom, right = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
@@ -130,7 +130,9 @@ def _fill(
             line[:] = 0
             for k in range(rows[y, 1] - rows[y, 0]):
                 start = offsets[i] + ((top + rows[y, 0] + k) * sizes[i, 1] + left) * 3
-                row = pixels[start : start + len(line)]  # as `pixels[start + j]` might be negative: not vectorised
+                row = pixels[
+                    start : start + len(line)
+                ]  # Numba does not vectorise `pixels[start + j]`, whose index might be negative
                 weight = row_weights[y, k]
                 for j in range(len(line)):
                     line[j] += weight * np.float32(row[j])

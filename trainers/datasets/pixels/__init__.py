@@ -1,1 +1,1 @@
-"""Decoded pixels: decoding, caching, damaged images."""
+"""Pixels of images: decoding, caching, damaged images."""

@@ -1,7 +1,7 @@
 """Decoded images, shared by every trial of a node: one memory-mapped file of uint8 pixels per split.
 
-Whichever trial comes first decodes the split under a file lock, the others wait and map the same pages. Where the
-decoded split would not fit, images are decoded from their files each time; the pixels are the same either way.
+The first trial decodes the split under a file lock, the other trials wait and map its pages. If the decoded split would
+not fit, every read decodes images from their files, with equal pixels.
 """
 
 import hashlib
@@ -29,34 +29,34 @@ from trainers.datasets.dataset import (
 from trainers.errors import ConfigError, UnreadableImageError
 
 VERSION = 2
-"""Of the pixels that `decode_image` gives; one more whenever these change, so that no cache of earlier ones is read."""
+"""Version of the pixels of `decode_image`; raise it when they change, so that no older cache is read."""
 SAMPLED = 64
-"""Images decoded to estimate the size of a whole split."""
+"""Number of images that are decoded to estimate the size of a split."""
 BLOCK = 256
-"""Images decoded side by side while a cache is built."""
+"""Number of images that are decoded in parallel while a cache is built."""
 Images = Callable[[NDArray[np.int64]], PackedImages]
-"""The images at these indices (B,), in this order."""
+"""A function from indices (B,) to their images, in the order of the indices."""
 
 
 def cache_folder() -> Path:
-    """Where decoded splits lie: `$MOBILENET_SWEEP_CACHE`, or the user's cache folder."""
+    """Return the folder of decoded splits: `$MOBILENET_SWEEP_CACHE`, or a folder in the user's cache folder."""
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mobilenet-sweep"
     return Path(os.environ.get("MOBILENET_SWEEP_CACHE", default))
 
 
 def open_images(dataset: Dataset, name: SplitName, short_side: int) -> Images:
-    """The images of a split with their shorter side at most `short_side` px: in memory, mapped, or from the files."""
+    """Return a function that reads a split, from memory, cache or files, with shorter sides up to `short_side` px."""
     split = dataset.splits[name]
     if split.in_memory:
         return partial(_decoded, split.decode, short_side)
     without = f"-without-{_digest(split.damaged)}" if split.damaged else ""
     folder = cache_folder() / f"{dataset.fingerprint}-{name}-{short_side}-v{VERSION}{without}"
-    kept = build_once(
+    is_cached = build_once(
         folder,
         build=partial(_decode_all, split, short_side),
-        wanted=lambda: _fits(_decoded_bytes(split, short_side), folder.parent),
+        is_worthwhile=lambda: _fits(_decoded_bytes(split, short_side), folder.parent),
     )
-    return MappedImages(folder) if kept else partial(_decoded, split.decode, short_side)
+    return MappedImages(folder) if is_cached else partial(_decoded, split.decode, short_side)
 
 
 def _decoded(decode: Decode, short_side: int, indices: NDArray[np.int64]) -> PackedImages:
@@ -64,7 +64,7 @@ def _decoded(decode: Decode, short_side: int, indices: NDArray[np.int64]) -> Pac
 
 
 def kept_bytes(dataset: Dataset, name: SplitName, short_side: int) -> int:
-    """The disk that the decoded split takes in the cache; 0 where it lies in memory, or is decoded each time."""
+    """Return the bytes of the decoded split in the cache on disk; 0 for a split that the cache does not hold."""
     split = dataset.splits[name]
     if split.in_memory:
         return 0
@@ -73,19 +73,21 @@ def kept_bytes(dataset: Dataset, name: SplitName, short_side: int) -> int:
     return num_bytes if _fits(num_bytes, folder) else 0
 
 
-def build_once(folder: Path, build: Callable[[Path], None], *, wanted: Callable[[], bool] = lambda: True) -> bool:
-    """Have one process of the node fill `folder` by `build`, while others wait; whether the folder is there.
+def build_once(
+    folder: Path, build: Callable[[Path], None], *, is_worthwhile: Callable[[], bool] = lambda: True
+) -> bool:
+    """Let one process of the node fill `folder` while others wait; return whether the folder exists then.
 
-    `build` is given an empty folder to write to, which becomes `folder` only once it is whole. `wanted` is asked
-    first, by the process that would build.
+    `build` writes to an empty folder, which becomes `folder` when it is whole. The building process calls
+    `is_worthwhile` first, and builds nothing if it is false.
     """
     if folder.is_dir():
         return True
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not folder.is_dir() and wanted():
+        if not folder.is_dir() and is_worthwhile():
             unfinished = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed; the lock is ours
+            shutil.rmtree(unfinished, ignore_errors=True)  # left by a killed process, as this one has the lock
             unfinished.mkdir()
             try:
                 build(unfinished)
@@ -97,7 +99,7 @@ def build_once(folder: Path, build: Callable[[Path], None], *, wanted: Callable[
 
 
 def _fits(num_bytes: int, folder: Path) -> bool:
-    """Whether so many bytes fit into half of the memory and a quarter of the free disk."""
+    """Whether `num_bytes` fit into half of the memory and a quarter of the free disk."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return num_bytes < min(memory / 2, shutil.disk_usage(folder).free / 4)
 
@@ -113,12 +115,12 @@ def readable(split: Split, indices: Iterable[int], short_side: int) -> Iterator[
 
 
 def _digest(damaged: Sequence[DamagedImage]) -> str:
-    """Tells which images are left out."""
+    """Return a hash of the indices of the images that are left out."""
     return hashlib.sha256(repr([image.index for image in damaged]).encode()).hexdigest()[:8]
 
 
 def _decoded_bytes(split: Split, short_side: int) -> int:
-    """Bytes of all images, estimated from a sample."""
+    """Return the bytes of all decoded images, estimated from a sample."""
     sample = np.linspace(0, len(split) - 1, min(SAMPLED, len(split)), dtype=int).tolist()
     return int(np.mean([image.nbytes for image in readable(split, sample, short_side)] or [0]) * len(split))
 
@@ -136,10 +138,10 @@ def _decode_all(split: Split, short_side: int, folder: Path) -> None:
 
 
 class MappedImages:
-    """The decoded images in a cache folder; pickled as the folder, so that a loader's worker maps the same pages.
+    """The decoded images in a cache folder; pickled as the folder, so that the workers of a loader map its pages too.
 
     Raises:
-        ConfigError: its files are not whole, as a power failure can leave them.
+        ConfigError: the files are not whole, for example after a power failure.
     """
 
     def __init__(self, folder: Path) -> None:

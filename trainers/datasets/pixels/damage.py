@@ -1,4 +1,4 @@
-"""Damaged images: every image is decoded once per node, and those that cannot be are left out of their split."""
+"""Damaged images: each node decodes every image once, and leaves unreadable images out of their splits."""
 
 import json
 import os
@@ -19,9 +19,9 @@ from trainers.errors import ConfigError, UnreadableImageError, counted, one_line
 from trainers.files import write_whole
 
 CHECKED_PX = 8
-"""Shorter side that images are reduced to once they are decoded; for their pixels nobody asks."""
+"""Shorter side of the checked images, px; small, because the check does not use the pixels."""
 BLOCK = 64
-"""Images that a thread checks at a time."""
+"""Number of images that a thread checks at a time."""
 
 
 def check_images(
@@ -31,21 +31,21 @@ def check_images(
     *,
     again: bool,
 ) -> None:
-    """Find the damaged images of those splits that have such a name and are not in memory, and keep what was found.
+    """Find the damaged images of the splits `names` that are not in memory, and record them on this node.
 
-    Where that is known on this node, nothing is done; or, `again`, the damaged ones are tried once more.
+    A split with a record is not checked; with `again`, its damaged images are checked once more.
 
     Raises:
         ConfigError: the cache folder cannot be written, or shards cannot be read.
     """
-    wanted = [(split, _path(dataset, name)) for name, split in dataset.splits.items() if name in names]
-    wanted = [(split, path) for split, path in wanted if not split.in_memory]
-    unknown = [(split, path) for split, path in wanted if _read(path) is None]
+    records = [(split, _path(dataset, name)) for name, split in dataset.splits.items() if name in names]
+    records = [(split, path) for split, path in records if not split.in_memory]
+    unknown = [(split, path) for split, path in records if _read(path) is None]
     if unknown and announce:
         count = sum(len(split) for split, _ in unknown)
         announce(f"checking that the {count} images of {dataset.name} can be read, once on each machine ...")
     try:
-        for split, path in wanted if again else unknown:
+        for split, path in records if again else unknown:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{path}.lock"):
                 _check(split, path, again=again)
@@ -57,66 +57,66 @@ def check_images(
 
 
 def without_damaged(dataset: Dataset) -> Dataset:
-    """`dataset` without the images that are known to be damaged on this node; the note says how many.
+    """Return `dataset` without the images that this node knows to be damaged, and with their number in its note.
 
     Raises:
-        ConfigError: that leaves a split, or a class of `train`, without images.
+        ConfigError: a split, or a class of `train`, has no images left.
     """
     known = {name: _read(_path(dataset, name)) or () for name in dataset.splits}
     count = sum(map(len, known.values()))
     if not count:
         return dataset
-    splits = {name: _left(dataset, name, known[name]) for name in dataset.splits}
+    splits = {name: _readable_part(dataset, name, known[name]) for name in dataset.splits}
     note = f"{dataset.note}; {counted(count, 'damaged image')} left out"
     return replace(dataset, splits=splits, note=note)
 
 
 def _path(dataset: Dataset, name: SplitName) -> Path:
-    """The file that keeps the damaged images of a split."""
+    """Return the path of the record of the damaged images of a split."""
     return cache_folder() / f"{dataset.fingerprint}-{name}-damaged-v{VERSION}.json"
 
 
 def _read(path: Path) -> tuple[DamagedImage, ...] | None:
-    """The damaged images; None where they are not known."""
+    """Return the damaged images in a record; None if there is no valid record."""
     try:
-        return tuple(DamagedImage(*found) for found in json.loads(path.read_text()))
+        return tuple(DamagedImage(*values) for values in json.loads(path.read_text()))
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):  # none, or emptied by a power failure
         return None
 
 
 def _check(split: Split, path: Path, *, again: bool) -> None:
-    """Keep at `path` what is damaged: of all images, or of those that are known to be, and these only `again`."""
+    """Record the damaged images of `split` at `path`: of all images, or with `again` of the recorded images."""
     known = _read(path)
     if known is not None and not again:
         return  # another process was faster
-    found = _damaged(split, range(len(split)) if known is None else [image.index for image in known])
-    if found != known:
-        write_whole(path, json.dumps([astuple(image) for image in found]))
+    damaged = _damaged(split, range(len(split)) if known is None else [image.index for image in known])
+    if damaged != known:
+        write_whole(path, json.dumps([astuple(image) for image in damaged]))
 
 
 def _damaged(split: Split, indices: Sequence[int]) -> tuple[DamagedImage, ...]:
-    """Those of the images that cannot be decoded, in order."""
+    """Return the images at `indices` that cannot be decoded, in order."""
     blocks = [indices[start : start + BLOCK] for start in range(0, len(indices), BLOCK)]
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.simplefilter("ignore")  # Pillow warns of much that it then raises, or reads all the same
-        return tuple(image for found in pool.map(partial(_damaged_of_block, split), blocks) for image in found)
+        warnings.simplefilter("ignore")  # Pillow also raises what matters
+        return tuple(image for block in pool.map(partial(_damaged_of_block, split), blocks) for image in block)
 
 
 def _damaged_of_block(split: Split, indices: Iterable[int]) -> list[DamagedImage]:
-    found: list[DamagedImage] = []
+    damaged: list[DamagedImage] = []
     for i in indices:
         try:
             split.decode(i, CHECKED_PX)
         except UnreadableImageError as error:
-            found.append(DamagedImage(index=i, image=error.image, reason=error.reason))
-    return found
+            damaged.append(DamagedImage(index=i, image=error.image, reason=error.reason))
+    return damaged
 
 
-def _left(dataset: Dataset, name: SplitName, damaged: Sequence[DamagedImage]) -> Split:
-    """A split without its damaged images.
+def _readable_part(dataset: Dataset, name: SplitName, damaged: Sequence[DamagedImage]) -> Split:
+    """Return a split without its damaged images.
 
     Raises:
-        ConfigError: nothing is left of it, or of one of its classes where it is trained on.
+        ConfigError: the split, or a class of `train`, has no images left.
     """
     if not damaged:
         return dataset.splits[name]

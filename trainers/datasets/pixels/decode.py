@@ -1,4 +1,4 @@
-"""Encoded images to pixels: whatever Pillow opens becomes RGB, reduced to the size that is asked for."""
+"""Decoding of images: every image that Pillow opens becomes RGB pixels, reduced in size."""
 
 import errno
 from typing import IO
@@ -10,7 +10,7 @@ from trainers.datasets.dataset import Pixels
 from trainers.errors import UnreadableImageError, one_line, printable
 
 PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
-"""What a system says that is no fault of the image."""
+"""System errors that are no fault of the image."""
 
 
 class Decoder:
@@ -24,35 +24,35 @@ class Decoder:
 
 
 def decode(source: str | IO[bytes], short_side: int, *, name: str) -> Pixels:
-    """The image in a file, by `decode_image`.
+    """Return the pixels of the image in a file; see `decode_image`.
 
     Raises:
-        UnreadableImageError: it cannot be read; the message calls it `name`.
-        OSError, MemoryError: the system cannot read it now.
+        UnreadableImageError: the image cannot be read; the message calls it `name`.
+        OSError, MemoryError: the system cannot read the file now.
     """
     try:
         with Image.open(source) as image:
             return decode_image(image, short_side)
     except MemoryError:
         raise
-    except Exception as error:  # of a damaged file Pillow's parsers raise what happens to them, even a TypeError
+    except Exception as error:  # a damaged file can make Pillow's parsers raise any error, even a TypeError
         if isinstance(error, OSError) and error.errno in PASSING:
             raise
         raise UnreadableImageError(name, _reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with an image, without its name."""
+    """Return the reason of an error without the name of the image."""
     if isinstance(error, UnidentifiedImageError):
         return "no image that Pillow knows"
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(one_line(said)) or type(error).__name__
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(one_line(text)) or type(error).__name__
 
 
 def decode_image(image: Image.Image, short_side: int) -> Pixels:
-    """Any image that Pillow opens as RGB (H, W, 3), its shorter side reduced to `short_side` px, never enlarged.
+    """Return the RGB pixels (H, W, 3) of an image, with a shorter side of at most `short_side` px, never enlarged.
 
-    The pixels are those of torchvision's `Resize` of the same image; letting libjpeg reduce it first would be faster.
+    The pixels equal those of torchvision's `Resize`; a first reduction by libjpeg would be faster but not equal.
     """
     width, height = (short_side * side // min(image.size) for side in image.size)
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion clips at 255

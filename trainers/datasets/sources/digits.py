@@ -10,7 +10,7 @@ from trainers.datasets.dataset import Dataset, Pixels, Split, SplitName, stratif
 
 
 def digits() -> Dataset:
-    """Ten digits, 60 % to train on, 20 % to validate and 20 % to test; the parts are fixed and stratified."""
+    """Return the digits in fixed, stratified splits: 60 % `train`, 20 % `val`, 20 % `test`."""
     # scikit-learn's own loader takes a second to import, in every process that trains
     path = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
     table = np.loadtxt(str(path), delimiter=",")

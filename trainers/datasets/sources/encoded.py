@@ -1,6 +1,6 @@
-"""The encoded images of Parquet shards, laid out once per node so that each can be mapped by itself.
+"""Encoded images of Parquet shards, copied once per node to a file from which each image can be mapped by itself.
 
-A row group must be read whole to get at one of its images: far too slow where images are read in random order.
+A read of one image in a shard reads the whole row group, which is far too slow for a random order.
 """
 
 import bisect
@@ -23,15 +23,15 @@ from trainers.datasets.pixels.decode import decode
 from trainers.errors import ConfigError, UnreadableImageError, one_line, printable
 
 ROWS_AT_ONCE = 256
-"""Encoded images in memory while they are laid out."""
+"""Number of encoded images in memory during the copy."""
 
 
 @contextmanager
 def opened(shard: Path) -> Generator[Any]:
-    """The Parquet file at `shard`, a pyarrow `ParquetFile`.
+    """Give the block the pyarrow `ParquetFile` at `shard`.
 
     Raises:
-        ConfigError: it cannot be opened, or read in the block.
+        ConfigError: the file cannot be opened, or a read in the block fails.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -45,15 +45,15 @@ def opened(shard: Path) -> Generator[Any]:
 
 @dataclass(frozen=True, eq=False)
 class EncodedImages:
-    """Decodes row i of the shards, which the first process that asks copies to the node's cache folder."""
+    """Decodes row i of the shards; the first process of a node copies them to the cache folder."""
 
     shards: Sequence[Path]
     num_rows: Sequence[int]
-    """Of each shard."""
+    """Number of rows of each shard."""
     column: str
-    """Encoded images: binary, or a struct with a binary field `bytes`."""
+    """Column of encoded images: binary, or a struct with a binary field `bytes`."""
     name: str
-    """Of the folder below the cache folder."""
+    """Name of the folder in the cache folder."""
 
     def __call__(self, i: int, short_side: int) -> Pixels:
         encoded, offsets = self._mapped
@@ -67,7 +67,7 @@ class EncodedImages:
 
     @cached_property
     def _mapped(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """The images one after another, and where each begins (N + 1,)."""
+        """The encoded images one after another, and their starts (N + 1,)."""
         folder = cache_folder() / self.name
         build_once(folder, self._lay_out)
         return np.memmap(folder / "images.bin", dtype=np.uint8, mode="r"), np.load(folder / "offsets.npy")
@@ -84,7 +84,7 @@ class EncodedImages:
         np.save(folder / "offsets.npy", np.cumsum([0, *sizes]))
 
     def _read(self) -> Iterator[bytes | None]:
-        """The encoded images in order."""
+        """Yield the encoded images in order."""
         for shard in self.shards:
             with opened(shard) as file:
                 for batch in file.iter_batches(ROWS_AT_ONCE, columns=[self.column]):
@@ -93,7 +93,7 @@ class EncodedImages:
 
 
 def row_name(shards: Sequence[Path], num_rows: Sequence[int], i: int) -> str:
-    """Where image `i` of all `shards` lies, such as `PATH/train-00001-of-00004.parquet row 17`."""
+    """Return the place of image `i` of all `shards`, such as `PATH/train-00001-of-00004.parquet row 17`."""
     ends = list(accumulate(num_rows))
     shard = bisect.bisect_right(ends, i)
     return f"{printable(str(shards[shard]))} row {i - ends[shard] + num_rows[shard]}"

@@ -15,7 +15,7 @@ from trainers.errors import ConfigError, printable
 
 
 def image_folder(path: Path) -> Dataset:
-    """The tree at `path`: `train/` with `val/` (or `validation/`) and `test/`, one folder per class in each.
+    """Return the dataset in the folder `path`: `train/`, `val/` (or `validation/`), `test/` with class folders.
 
     Without a validation folder a fixed, stratified tenth of `train/` validates, and the note says so; a `test/` without
     class folders is left out.
@@ -32,7 +32,7 @@ def image_folder(path: Path) -> Dataset:
     classes = _class_folders(train)
     notes: list[str] = []
     if folders["test"] is not None and not _class_folders(folders["test"]):
-        folders["test"] = None  # as ImageNet's is handed out: unlabelled
+        folders["test"] = None  # ImageNet's test split has no labels
         notes.append("test/ has no class folders and is left out")
     entries: list[str] = []
     listed: dict[SplitName, Split] = {
@@ -54,17 +54,17 @@ def _first_folder(path: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _class_folders(folder: Path) -> tuple[str, ...]:
-    """The folders in `folder` in order of name, without hidden ones such as `.ipynb_checkpoints`.
+    """Return the names of the folders in `folder`, in order, without hidden ones such as `.ipynb_checkpoints`.
 
-    Without links to a folder that holds them, too: every image would be one of such a class.
+    Links to `folder` or a folder above are left out too, because such a class would hold every image.
     """
     here = os.path.realpath(folder)
-    found = (e for e in os.scandir(folder) if os.path.isdir(e.path) and not e.name.startswith("."))
-    return tuple(sorted(e.name for e in found if not Path(here).is_relative_to(os.path.realpath(e.path))))
+    entries = (e for e in os.scandir(folder) if os.path.isdir(e.path) and not e.name.startswith("."))
+    return tuple(sorted(e.name for e in entries if not Path(here).is_relative_to(os.path.realpath(e.path))))
 
 
 def _list_images(folder: Path, classes: tuple[str, ...], entries: list[str]) -> Split:
-    """The images below `folder`, by class and name; adds the name and size of each to `entries`."""
+    """Return the images below `folder` by class and name; add the name and size of each image to `entries`."""
     own = set(_class_folders(folder))
     unknown, missing = sorted(own - set(classes)), sorted(set(classes) - own)
     if unknown:
@@ -94,7 +94,7 @@ def _images_below(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def _size(path: str) -> int:
-    """The bytes of a file; 0 where it cannot be reached, such as a link to nothing."""
+    """Return the bytes of a file; 0 if the file cannot be reached, such as a broken link."""
     try:
         return os.path.getsize(path)
     except OSError:

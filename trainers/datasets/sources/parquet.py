@@ -1,6 +1,6 @@
 """Parquet shards as Hugging Face writes them, `PATH/train-00000-of-00004.parquet`: encoded images beside labels.
 
-Reads the footers and the label columns; the images are `encoded.py`'s.
+This module reads footers and label columns; `encoded.py` reads the images.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from trainers.datasets.splits import SPLIT_NAMES, check_classes, with_validation
 from trainers.errors import ConfigError
 
 UNLABELLED = -1
-"""What Hugging Face writes for the labels of a test split that are kept secret."""
+"""Label that Hugging Face writes in test splits without public labels."""
 Labels = NDArray[np.int64] | NDArray[np.str_]
 
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """One Parquet file, as its footer describes it."""
+    """The footer of one Parquet file."""
 
     path: Path
     num_rows: int
@@ -35,37 +35,37 @@ class Shard:
     types: Mapping[str, Any]
     """The pyarrow type of each column."""
     class_names: Mapping[str, tuple[str, ...]]
-    """Of each column that Hugging Face's metadata calls a ClassLabel."""
+    """Class names of each column that the metadata of Hugging Face calls a ClassLabel."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns are read."""
+    """The columns to read."""
 
     image: str
     label: str
     note: str | None
-    """Which label columns are not read, where there is a choice."""
+    """Note on label columns that are not read; None if there is one label column."""
 
 
 def parquet_files(path: Path) -> dict[str, list[Path]]:
-    """The Parquet files in `path`, or else in `path/data` or in `path/SPLIT`, by the split that their name begins with.
+    """Return the Parquet files in `path`, else in `path/data`, else in `path/SPLIT`, by the name of their split.
 
-    Empty where there are none.
+    The result is empty if there are no such files.
     """
     files = sorted(path.glob("*.parquet")) or sorted((path / "data").glob("*.parquet"))
     named = [(re.split(r"[-_.]", file.name)[0], file) for file in files]
     if not files:
         folders = [name for names in SPLIT_NAMES.values() for name in names]
         named = [(name, file) for name in folders for file in sorted((path / name).glob("*.parquet"))]
-    found: dict[str, list[Path]] = {}
+    files_of: dict[str, list[Path]] = {}
     for name, file in named:
-        found.setdefault(name, []).append(file)
-    return found
+        files_of.setdefault(name, []).append(file)
+    return files_of
 
 
 def parquet_dataset(path: Path) -> Dataset:
-    """The shards `train-*.parquet` at `path` or `path/data`, with those of `validation` and `test`.
+    """Return the dataset of the shards in `path` or `path/data`: `train-*.parquet`, and `validation` and `test`.
 
     Labels are integers or texts; class names come from Hugging Face's metadata where it has them. Without validation
     shards a fixed, stratified tenth of `train` validates, and the note says so; a test split without labels is left
@@ -114,7 +114,7 @@ def parquet_dataset(path: Path) -> Dataset:
 
 
 def _list_shards(path: Path) -> tuple[dict[SplitName, list[Shard]], list[str]]:
-    """The shards of each split, and notes on those of other names."""
+    """Return the shards of each split, and notes on splits with other names."""
     files = parquet_files(path)
     shards: dict[SplitName, list[Shard]] = {}
     for split, names in SPLIT_NAMES.items():
@@ -128,7 +128,7 @@ def _list_shards(path: Path) -> tuple[dict[SplitName, list[Shard]], list[str]]:
 
 
 def read_footer(path: Path) -> Shard:
-    """The shard at `path`; reads its last few kilobytes."""
+    """Return the shard at `path`; this reads the last few kilobytes of the file."""
     with opened(path) as file:
         footer, schema = file.metadata, file.schema_arrow
         groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
@@ -148,12 +148,12 @@ def read_footer(path: Path) -> Shard:
 
 
 def choose_columns(shard: Shard) -> Columns:
-    """The image and the label column: the only ones of their kind, or those called `image` and `label`.
+    """Return the image and the label column: the only column of its kind, or the columns `image` and `label`.
 
     Of several ClassLabels, none of them called `label`, the one with the most classes is the label.
 
     Raises:
-        ConfigError: there is none, or no telling which.
+        ConfigError: a column is missing, or several columns fit.
     """
     among = f" among {', '.join(shard.types)}"
     images = [name for name, type_ in shard.types.items() if _holds_images(type_)]
@@ -171,10 +171,10 @@ def choose_columns(shard: Shard) -> Columns:
 
 
 def read_labels(shards: Sequence[Shard], columns: Columns, first: Shard) -> Labels:
-    """The labels of all `shards` in order, UNLABELLED or empty where there is none.
+    """Return the labels of all `shards` in order; a missing label is UNLABELLED or empty.
 
     Raises:
-        ConfigError: a shard without rows, or one whose columns or class names are not those of `first`.
+        ConfigError: a shard has no rows, or its columns or class names differ from `first`.
     """
     values: list[object] = []
     for shard in shards:
@@ -193,7 +193,7 @@ def read_labels(shards: Sequence[Shard], columns: Columns, first: Shard) -> Labe
 
 
 def derive_classes(labels: Labels, path: Path) -> tuple[str, ...]:
-    """The classes where no metadata names them: the texts in order, or the numbers from 0 to the largest."""
+    """Return classes for labels without metadata: the texts in order, or the numbers from 0 to the largest."""
     if labels.dtype.kind == "U":
         return tuple(sorted({*labels.tolist()} - {""}))
     if labels.max() >= len(labels):
@@ -202,10 +202,10 @@ def derive_classes(labels: Labels, path: Path) -> tuple[str, ...]:
 
 
 def encode_labels(labels: Labels, classes: tuple[str, ...], shards: Sequence[Shard]) -> NDArray[np.int64]:
-    """The place of each label in `classes`.
+    """Return the place of each label in `classes`.
 
     Raises:
-        ConfigError: a label that is none of them; the message names its row.
+        ConfigError: a label is not in `classes`; the message names its row.
     """
     if labels.dtype.kind == "U":
         places = {name: place for place, name in enumerate(classes)}
@@ -225,7 +225,7 @@ def _fingerprint(
     shards: Mapping[SplitName, Sequence[Shard]],
     codes: Mapping[SplitName, NDArray[np.int64]],
 ) -> str:
-    """A hash of all but the images, of which the sizes in the footers stand in."""
+    """Return a hash of classes, labels and footers; the sizes in the footers stand for the images."""
     entries = [[split, shard.path.name, shard.num_rows, shard.sizes] for split in shards for shard in shards[split]]
     digest = hashlib.sha256(json.dumps([classes, entries]).encode())
     for labels in codes.values():

@@ -1,4 +1,4 @@
-"""Datasets whose files torchvision knows how to read and download: `NAME`, or `NAME:ROOT` where they lie elsewhere."""
+"""Datasets that torchvision reads and downloads: `NAME`, or `NAME:ROOT` for files in another folder."""
 
 import hashlib
 import os
@@ -19,9 +19,9 @@ from trainers.datasets.splits import check_classes, with_validation
 from trainers.errors import ConfigError, one_line
 
 Source = Any
-"""One split as an object of torchvision's, of which each class keeps images and labels under names of its own."""
+"""One split as a dataset of torchvision, whose classes use different names for images and labels."""
 UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError, EOFError)
-"""What torchvision raises for files that are missing, incomplete or damaged."""
+"""Errors that torchvision raises for missing, incomplete or damaged files."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Listed:
 
     split: Split
     entries: list[str]
-    """What tells these images from others: their shape, or the path and size of each file."""
+    """Texts for the fingerprint: the shape of the images, or the path and size of each file."""
 
 
 @dataclass(frozen=True)
 class TorchvisionSet:
-    """How torchvision reads one dataset."""
+    """A dataset of torchvision, with the arguments to read it."""
 
     doc: str
     build: Callable[..., Source]
     folder: str
-    """Where it lies below the root."""
+    """Path of the files below the root."""
     splits: Mapping[SplitName, Mapping[str, Any]]
     """The arguments of `build` for each split."""
     list: Callable[[Source], Listed]
@@ -131,7 +131,7 @@ TORCHVISION_SETS: dict[str, TorchvisionSet] = {
 
 
 def name_and_root(data: str) -> tuple[str, Path] | None:
-    """The dataset and the root that `NAME` or `NAME:ROOT` stands for; None where no NAME of ours begins it."""
+    """Return the name and root in `NAME` or `NAME:ROOT`; None if NAME is not in TORCHVISION_SETS."""
     name, _, root = data.partition(":")
     if name not in TORCHVISION_SETS:
         return None
@@ -139,12 +139,12 @@ def name_and_root(data: str) -> tuple[str, Path] | None:
 
 
 def torchvision_dataset(name: str, root: Path) -> Dataset:
-    """The dataset `name` of which `root` holds torchvision's files.
+    """Return the dataset `name` from torchvision's files in `root`.
 
     Where torchvision has no validation split, a fixed, stratified tenth of `train` validates, and the note says so.
 
     Raises:
-        ConfigError: files that are missing or cannot be read.
+        ConfigError: files are missing or cannot be read.
     """
     known = TORCHVISION_SETS[name]
     try:
@@ -161,16 +161,16 @@ def torchvision_dataset(name: str, root: Path) -> Dataset:
     if any(tuple(getattr(source, "classes", classes)) != classes for source in sources.values()):
         raise ConfigError(f"the splits of {name} in {root} have different classes; restore it, or use --download")
     check_classes(f"{name} in {root}", classes, labels)
-    found: dict[SplitName, Split] = {split: listed[split].split for split in listed}
-    splits, note = with_validation(found)
+    source_splits: dict[SplitName, Split] = {split: listed[split].split for split in listed}
+    splits, note = with_validation(source_splits)
     return Dataset(name=name, classes=classes, splits=splits, fingerprint=_fingerprint(name, listed), note=note)
 
 
 def download(name: str, root: Path) -> None:
-    """Have torchvision download what is missing of the dataset `name` below `root`.
+    """Let torchvision download the missing files of the dataset `name` to `root`.
 
     Raises:
-        ConfigError: it could not.
+        ConfigError: the download failed.
     """
     known = TORCHVISION_SETS[name]
     try:
