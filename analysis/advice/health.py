@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.frontier.frontier import frontier_points
 from analysis.results.load import SweepResults
-from analysis.results.settings import pooled_deviation, was_trained
+from analysis.results.settings import half_interval, pooled_deviation, pooled_freedom, was_trained
 from trainers.errors import counted
 
 LAST_SHARE = 0.1
@@ -78,19 +78,19 @@ def _noise(results: SweepResults) -> Check:
     title = "Neighbours on the frontier differ by more than the seeds' noise"
     close = num_gaps = 0
     for _, rows in results.settings.groupby("dataset"):
-        deviation, frontier = pooled_deviation(rows), frontier_points(rows)
-        if not np.isnan(deviation):
-            close, num_gaps = close + _close_gaps(frontier, deviation), num_gaps + len(frontier) - 1
+        frontier, half = frontier_points(rows), half_interval(pooled_deviation(rows), pooled_freedom(rows))
+        if not np.isnan(half):
+            close, num_gaps = close + _close_gaps(frontier, half), num_gaps + len(frontier) - 1
     if not num_gaps:
         return Check(title, None, "No neighbours with several seeds; `promote` trains the best networks again.")
-    said = f"{close} of {counted(num_gaps, 'gap')} lie within two standard errors of the means"
+    said = f"{close} of {counted(num_gaps, 'gap')} lie within the 95 % interval of the seeds' noise"
     return Check(title, close == 0, f"{said}{'; more seeds would tell.' if close else '.'}")
 
 
-def _close_gaps(frontier: pd.DataFrame, deviation: float) -> int:
-    """How many gaps between neighbours are within two standard errors."""
+def _close_gaps(frontier: pd.DataFrame, half: float) -> int:
+    """Return how many gaps between neighbours are noise; `half` is the half interval of a setting of one seed."""
     top1, variance = frontier["top1"].to_numpy(dtype=float), 1 / frontier["num_seeds"].to_numpy(dtype=float)
-    return int((np.diff(top1) <= 2 * deviation * np.sqrt(variance[1:] + variance[:-1])).sum())
+    return int((np.diff(top1) <= half * np.sqrt(variance[1:] + variance[:-1])).sum())
 
 
 def _failures(results: SweepResults) -> Check:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.frontier.frontier import frontier_mask
 from analysis.frontier.quantities import ASSESSED, COSTS, Cost
-from analysis.results.settings import pooled_deviation, with_deviation
+from analysis.results.settings import half_interval, pooled_deviation, pooled_freedom, with_deviation
 from analysis.results.varying import text_of, varying_settings
 from trainers.config import network_name
 from trainers.errors import ConfigError
@@ -26,8 +26,6 @@ ROOM = 1.2
 """A cap of so many times a network's MACs leaves room for a larger one."""
 CONFIDENCE = 1.96
 """Standard errors on either side that hold 95 % of a normal distribution."""
-SURE = 2.0
-"""A gap of more standard errors than this is more than noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +57,10 @@ class Recommendation:
     min_top1: float | None
     """The top-1 that had to be reached, percent."""
     standard_error: float
-    """Of the gap between these two, or between the best and the top-1 to reach: percent points, from the deviation that
-    all replicated settings share; NaN where no setting has several seeds."""
+    """Standard error of the gap between these two, or between the best and the top-1 to reach: percent points, from the
+    pooled deviation of all replicated settings; NaN where no setting has several seeds."""
+    freedom: int
+    """Degrees of freedom of the pooled deviation; 0 where no setting has several seeds."""
     cheaper: Row | None
     """The next on the MACs frontier, of the settings within the cap on parameters, with fewer MACs than the best."""
     dearer: Row | None
@@ -117,6 +117,7 @@ def recommend(table: pd.DataFrame, caps: Caps, assess: Assess) -> Recommendation
         runner_up=runner_up,
         min_top1=caps.min_top1,
         standard_error=pooled_deviation(complete) * math.sqrt(sum(1 / row["num_seeds"] for row in compared)),
+        freedom=pooled_freedom(complete),
         cheaper=next(cheaper, None),
         dearer=next((row for row in dearer if not runner_up or row["point"] != runner_up["point"]), None),
         is_largest=is_largest and _has_room(best, caps),
@@ -156,6 +157,7 @@ def summary(found: Recommendation, *, num_val: int | None, replicate: str = "") 
 def verdict(found: Recommendation, num_val: int | None) -> str:
     """What is known of the gap between the best and the runner-up, or the top-1 that had to be reached.
 
+    A gap is more than the seeds' noise where it lies outside the 95 % interval of two equal settings (Student's t).
     Where no setting has several seeds, a gap that the `num_val` validation images tell (None: unknown, so none) is more
     than their noise, though perhaps not more than that between trainings.
     """
@@ -170,7 +172,7 @@ def verdict(found: Recommendation, num_val: int | None) -> str:
     if math.isnan(found.standard_error):
         said = ": more than the images' noise, but trained once each" if gap > tellable else ", which may be noise"
         return f"{gap:.2f} points {than}{said}"
-    noise = SURE * found.standard_error
+    noise = half_interval(found.standard_error, found.freedom)
     return f"{gap:.2f} points {than}: {'more than' if gap > noise else 'within'} the seeds' noise (± {noise:.2f})"
 
 

@@ -33,8 +33,8 @@ ONE_SEED = "Every setting was trained with one seed, so small differences may be
 SEVERAL_SEEDS = (
     "Points that differ by their seed only are one row: top-1 is their mean ± their standard deviation, the other "
     "figures are means, and the point, where one is named, is the best of them. P(frontier) is the probability, in "
-    "percent, that the row is on the frontier when its seeds are drawn again (bootstrap); a row of one seed is taken "
-    "to be as noisy as the others are."
+    "percent, that the row is on the frontier of the means over endless seeds, which are drawn from their posterior: "
+    "a high mean of few seeds may be luck. A row of one seed is taken to be as noisy as the others are."
 )
 
 

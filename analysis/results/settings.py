@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from scipy.special import stdtrit
 
 from analysis.results.schema import SAME
 
 MEANS = ("top1", "top5", "test_top1")
 """The columns that are means over the seeds."""
+CONFIDENCE = 0.95
+"""Share of intervals that contain the true value."""
 
 
 def by_setting(table: pd.DataFrame) -> pd.DataFrame:
@@ -68,6 +71,21 @@ def pooled_deviation(table: pd.DataFrame) -> float:
     freedom = repeated["num_seeds"].to_numpy(dtype=float) - 1
     squares = freedom * repeated["sd_top1"].to_numpy(dtype=float) ** 2
     return math.sqrt(squares.sum() / freedom.sum()) if len(freedom) else math.nan
+
+
+def pooled_freedom(table: pd.DataFrame) -> int:
+    """Return the degrees of freedom of `pooled_deviation`: seeds less one, summed over the replicated settings."""
+    return int(table["num_seeds"].to_numpy(dtype=int).sum()) - len(table)
+
+
+def half_interval(standard_error: float, freedom: int) -> float:
+    """Return half the width of the 95 % interval of a mean or a difference, by Student's t; NaN without freedom.
+
+    Args:
+        standard_error: of the mean or the difference, from a pooled deviation.
+        freedom: degrees of freedom of the deviation.
+    """
+    return standard_error * float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) if freedom else math.nan
 
 
 def with_deviation(row: Mapping[str, Any]) -> str:
