@@ -10,13 +10,11 @@ import pandas as pd
 
 from analysis.advice.recommend import Caps, Recommendation, recommend, sampling_error, verdict
 from analysis.frontier.frontier import frontier_mask
-from analysis.report.markdown import escape, table
 from analysis.results.settings import pooled_deviation, was_trained, with_deviation
 from trainers.errors import counted
 
 MANTISSAS = (1, 2, 5)
 MOST_BUDGETS = 6
-READ_MORE, IN_MLFLOW = "More: report.html, beside this page", "; in MLflow, among the artifacts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,18 +120,3 @@ def spent(points: pd.DataFrame) -> str:
     epochs = np.nansum(own["epochs_trained"].to_numpy(dtype=float))
     time = f"{60 * hours:.3g} minutes" if hours < 2 else f"{hours:.3g} hours" if hours < 1000 else f"{hours:,.0f} hours"
     return f"{counted(states.total(), 'point')} ({counts}), {epochs:.0f} epochs, {time} of training{reused}."
-
-
-def answer_page(name: str, found: Sequence[Answer], points: pd.DataFrame) -> str:
-    """The answers of the sweep of that name as Markdown, with what was spent and where to read more."""
-    lines = [f"# {escape(name)}: which network to ship"]
-    for answer in found:
-        columns = {"budget": "Budget (MACs)", "network": f"Ship (on {escape(answer.dataset)})", "top1": "Top-1 (%)",
-                   **({"test_top1": "Test top-1 (%)"} if answer.has_test else {}), "macs": "MACs (M)",
-                   "params": "Params (M)", "runner_up": "Runner-up"}  # fmt: skip
-        header = [(text, "---" if key in ("network", "runner_up") else "---:") for key, text in columns.items()]
-        lines.append(table(header, [[escape(row[key]) for key in columns] for row in answer.rows()]).rstrip())
-        lines.append(f"How sure: {answer.certainty}")
-    paid = [f"Spent: {text}"] if (text := spent(points)) else []
-    more = f"{READ_MORE}{IN_MLFLOW if was_trained(points) or points.empty else ''}."
-    return "\n\n".join([*lines, *([] if found else ["No point is complete yet."]), *paid, more]) + "\n"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frontier.frontier import frontier_points
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 from analysis.results.settings import half_interval, pooled_deviation, pooled_freedom, was_trained
 from trainers.errors import counted
 

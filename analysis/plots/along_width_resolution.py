@@ -11,7 +11,7 @@ from analysis import style
 from analysis.plots.cells import Array, best_cells, complete_settings, spaced
 from analysis.plots.line_labels import label_ends
 from analysis.plots.sheet import Texts, draw_legend, family_handles, label_axes, scale_percent, sheet, texts_of
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 MOST_TICKS, MOST_LABELS = 7, 12
 MANY = 150

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

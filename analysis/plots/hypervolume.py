@@ -11,7 +11,7 @@ from analysis import style
 from analysis.frontier.pareto import hypervolume_over_time
 from analysis.plots.cells import Array
 from analysis.plots.sheet import Texts, label_axes, sheet, texts_of
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 MOST = 0.9
 """The share that the subtitle says was reached when."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis import style
 from analysis.plots.cells import Array, complete_settings, spaced
 from analysis.plots.sheet import Texts, label_axes, sheet, texts_of
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 from analysis.results.settings import SAME, was_trained
 
 LEAST_SETTINGS, LEAST_VARYING = 8, 3

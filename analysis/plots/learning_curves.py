@@ -23,7 +23,7 @@ from analysis.plots.sheet import (
     sheet,
     texts_of,
 )
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 PLOT_AREA = (0.085, 0.17, 0.655, 0.65)
 """Left, bottom, width and height of the axes, as shares of the figure."""

@@ -19,7 +19,7 @@ from analysis.plots import (
     top1_top5,
     width_resolution,
 )
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 
 class Info(Protocol):

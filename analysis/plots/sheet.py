@@ -18,7 +18,7 @@ from analysis import style
 from analysis.plots.cells import Array, spaced
 from analysis.plots.frontier_info import one_line
 from analysis.plots.ticks import percent_limits, percent_ticks
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 LEFT, TOP, BOTTOM, LINE = 0.215, 0.68, 0.12, 0.16
 """Where texts begin, what they take above and below the axes, and the height of a line of the caption; inches."""

@@ -15,7 +15,7 @@ from analysis import style
 from analysis.plots.cells import Array, best_cells, cell_labels, complete_settings, spaced
 from analysis.plots.sheet import Texts, draw_legend, family_handles, label_axes, scale_percent, sheet, texts_of
 from analysis.published.comparison import add_published
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 from trainers.errors import counted
 
 MOST_NAMES = 42

@@ -17,7 +17,7 @@ from analysis import style
 from analysis.plots.cells import Array, best_cells, complete_settings, spaced
 from analysis.plots.sheet import Texts, label_axes, sheet, texts_of
 from analysis.plots.ticks import log_ticks
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 MOST_PANELS = 4
 MOST_LEVELS = 5

@@ -17,10 +17,10 @@ from analysis.advice.health import health_checks
 from analysis.frontier.frontier import family_frontiers, frontier_points
 from analysis.frontier.quantities import COSTS
 from analysis.published.comparison import add_published, beside_published
+from analysis.published.sweep_results import SweepResults
 from analysis.report.interactive import interactive_chart
 from analysis.report.provenance import Provenance
 from analysis.report.results_table import SEVERAL_SEEDS, explanation, largest_first, page_columns
-from analysis.results.load import SweepResults
 from analysis.results.settings import is_replicated
 
 MOST_ROWS = 500

@@ -17,7 +17,7 @@ from analysis.frontier.quantities import ASSESSED, COSTS, Cost
 from analysis.plots.cells import shade_column
 from analysis.published.comparison import PUBLISHED_COSTS, Comparison
 from analysis.published.source_range import SourceRange, source_range
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 from analysis.results.settings import with_deviation
 from analysis.results.varying import text_of, varying_settings
 from trainers.config import network_name

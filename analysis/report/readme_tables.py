@@ -7,8 +7,8 @@ import pandas as pd
 
 from analysis.plots.cells import best_cells, complete_settings
 from analysis.published.comparison import add_published
+from analysis.published.sweep_results import SweepResults
 from analysis.report.markdown import escape, table
-from analysis.results.load import SweepResults
 from trainers.config import network_name
 
 Row = dict[Any, Any]

@@ -9,16 +9,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.advice.answer import answer_page, answers
+from analysis.advice.answer import answers
 from analysis.frontier.frontier import frontier_points
 from analysis.plots.registry import PLOTS
 from analysis.published.comparison import add_published
+from analysis.published.sweep_results import SweepResults, load_results, published_results
 from analysis.published.tables import NUM_VAL, load_published
+from analysis.report.answer_page import answer_page
 from analysis.report.html_page import Picture, html_page
 from analysis.report.provenance import Provenance, read_provenance
 from analysis.report.readme_tables import readme_tables
 from analysis.report.results_table import results_page
-from analysis.results.load import SweepResults, load_results, published_results
 from analysis.results.settings import is_replicated
 from trainers.errors import ConfigError
 from trainers.files import replacing, write_whole
