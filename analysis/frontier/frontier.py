@@ -1,4 +1,4 @@
-"""What is on the frontiers of a results table, and how surely. Only COMPLETE rows can be; each dataset has its own."""
+"""Frontiers of a results table, and their probabilities. COMPLETE rows alone count; each dataset has a frontier."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,20 +16,20 @@ NUM_DRAWS = 1000
 seconds."""
 
 
-def _each_dataset(table: pd.DataFrame, costs: Sequence[Cost]) -> Iterator[NDArray[np.intp]]:
-    """The rows of each dataset that can be on a frontier: COMPLETE ones whose `costs` are known."""
+def _rows_by_dataset(table: pd.DataFrame, costs: Sequence[Cost]) -> Iterator[NDArray[np.intp]]:
+    """Yield the row numbers of each dataset that can be on a frontier: COMPLETE rows whose `costs` are known."""
     complete = ((table["state"] == "COMPLETE") & table[list(costs)].notna().all(axis=1)).to_numpy(dtype=bool)
     for dataset in table["dataset"].unique():
         yield np.flatnonzero(complete & (table["dataset"] == dataset).to_numpy(dtype=bool))
 
 
 def frontier_mask(table: pd.DataFrame, cost: Cost, metric: str = "top1") -> NDArray[np.bool_]:
-    """Which rows of a results table are on the frontier of `cost` against `metric` of their dataset; (rows,).
+    """Return which rows of a results table are on the frontier of `cost` against `metric` of their dataset; (rows,).
 
-    The metric is a column that is the better the higher. A row whose cost is NaN is on no frontier.
+    A higher metric is better. A row whose cost is NaN is on no frontier.
     """
     mask = np.zeros(len(table), dtype=bool)
-    for rows in _each_dataset(table, [cost]):
+    for rows in _rows_by_dataset(table, [cost]):
         mask[rows] = pareto_mask(table[cost].to_numpy(dtype=float)[rows], table[metric].to_numpy(dtype=float)[rows])
     return mask
 
@@ -37,7 +37,7 @@ def frontier_mask(table: pd.DataFrame, cost: Cost, metric: str = "top1") -> NDAr
 def _joint_frontier_mask(table: pd.DataFrame) -> NDArray[np.bool_]:
     mask = np.zeros(len(table), dtype=bool)
     columns = [table[name].to_numpy(dtype=float) for name in ("macs", "num_params", "top1")]
-    for rows in _each_dataset(table, ["macs", "num_params"]):
+    for rows in _rows_by_dataset(table, ["macs", "num_params"]):
         mask[rows] = joint_pareto_mask(*(column[rows] for column in columns))
     return mask
 
@@ -54,7 +54,7 @@ def frontier_probability(table: pd.DataFrame, cost: Cost, *, num_draws: int = NU
         (rows,), from 0 to 1; NaN for rows that are not COMPLETE, and in datasets where no setting has several seeds.
     """
     chances = np.full(len(table), np.nan)
-    for rows in _each_dataset(table, [cost]):
+    for rows in _rows_by_dataset(table, [cost]):
         settings = table.iloc[rows]
         deviation = pooled_deviation(settings)
         if deviation == 0:
@@ -72,7 +72,7 @@ def _share_on_frontier(table: pd.DataFrame, cost: Cost, deviation: float, num_dr
 
 
 def add_frontiers(table: pd.DataFrame) -> pd.DataFrame:
-    """A copy of `by_setting`'s table with `on_frontier` (MACs), `on_params_frontier` (parameters),
+    """Return a copy of `by_setting`'s table with `on_frontier` (MACs), `on_params_frontier` (parameters),
     `on_joint_frontier` (nothing is as good in both costs at once) and `frontier_probability` (of the MACs frontier)."""
     return table.assign(
         on_frontier=frontier_mask(table, "macs"),
@@ -83,15 +83,15 @@ def add_frontiers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def frontier_points(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `add_frontiers`' table on the MACs frontier, dataset by dataset, cheapest first."""
+    """Return the rows of `add_frontiers`' table on the MACs frontier, dataset by dataset, cheapest first."""
     return table.loc[table["on_frontier"]].sort_values(["dataset", "macs"], kind="stable").reset_index(drop=True)
 
 
 def family_frontiers(table: pd.DataFrame) -> str:
-    """How many COMPLETE networks of each family are on the MACs frontier of that family alone, as a sentence."""
+    """Write a sentence with the number of COMPLETE networks on the MACs frontier of each family alone."""
     complete = table.loc[table["state"] == "COMPLETE"]
-    said = [
+    counts = [
         f"{frontier_mask(rows, 'macs').sum()} of {len(rows)} {family}"
         for family, rows in complete.groupby("model", sort=True)
     ]
-    return f"Within its own family, no cheaper network beats {', '.join(said)}." if said else ""
+    return f"Within its own family, no cheaper network beats {', '.join(counts)}." if counts else ""
