@@ -96,7 +96,8 @@ def check_source(published: str | None) -> None:
 def add_published(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     """Return a copy of a results table with `published_top1`, `published_top5` and `top1_difference`.
 
-    The difference is our top-1 minus the published one. A figure is NaN where the source lacks the network. Without a source the copy has no new column.
+    The difference is the top-1 of the sweep minus the published one. A figure is NaN where the source lacks the
+    network. Without a source the copy has no new column.
     """
     if comparison.source is None:
         return table.copy()

@@ -14,7 +14,7 @@ from analysis.published.tables import CELL
 class SourceRange:
     """Area between two step lines along the networks of several sources.
 
-    The upper line is the frontier of bound network at its best source, the lower line at its worst source.
+    The upper line is the frontier of each network at its best source, the lower line at its worst source.
     """
 
     outline: NDArray[np.float64]
