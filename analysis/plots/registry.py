@@ -23,10 +23,10 @@ from analysis.published.sweep_results import SweepResults
 
 
 class Info(Protocol):
-    """All that a chart shows."""
+    """Content of a chart."""
 
     def numbers(self) -> pd.DataFrame:
-        """The numbers that are drawn."""
+        """Return the numbers of the chart as a table."""
         ...
 
 

@@ -60,7 +60,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class HeatMapInfo:
-    """All that the chart shows."""
+    """Content of the chart."""
 
     texts: Texts
     panels: tuple[Panel, ...]
@@ -69,7 +69,7 @@ class HeatMapInfo:
     """Whether the cells have room for their numbers."""
 
     def numbers(self) -> pd.DataFrame:
-        """A row a network that is COMPLETE."""
+        """Return a table with a row per COMPLETE network."""
         rows = [
             (panel.model, width, resolution, top1, macs)
             for panel in self.panels
@@ -81,7 +81,7 @@ class HeatMapInfo:
 
 
 def info(results: SweepResults) -> HeatMapInfo | None:
-    """What the chart shows; None unless a family has two widths and two resolutions, and for several datasets."""
+    """Return the content; None unless a family has two widths and two resolutions, and for several datasets."""
     cells = best_cells(complete_settings(results))
     found = [_panel(str(model), rows) for model, rows in cells.groupby("model", sort=True) if _is_grid(rows)]
     if not found:
@@ -117,7 +117,7 @@ def _panel(model: str, rows: pd.DataFrame) -> Panel:
 
 
 def draw(chart: HeatMapInfo) -> Figure:
-    """The chart as a figure of its own."""
+    """Draw the chart as a figure."""
     rows, columns = (1 if len(chart.panels) <= 2 else 2), min(len(chart.panels), 2)
     known = np.concatenate([panel.top1[~np.isnan(panel.top1)] for panel in chart.panels])
     with sheet(chart.texts, size=SIZES[len(chart.panels)]) as figure:
