@@ -46,10 +46,10 @@ def info(results: SweepResults) -> HypervolumeInfo | None:
     macs = points["macs"].where(complete).to_numpy(dtype=float)
     top1 = points["top1"].where(complete).to_numpy(dtype=float)
     most_macs, least_top1 = 2 * float(np.nanmax(macs)), float(np.nanmin(top1))
-    found = np.r_[0.0, hypervolume_over_time(np.log10(macs), top1, (np.log10(most_macs), least_top1))]
-    if found[-1] == 0:
+    volumes = np.r_[0.0, hypervolume_over_time(np.log10(macs), top1, (np.log10(most_macs), least_top1))]
+    if volumes[-1] == 0:
         return None
-    share = found / found[-1]
+    share = volumes / volumes[-1]
     seconds = points["train_seconds"].where(points["reused_from"].isna()).astype(float).fillna(0)
     hours = np.r_[0.0, seconds.cumsum() / 3600]
     enough = int((share >= MOST).argmax())

@@ -101,10 +101,10 @@ def _error_of_forests(ranks: NDArray[np.int64], top1: Array) -> Callable[[NDArra
 
     def error(tables: NDArray[np.int64]) -> float:
         num, _, num_columns = tables.shape
-        found = np.empty((num, len(top1)))
+        predictions = np.empty((num, len(top1)))
         for test, forest in folds:
-            found[:, test] = forest.predict(tables[:, test].reshape(-1, num_columns)).reshape(num, -1)
-        return float(((found - top1) ** 2).mean())
+            predictions[:, test] = forest.predict(tables[:, test].reshape(-1, num_columns)).reshape(num, -1)
+        return float(((predictions - top1) ** 2).mean())
 
     return error
 

@@ -83,10 +83,10 @@ class HeatMapInfo:
 def info(results: SweepResults) -> HeatMapInfo | None:
     """Return the content; None unless a family has two widths and two resolutions, and for several datasets."""
     cells = best_cells(complete_settings(results))
-    found = [_panel(str(model), rows) for model, rows in cells.groupby("model", sort=True) if _is_grid(rows)]
-    if not found:
+    grids = [_panel(str(model), rows) for model, rows in cells.groupby("model", sort=True) if _is_grid(rows)]
+    if not grids:
         return None
-    panels = sorted(found, key=lambda panel: -panel.top1.size)[:MOST_PANELS]
+    panels = sorted(grids, key=lambda panel: -panel.top1.size)[:MOST_PANELS]
     most_columns, most_rows = CELLS_WITH_NUMBERS[len(panels)]
     num_families = len(set(cells["model"]))
     shown = f" · {len(panels)} of {num_families} families" if num_families > len(panels) else ""
