@@ -38,7 +38,7 @@ SMALLEST, SMALL, LARGE, LARGEST = 5.0, 6.5, 7.5, 13.0
 stands for a number."""
 CIRCLE = np.pi / 4
 AREA: Mapping[str, float] = MappingProxyType({"s": 1.0, "o": CIRCLE, "^": 0.5, "D": 1.0})
-"""Of a marker of size 1; others are taken for circles."""
+"""Area of a marker of size 1; a marker that is absent counts as a circle."""
 
 FONT = "DejaVu Sans"
 RC: Mapping[str, Any] = MappingProxyType(
@@ -73,24 +73,23 @@ LINESTYLES = ("-", (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (3, 1)))
 
 
 def marker(model: str, models: Sequence[str]) -> str:
-    """The marker of a model; one without its own gets a spare by its place among `models`."""
+    """Return the marker of a model; an unknown model gets a spare marker by its place among `models`."""
     others = sorted(set(models) - set(MARKERS))
     return MARKERS.get(model) or SPARE_MARKERS[others.index(model) % len(SPARE_MARKERS)]
 
 
 def diameters(values: NDArray[np.float64], smallest: float, largest: float) -> NDArray[np.float64]:
-    """Of dots (n,) whose areas stand for positive values; the largest has `largest`, and none less than `smallest`."""
+    """Return diameters of dots (n,) whose areas stand for positive values, from `smallest` to `largest`."""
     return np.maximum(smallest, largest * np.sqrt(values / values.max(initial=0.0)))
 
 
 def linestyle(number: int) -> Any:
-    """The line of the frontier of dataset `number`, from 0; the first is solid. One of matplotlib's line styles."""
+    """Return matplotlib's line style for the frontier of dataset `number`, from 0; the first is solid."""
     return LINESTYLES[number % len(LINESTYLES)]
 
 
 def shades(values: NDArray[np.float64]) -> dict[float, str]:
-    """A colour for each distinct value, ascending: dark to light, so that grey prints and colour-blind readers keep the
-    order."""
+    """Return a colour for each distinct value, ascending from dark to light, an order that grey prints keep."""
     distinct = np.unique(values).tolist()
     if len(distinct) == 1:
         return {distinct[0]: SINGLE}

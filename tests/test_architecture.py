@@ -23,6 +23,11 @@ OWNERS = {
     "yaml": "sweep", "plotly": "analysis", "jinja2": "analysis",
 }  # fmt: skip
 
+FOLDERS = {
+    "trainers": ("hardware", "datasets", "models", "weights", "training", "use"),
+    "analysis": ("results", "frontier", "published", "advice", "plots", "report"),
+}
+"""The folders of a package, from the lowest to the highest; each imports only folders below it."""
 OPTIONAL = {"timm", "onnx", "onnxruntime", "onnxscript"}
 """Libraries that are not installed with the package itself."""
 
@@ -54,6 +59,34 @@ def test_packages_import_one_way(path: Path) -> None:
 
     wrong = {name for name in own if not within(name, ALLOWED[package] | FREE)}
     assert {name for name in wrong if not any(other.startswith(f"{name}.") for other in own)} == set()
+
+
+def imported_folders(path: Path, package: str) -> set[str]:
+    """Return the folders of a package that a module imports from, also inside functions."""
+    parts = [name.split(".") for name in imports(path)]
+    return {part[1] for part in parts if part[0] == package and len(part) > 1 and part[1] in FOLDERS[package]}
+
+
+@pytest.mark.parametrize(("package", "folder"), [(name, folder) for name in FOLDERS for folder in FOLDERS[name]])
+def test_a_folder_imports_only_folders_below_it(package: str, folder: str) -> None:
+    files = sorted((ROOT / package / folder).rglob("*.py"))
+    above = set(FOLDERS[package][FOLDERS[package].index(folder) + 1 :])
+
+    upward = {str(path): imported_folders(path, package) & above for path in files}
+    assert {path: folders for path, folders in upward.items() if folders} == {}
+    assert len(files) > 1
+
+
+@pytest.mark.parametrize(("package", "importers"), [("trainers", {"registry.py"}), ("analysis", set[str]())])
+def test_files_beside_the_folders_import_none_but_for_a_registry(package: str, importers: set[str]) -> None:
+    assert {path.name for path in (ROOT / package).glob("*.py") if imported_folders(path, package)} == importers
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_every_folder_has_its_place(package: str) -> None:
+    folders = {path.name for path in (ROOT / package).iterdir() if path.is_dir() and path.name[0] != "_"}
+
+    assert folders == set(FOLDERS[package])
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

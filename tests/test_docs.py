@@ -15,9 +15,9 @@ from PIL import Image
 
 import run_sweep
 from analysis.plots.registry import PLOTS
+from analysis.published.sweep_results import load_results
 from analysis.published.tables import COLUMNS as PUBLISHED_COLUMNS
 from analysis.published.tables import sources
-from analysis.results.load import load_results
 from analysis.results.schema import COLUMNS, MEASUREMENT_COLUMNS, SETTINGS
 from search_spaces.registry import SPACES
 from sweep.choose import comparisons, schedulers

@@ -146,7 +146,7 @@ class TrainConfig:
     crop_share: float = setting("training", 0.875, "timed")
     """Share of the shorter side in an evaluation crop: evaluation resizes that side to int(resolution / crop_share)."""
     eval_margin: int | None = setting("training", None, "timed")
-    """Evaluation resizes the shorter side to `resolution` plus this margin, px; unset: `crop_share` decides the size."""
+    """Evaluation resizes the shorter side to `resolution` plus this margin, px; unset: `crop_share` decides."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = setting("training", "auto", "timed", "kept")
     """Arithmetic of the forward pass (autocast). `auto` is bf16 on a GPU or CPU with bf16 hardware, else fp32.
     A GPU with TF32 hardware computes the convolutions of fp32 in TF32, which is the default of PyTorch."""

@@ -1,4 +1,4 @@
-"""What a report says first: which network to ship for a few budgets, how sure that is, and what was spent. Pure."""
+"""Answer of a report: the network to ship for a few budgets, its certainty, and the training time. Pure."""
 
 import math
 from collections import Counter
@@ -10,13 +10,11 @@ import pandas as pd
 
 from analysis.advice.recommend import Caps, Recommendation, recommend, sampling_error, verdict
 from analysis.frontier.frontier import frontier_mask
-from analysis.report.markdown import escape, table
 from analysis.results.settings import pooled_deviation, was_trained, with_deviation
 from trainers.errors import counted
 
 MANTISSAS = (1, 2, 5)
 MOST_BUDGETS = 6
-READ_MORE, IN_MLFLOW = "More: report.html, beside this page", "; in MLflow, among the artifacts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,50 +23,51 @@ class Answer:
 
     dataset: str
     shipped: Sequence[tuple[float, Recommendation]]
-    """Budgets in MACs, ascending, each with what to ship within it; the last is the MACs of the most accurate network,
-    which a larger budget does not change."""
+    """Budgets in MACs, ascending, each with its recommendation; the last budget is the MACs of the most accurate
+    network, which a larger budget does not change."""
     certainty: str
-    """How sure the accuracies are."""
+    """Sentences about the noise of the accuracies."""
     num_val: int | None
-    """Images of the validation split; None where that is not known."""
+    """Number of images of the validation split; None where unknown."""
 
     @property
     def has_test(self) -> bool:
-        """Whether the networks to ship were tested."""
-        return any(not math.isnan(found.best["test_top1"]) for _, found in self.shipped)
+        """Whether a network to ship has a top-1 on the test split."""
+        return any(not math.isnan(advice.best["test_top1"]) for _, advice in self.shipped)
 
     def rows(self) -> list[dict[str, str]]:
-        """What to ship, a budget a row."""
+        """Return the texts of a table with a row per budget."""
         return [
             {
                 "budget": f"{limit / 1e6:g} M" if i < len(self.shipped) else f"≥ {_rounded_up(limit) / 1e6:g} M",
-                "network": found.best["name"],
-                "top1": with_deviation(found.best),
-                "test_top1": "" if math.isnan(found.best["test_top1"]) else f"{found.best['test_top1']:.2f}",
-                "macs": f"{found.best['macs'] / 1e6:.2f}",
-                "params": f"{found.best['num_params'] / 1e6:.2f}",
-                "runner_up": (f"{found.runner_up['name']}: " if found.runner_up else "") + verdict(found, self.num_val),
+                "network": advice.best["name"],
+                "top1": with_deviation(advice.best),
+                "test_top1": "" if math.isnan(advice.best["test_top1"]) else f"{advice.best['test_top1']:.2f}",
+                "macs": f"{advice.best['macs'] / 1e6:.2f}",
+                "params": f"{advice.best['num_params'] / 1e6:.2f}",
+                "runner_up": (f"{advice.runner_up['name']}: " if advice.runner_up else "")
+                + verdict(advice, self.num_val),
             }
-            for i, (limit, found) in enumerate(self.shipped, 1)
+            for i, (limit, advice) in enumerate(self.shipped, 1)
         ]
 
 
 def answers(settings: pd.DataFrame, num_val: int | None) -> list[Answer]:
-    """The answers for each dataset of `by_setting`'s table that has a COMPLETE setting, by name.
+    """Return an answer for each dataset of `by_setting`'s table with a COMPLETE setting, sorted by name.
 
     Args:
-        settings: the table.
-        num_val: images of the validation split; None where that is not known.
+        settings: table of `by_setting`.
+        num_val: number of images of the validation split; None where unknown.
     """
     complete = settings.loc[settings["state"] == "COMPLETE"]
-    found: list[Answer] = []
+    dataset_answers: list[Answer] = []
     for dataset, rows in complete.groupby("dataset", sort=True):
         shipped = [(macs, recommend(rows, Caps(at_most={"macs": macs}), _assess_nothing)) for macs in _budgets(rows)]
         certainty = _certainty(rows, num_val)
         if shipped[-1][1].is_largest and was_trained(rows):
             certainty += " The most accurate network is the largest that was tried: a larger one may be more accurate."
-        found.append(Answer(dataset=str(dataset), shipped=shipped, certainty=certainty, num_val=num_val))
-    return found
+        dataset_answers.append(Answer(dataset=str(dataset), shipped=shipped, certainty=certainty, num_val=num_val))
+    return dataset_answers
 
 
 def _assess_nothing(point: str, cost: str) -> float:
@@ -76,7 +75,7 @@ def _assess_nothing(point: str, cost: str) -> float:
 
 
 def _budgets(settings: pd.DataFrame) -> list[float]:
-    """Round numbers of MACs from the cheapest of a frontier to its dearest, a few of them, and those of the dearest."""
+    """Return a few round numbers of MACs from the cheapest setting of the frontier to the dearest, and its MACs."""
     macs = settings.loc[frontier_mask(settings, "macs"), "macs"].to_numpy(dtype=float)
     low, high = float(macs.min()), float(macs.max())
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -86,7 +85,7 @@ def _budgets(settings: pd.DataFrame) -> list[float]:
 
 
 def _rounded_up(macs: float) -> int:
-    """The least whole number of three significant digits that is not below `macs`."""
+    """Return the least whole number of three significant digits that is not below `macs`."""
     whole = math.ceil(macs)
     unit = 10 ** max(0, len(str(whole)) - 3)
     return -(-whole // unit) * unit
@@ -111,7 +110,7 @@ def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:
 
 
 def spent(points: pd.DataFrame) -> str:
-    """What the points of a results table took to train, as a sentence; "" where none was trained here."""
+    """Write a sentence with the points, epochs and time of a results table; "" where no point was trained here."""
     if not len(points["epochs_trained"].dropna()):
         return ""
     states = Counter(points["state"])
@@ -122,18 +121,3 @@ def spent(points: pd.DataFrame) -> str:
     epochs = np.nansum(own["epochs_trained"].to_numpy(dtype=float))
     time = f"{60 * hours:.3g} minutes" if hours < 2 else f"{hours:.3g} hours" if hours < 1000 else f"{hours:,.0f} hours"
     return f"{counted(states.total(), 'point')} ({counts}), {epochs:.0f} epochs, {time} of training{reused}."
-
-
-def answer_page(name: str, found: Sequence[Answer], points: pd.DataFrame) -> str:
-    """The answers of the sweep of that name as Markdown, with what was spent and where to read more."""
-    lines = [f"# {escape(name)}: which network to ship"]
-    for answer in found:
-        columns = {"budget": "Budget (MACs)", "network": f"Ship (on {escape(answer.dataset)})", "top1": "Top-1 (%)",
-                   **({"test_top1": "Test top-1 (%)"} if answer.has_test else {}), "macs": "MACs (M)",
-                   "params": "Params (M)", "runner_up": "Runner-up"}  # fmt: skip
-        header = [(text, "---" if key in ("network", "runner_up") else "---:") for key, text in columns.items()]
-        lines.append(table(header, [[escape(row[key]) for key in columns] for row in answer.rows()]).rstrip())
-        lines.append(f"How sure: {answer.certainty}")
-    paid = [f"Spent: {text}"] if (text := spent(points)) else []
-    more = f"{READ_MORE}{IN_MLFLOW if was_trained(points) or points.empty else ''}."
-    return "\n\n".join([*lines, *([] if found else ["No point is complete yet."]), *paid, more]) + "\n"

@@ -1,4 +1,4 @@
-"""What a reader should know before trusting a sweep: each check says what it found, in a sentence. Pure."""
+"""Checks before a reader trusts a sweep, each with its result as a sentence. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,29 +8,29 @@ import numpy as np
 import pandas as pd
 
 from analysis.frontier.frontier import frontier_points
-from analysis.results.load import SweepResults
-from analysis.results.settings import pooled_deviation, was_trained
+from analysis.published.sweep_results import SweepResults
+from analysis.results.settings import half_interval, pooled_deviation, pooled_freedom, was_trained
 from trainers.errors import counted
 
 LAST_SHARE = 0.1
-"""The last epochs of a training, as a share, over which it should gain little."""
+"""Share of epochs at the end of a training in which top-1 should rise little."""
 RISING = 0.5
-"""Points of top-1: a training that gains more in its last epochs had not converged."""
+"""Points of top-1: a training that gains more in its last epochs has not converged."""
 EDGES = ("width_mult", "resolution")
 
 
 @dataclass(frozen=True)
 class Check:
-    """What one check found."""
+    """Result of a check."""
 
     title: str
     passed: bool | None
-    """None where it cannot be told."""
+    """Whether the sweep passes; None where the data cannot tell."""
     text: str
 
 
 def health_checks(results: SweepResults) -> list[Check]:
-    """All checks of a sweep."""
+    """Run all checks of a sweep."""
     checks: Sequence[Callable[[SweepResults], Check]] = (_edge, _convergence, _noise, _failures)
     if len(results.points) and not was_trained(results.points):
         checks = (_edge,)  # how others trained is not known
@@ -38,7 +38,7 @@ def health_checks(results: SweepResults) -> list[Check]:
 
 
 def _edge(results: SweepResults) -> Check:
-    """Whether larger networks than were tried may be better still."""
+    """Check that the best network is not the largest of the search space."""
     title = "The space reaches far enough"
     frontier = frontier_points(results.settings)
     if frontier.empty:
@@ -55,16 +55,16 @@ def _edge(results: SweepResults) -> Check:
 
 
 def _convergence(results: SweepResults) -> Check:
-    """Whether longer training would change the picture."""
+    """Check that trainings no longer rise at their end."""
     title = "Trainings had converged"
     complete = results.points.loc[results.points["state"] == "COMPLETE", "point"]
-    found = (_late_gain([m.top1 for m in results.curves.get(point, ())]) for point in complete)
-    gains = [gain for gain in found if gain is not None]
+    late_gains = (_late_gain([m.top1 for m in results.curves.get(point, ())]) for point in complete)
+    gains = [gain for gain in late_gains if gain is not None]
     if not gains:
         return Check(title, None, "No training has two epochs to compare.")
     rising = sum(gain > RISING for gain in gains)
-    said = f"{rising} of {len(gains)} trainings gained more than {RISING} points in the last tenth of their epochs"
-    return Check(title, rising == 0, f"{said}{'; more epochs may change the order.' if rising else '.'}")
+    result = f"{rising} of {len(gains)} trainings gained more than {RISING} points in the last tenth of their epochs"
+    return Check(title, rising == 0, f"{result}{'; more epochs may change the order.' if rising else '.'}")
 
 
 def _late_gain(top1: Sequence[float]) -> float | None:
@@ -74,27 +74,27 @@ def _late_gain(top1: Sequence[float]) -> float | None:
 
 
 def _noise(results: SweepResults) -> Check:
-    """Whether neighbours on the frontier differ by more than luck."""
+    """Check that neighbours on the frontier differ by more than the seeds' noise."""
     title = "Neighbours on the frontier differ by more than the seeds' noise"
     close = num_gaps = 0
     for _, rows in results.settings.groupby("dataset"):
-        deviation, frontier = pooled_deviation(rows), frontier_points(rows)
-        if not np.isnan(deviation):
-            close, num_gaps = close + _close_gaps(frontier, deviation), num_gaps + len(frontier) - 1
+        frontier, half = frontier_points(rows), half_interval(pooled_deviation(rows), pooled_freedom(rows))
+        if not np.isnan(half):
+            close, num_gaps = close + _close_gaps(frontier, half), num_gaps + len(frontier) - 1
     if not num_gaps:
         return Check(title, None, "No neighbours with several seeds; `promote` trains the best networks again.")
-    said = f"{close} of {counted(num_gaps, 'gap')} lie within two standard errors of the means"
-    return Check(title, close == 0, f"{said}{'; more seeds would tell.' if close else '.'}")
+    result = f"{close} of {counted(num_gaps, 'gap')} lie within the 95 % interval of the seeds' noise"
+    return Check(title, close == 0, f"{result}{'; more seeds would tell.' if close else '.'}")
 
 
-def _close_gaps(frontier: pd.DataFrame, deviation: float) -> int:
-    """How many gaps between neighbours are within two standard errors."""
+def _close_gaps(frontier: pd.DataFrame, half: float) -> int:
+    """Count the gaps within the noise; `half` is half the 95 % interval of the mean of one seed."""
     top1, variance = frontier["top1"].to_numpy(dtype=float), 1 / frontier["num_seeds"].to_numpy(dtype=float)
-    return int((np.diff(top1) <= 2 * deviation * np.sqrt(variance[1:] + variance[:-1])).sum())
+    return int((np.diff(top1) <= half * np.sqrt(variance[1:] + variance[:-1])).sum())
 
 
 def _failures(results: SweepResults) -> Check:
-    """Whether points are missing from the picture."""
+    """Check that no point failed."""
     title = "Every training ended well"
     failed = results.points.loc[results.points["state"] == "FAILED", "reason"].fillna("no reason").astype(str)
     if failed.empty:

@@ -1,4 +1,4 @@
-"""Which settings of a sweep are worth training again with several seeds: its frontiers and what comes close. Pure."""
+"""Settings of a sweep that are worth training with several seeds: the frontiers and their neighbours. Pure."""
 
 import numpy as np
 import pandas as pd
@@ -8,11 +8,11 @@ from trainers.errors import ConfigError
 
 
 def worth_promoting(table: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """The rows of `by_setting`'s table that are on a frontier, of MACs or parameters, or at most `margin` below it.
+    """Return the rows of `by_setting`'s table on the frontier of MACs or of parameters, or at most `margin` below.
 
     Args:
-        table: that of `by_setting`.
-        margin: top-1, percent points.
+        table: table of `by_setting`.
+        margin: percent points of top-1.
 
     Raises:
         ConfigError: no row is COMPLETE.

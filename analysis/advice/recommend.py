@@ -1,4 +1,4 @@
-"""Which network to ship within caps, what comes close to it, and what a step more or less would buy. Pure."""
+"""The network to ship within caps, its runner-up, and its neighbours on the frontier. Pure."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,46 +9,44 @@ import pandas as pd
 
 from analysis.frontier.frontier import frontier_mask
 from analysis.frontier.quantities import ASSESSED, COSTS, Cost
-from analysis.results.settings import pooled_deviation, with_deviation
+from analysis.results.settings import half_interval, pooled_deviation, pooled_freedom, with_deviation
 from analysis.results.varying import text_of, varying_settings
 from trainers.config import network_name
 from trainers.errors import ConfigError
 
 Row = dict[str, Any]
-"""A row of `by_setting`'s table and its `name`, column name to value."""
+"""Row of `by_setting`'s table with a `name`: column name to value."""
 Assess = Callable[[str, Cost], float]
-"""Gives the figure of a point, by its id, for an assessed cost."""
+"""Returns the figure of a point, by id, for an assessed cost."""
 Figures = dict[Cost, dict[str, float]]
 """Assessed figures by cost and point."""
 LEAST_MILLIONS = 1e4
-"""No network has so few MACs or parameters: a cap below this lacks its M."""
+"""Fewest MACs or parameters of a network: a smaller cap lacks its M."""
 ROOM = 1.2
-"""A cap of so many times a network's MACs leaves room for a larger one."""
+"""Least ratio of a cap to a network's cost that leaves room for a larger network."""
 CONFIDENCE = 1.96
 """Standard errors on either side that hold 95 % of a normal distribution."""
-SURE = 2.0
-"""A gap of more standard errors than this is more than noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caps:
-    """Limits of a network's costs, and a top-1 that it must reach."""
+    """Limits of a network's costs, and a top-1 to reach."""
 
     at_most: Mapping[Cost, float] = field(default_factory=dict)
     """The highest figure by cost; a cost without a limit is absent."""
     min_top1: float | None = None
-    """Percent; None where any top-1 will do."""
+    """Least top-1, percent; None without a limit."""
 
     def of(self, *, assessed: bool) -> dict[Cost, float]:
-        """The limits of the costs that are assessed, or of those that are counted."""
+        """Return the limits of assessed costs, or of counted costs."""
         return {cost: limit for cost, limit in self.at_most.items() if COSTS[cost].is_assessed == assessed}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """The setting to ship and those around it.
+    """The setting to ship and its neighbours.
 
-    The first two have the figure of each assessed cost with a cap; the others have it where it was assessed.
+    `best` and `runner_up` have the figure of each capped assessed cost; other rows have figures that were assessed.
     """
 
     best: Row
@@ -59,22 +57,24 @@ class Recommendation:
     min_top1: float | None
     """The top-1 that had to be reached, percent."""
     standard_error: float
-    """Of the gap between these two, or between the best and the top-1 to reach: percent points, from the deviation that
-    all replicated settings share; NaN where no setting has several seeds."""
+    """Standard error of the gap between these two, or between the best and the top-1 to reach: percent points, from the
+    pooled deviation of all replicated settings; NaN where no setting has several seeds."""
+    freedom: int
+    """Degrees of freedom of the pooled deviation; 0 where no setting has several seeds."""
     cheaper: Row | None
-    """The next on the MACs frontier, of the settings within the cap on parameters, with fewer MACs than the best."""
+    """Next setting with fewer MACs than the best on the MACs frontier of the settings within the cap on parameters."""
     dearer: Row | None
-    """The next on it with more; None where that is the runner-up."""
+    """Next setting with more MACs on that frontier; None where the runner-up is that setting."""
     is_largest: bool
-    """Whether the best is the most accurate that there is, and none has more MACs though the caps would allow it."""
+    """Whether the best is the most accurate setting, and none has more MACs though the caps leave room."""
 
 
 def recommend(table: pd.DataFrame, caps: Caps, assess: Assess) -> Recommendation:
-    """The COMPLETE setting to ship within `caps`.
+    """Return the COMPLETE setting to ship within `caps`.
 
     Args:
-        table: that of `by_setting`.
-        caps: limits, each inclusive.
+        table: table of `by_setting`.
+        caps: inclusive limits.
         assess: gives the figure of an assessed cost of a point; asked only where there is a cap on that cost, of the
             most accurate settings first, or of the cheapest where a top-1 must be reached, until two are within it.
 
@@ -117,6 +117,7 @@ def recommend(table: pd.DataFrame, caps: Caps, assess: Assess) -> Recommendation
         runner_up=runner_up,
         min_top1=caps.min_top1,
         standard_error=pooled_deviation(complete) * math.sqrt(sum(1 / row["num_seeds"] for row in compared)),
+        freedom=pooled_freedom(complete),
         cheaper=next(cheaper, None),
         dearer=next((row for row in dearer if not runner_up or row["point"] != runner_up["point"]), None),
         is_largest=is_largest and _has_room(best, caps),
@@ -128,54 +129,55 @@ def _has_room(best: Row, caps: Caps) -> bool:
     return all(limit > ROOM * best[cost] for cost, limit in caps.at_most.items())
 
 
-def summary(found: Recommendation, *, num_val: int | None, replicate: str = "") -> list[str]:
-    """The recommendation as lines to print.
+def summary(advice: Recommendation, *, num_val: int | None, replicate: str = "") -> list[str]:
+    """Write the recommendation as lines to print.
 
     `num_val` is as `verdict` has it; `replicate` is the command that trains with several seeds, if one can.
     """
-    advice = f": no setting has several seeds; train them with: {replicate}"
-    judged = f"           {verdict(found, num_val)}{advice if replicate and math.isnan(found.standard_error) else ''}"
-    lines = [f"ship:      {_described(found.best)}"]
-    if found.min_top1 is not None:
-        safer = _described(found.runner_up) if found.runner_up else "none, nothing within the caps is more accurate"
+    hint = f": no setting has several seeds; train them with: {replicate}"
+    judged = f"           {verdict(advice, num_val)}{hint if replicate and math.isnan(advice.standard_error) else ''}"
+    lines = [f"ship:      {_described(advice.best)}"]
+    if advice.min_top1 is not None:
+        safer = _described(advice.runner_up) if advice.runner_up else "none, nothing within the caps is more accurate"
         lines += [judged, f"safer:     {safer}"]
-    elif found.runner_up is not None:
-        lines += [f"runner-up: {_described(found.runner_up)}", judged]
+    elif advice.runner_up is not None:
+        lines += [f"runner-up: {_described(advice.runner_up)}", judged]
     else:
-        lines += [f"runner-up: {verdict(found, num_val)}"]
-    for title, row in (("cheaper:", found.cheaper), ("dearer:", found.dearer)):
+        lines += [f"runner-up: {verdict(advice, num_val)}"]
+    for title, row in (("cheaper:", advice.cheaper), ("dearer:", advice.dearer)):
         if row is not None:
-            macs, top1 = (row["macs"] - found.best["macs"]) / 1e6, row["top1"] - found.best["top1"]
+            macs, top1 = (row["macs"] - advice.best["macs"]) / 1e6, row["top1"] - advice.best["top1"]
             change = f"{macs:+.2f} M MACs, {top1:+.2f} points top-1{_assessed(row)}"
             lines.append(f"{title:<11}{row['name']} on the frontier: {change}")
-    if found.is_largest:
+    if advice.is_largest:
         lines.append("note:      nothing here has more MACs than this one; a larger network may be more accurate")
     return lines
 
 
-def verdict(found: Recommendation, num_val: int | None) -> str:
-    """What is known of the gap between the best and the runner-up, or the top-1 that had to be reached.
+def verdict(advice: Recommendation, num_val: int | None) -> str:
+    """Write the gap between the best and the runner-up, or the top-1 to reach, and whether noise explains the gap.
 
+    A gap is more than the seeds' noise where it lies outside the 95 % interval of two equal settings (Student's t).
     Where no setting has several seeds, a gap that the `num_val` validation images tell (None: unknown, so none) is more
     than their noise, though perhaps not more than that between trainings.
     """
-    tellable = sampling_error(found.best["top1"], num_val)
-    if found.min_top1 is not None:
-        gap, than = found.best["top1"] - found.min_top1, f"above {found.min_top1:g} %"
-    elif found.runner_up is not None:
-        gap, than = found.best["top1"] - found.runner_up["top1"], "less"
+    tellable = sampling_error(advice.best["top1"], num_val)
+    if advice.min_top1 is not None:
+        gap, than = advice.best["top1"] - advice.min_top1, f"above {advice.min_top1:g} %"
+    elif advice.runner_up is not None:
+        gap, than = advice.best["top1"] - advice.runner_up["top1"], "less"
         tellable *= math.sqrt(2)  # both are measured
     else:
         return "none, nothing else is within the caps"
-    if math.isnan(found.standard_error):
-        said = ": more than the images' noise, but trained once each" if gap > tellable else ", which may be noise"
-        return f"{gap:.2f} points {than}{said}"
-    noise = SURE * found.standard_error
+    if math.isnan(advice.standard_error):
+        remark = ": more than the images' noise, but trained once each" if gap > tellable else ", which may be noise"
+        return f"{gap:.2f} points {than}{remark}"
+    noise = half_interval(advice.standard_error, advice.freedom)
     return f"{gap:.2f} points {than}: {'more than' if gap > noise else 'within'} the seeds' noise (± {noise:.2f})"
 
 
 def sampling_error(top1: float, num_val: int | None) -> float:
-    """Half the 95 % interval that so many validation images give a top-1, in points; infinity where it is not known."""
+    """Return half the 95 % interval of a top-1 on `num_val` images, in points; infinity for an unknown number."""
     if num_val is None:
         return math.inf
     share = top1 / 100
@@ -195,13 +197,13 @@ def _assessed(row: Row) -> str:
 
 
 def _amount(cost: Cost, value: float, digits: int | None = None) -> str:
-    """A figure with its unit: so many digits after the point, or three in all."""
+    """Write a figure with its unit: `digits` after the point, or three significant digits."""
     figure = value / COSTS[cost].per
     return f"{figure:.3g} {COSTS[cost].unit}" if digits is None else f"{figure:.{digits}f} {COSTS[cost].unit}"
 
 
 def _rows(table: pd.DataFrame, varied: Sequence[str]) -> Iterator[Row]:
-    """The rows of a table, each with its network and the settings that tell its rows apart as `name`."""
+    """Yield the rows of a table, each with a `name` of its network and its values of the varied settings."""
     for i in range(len(table)):  # not all at once: of thousands of rows few are looked at
         [values] = table.iloc[i : i + 1].to_dict("records")
         row = {str(name): value for name, value in values.items()}
@@ -210,7 +212,7 @@ def _rows(table: pd.DataFrame, varied: Sequence[str]) -> Iterator[Row]:
 
 
 def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The rows within all caps but those on assessed costs, and these caps as flags."""
+    """Return the rows within the caps on counted costs and top-1, and these caps as flags."""
     flags, every = list[str](), complete
     counted = caps.of(assessed=False)
     limits = [(COSTS[cost].flag, cost, counted[cost], COSTS[cost].unit) for cost in COSTS if cost in counted]
@@ -223,20 +225,20 @@ def _within(complete: pd.DataFrame, caps: Caps, varied: Sequence[str]) -> tuple[
         text = f"{flag} {limit:g}" if least or limit < LEAST_MILLIONS else f"{flag} {limit / 1e6:g}M"
         if inside.empty:
             [nearest] = _rows(complete.iloc[[values.argmax() if least else values.argmin()]], varied)
-            said = f"{'best' if least else 'smallest'}, {nearest['name']}, has {nearest[column] / scale:.6g} {unit}"
+            remark = f"{'best' if least else 'smallest'}, {nearest['name']}, has {nearest[column] / scale:.6g} {unit}"
             millions = not least and limit < LEAST_MILLIONS and 1e6 * limit >= nearest[column]
-            said += f"; did you mean {flag} {limit:g}M?" if millions else ""
+            remark += f"; did you mean {flag} {limit:g}M?" if millions else ""
             enough = every.loc[every["top1"] >= limit].nsmallest(1, "macs") if least else every.iloc[:0]
             for row in _rows(enough, varied):
-                said += f"; of all the cheapest with {limit:g} % is {row['name']}, {row['macs'] / 1e6:.2f} M MACs"
-            raise _nothing_fits(text, len(complete), flags, said)
+                remark += f"; of all the cheapest with {limit:g} % is {row['name']}, {row['macs'] / 1e6:.2f} M MACs"
+            raise _nothing_fits(text, len(complete), flags, remark)
         complete = inside
         flags.append(text)
     return complete, flags
 
 
 def _within_assessed(rows: Iterator[Row], caps: Caps, assess: Assess, figures: Figures) -> Iterator[Row]:
-    """The rows within the caps on assessed costs, each with its figures, which are assessed when a row is asked for.
+    """Yield the rows within the caps on assessed costs with their figures, assessing one row at a time.
 
     Every figure is added to `figures`.
     """

@@ -1,8 +1,8 @@
-"""How far one accuracy-cost curve lies above another: points of top-1 at equal cost, cost saved at equal top-1. Pure.
+"""Difference of two accuracy-cost curves: points of top-1 at equal cost, and cost saved at equal top-1. Pure.
 
 Between neighbours on a frontier, top-1 is taken to be linear in the logarithm of the cost, and the difference is
-averaged over the range that both curves have: what Bjontegaard's deltas are to video codecs (VCEG-M33), with straight
-lines instead of his polynomials.
+averaged over the range that both curves share, as Bjontegaard's deltas do for video codecs (VCEG-M33), with straight
+lines in place of polynomials.
 """
 
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ Line = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class CurveDifference:
-    """Ours against theirs; NaN where the curves have no range in common."""
+    """Difference of our curve from another; NaN where the curves share no range."""
 
     top1: float
     """Mean difference at equal cost, percent points."""
     saved: float
-    """Mean share of the cost that ours saves at equal top-1; below 0 where it costs more."""
+    """Mean share of the cost that our curve saves at equal top-1; below 0 where our curve costs more."""
 
 
 def curve_difference(ours: pd.DataFrame, theirs: pd.DataFrame, cost: Cost) -> CurveDifference:
-    """The frontier of one table's rows against that of another's; each has the columns `cost` and `top1`."""
+    """Compare the frontiers of two tables, both with the columns `cost` and `top1`."""
     own, other = _frontier(ours, cost), _frontier(theirs, cost)
     return CurveDifference(
         top1=_mean_difference(own, other), saved=1 - float(np.exp(_mean_difference(own[::-1], other[::-1])))
@@ -43,7 +43,7 @@ def _frontier(table: pd.DataFrame, cost: Cost) -> Line:
 
 
 def _mean_difference(own: Line, other: Line) -> float:
-    """The mean of own minus other over the abscissas that both have; exact, as both are straight between the knots."""
+    """Return the exact mean of own minus other over the shared abscissas of two piecewise linear lines."""
     knots = np.union1d(own[0], other[0])
     low = max(own[0].min(initial=np.inf), other[0].min(initial=np.inf))
     high = min(own[0].max(initial=-np.inf), other[0].max(initial=-np.inf))

@@ -1,4 +1,4 @@
-"""What is on the frontiers of a results table, and how surely. Only COMPLETE rows can be; each dataset has its own."""
+"""Frontiers of a results table, and their probabilities. COMPLETE rows alone count; each dataset has a frontier."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,28 +7,29 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.frontier.pareto import joint_pareto_mask, pareto_mask
+from analysis.frontier.posterior import draw_means
 from analysis.frontier.quantities import Cost
-from analysis.results.settings import pooled_deviation
+from analysis.results.settings import pooled_deviation, pooled_freedom
 
-NUM_RESAMPLES = 1000
-"""How often seeds are drawn again: a probability's standard error is at most 1.6 points, for a second or two at 10,000
-settings."""
+NUM_DRAWS = 1000
+"""Draws of a frontier's probabilities, whose standard error is then at most 1.6 points; 10,000 settings take a few
+seconds."""
 
 
-def _each_dataset(table: pd.DataFrame, costs: Sequence[Cost]) -> Iterator[NDArray[np.intp]]:
-    """The rows of each dataset that can be on a frontier: COMPLETE ones whose `costs` are known."""
+def _rows_by_dataset(table: pd.DataFrame, costs: Sequence[Cost]) -> Iterator[NDArray[np.intp]]:
+    """Yield the row numbers of each dataset that can be on a frontier: COMPLETE rows whose `costs` are known."""
     complete = ((table["state"] == "COMPLETE") & table[list(costs)].notna().all(axis=1)).to_numpy(dtype=bool)
     for dataset in table["dataset"].unique():
         yield np.flatnonzero(complete & (table["dataset"] == dataset).to_numpy(dtype=bool))
 
 
 def frontier_mask(table: pd.DataFrame, cost: Cost, metric: str = "top1") -> NDArray[np.bool_]:
-    """Which rows of a results table are on the frontier of `cost` against `metric` of their dataset; (rows,).
+    """Return which rows of a results table are on the frontier of `cost` against `metric` of their dataset; (rows,).
 
-    The metric is a column that is the better the higher. A row whose cost is NaN is on no frontier.
+    A higher metric is better. A row whose cost is NaN is on no frontier.
     """
     mask = np.zeros(len(table), dtype=bool)
-    for rows in _each_dataset(table, [cost]):
+    for rows in _rows_by_dataset(table, [cost]):
         mask[rows] = pareto_mask(table[cost].to_numpy(dtype=float)[rows], table[metric].to_numpy(dtype=float)[rows])
     return mask
 
@@ -36,42 +37,42 @@ def frontier_mask(table: pd.DataFrame, cost: Cost, metric: str = "top1") -> NDAr
 def _joint_frontier_mask(table: pd.DataFrame) -> NDArray[np.bool_]:
     mask = np.zeros(len(table), dtype=bool)
     columns = [table[name].to_numpy(dtype=float) for name in ("macs", "num_params", "top1")]
-    for rows in _each_dataset(table, ["macs", "num_params"]):
+    for rows in _rows_by_dataset(table, ["macs", "num_params"]):
         mask[rows] = joint_pareto_mask(*(column[rows] for column in columns))
     return mask
 
 
-def frontier_probability(table: pd.DataFrame, cost: Cost, *, num_resamples: int = NUM_RESAMPLES) -> NDArray[np.float64]:
-    """How probable it is that each row of `by_setting`'s table is on the frontier of `cost`, were it trained again.
+def frontier_probability(table: pd.DataFrame, cost: Cost, *, num_draws: int = NUM_DRAWS) -> NDArray[np.float64]:
+    """Return how probable it is that each row of `by_setting`'s table is on the frontier of `cost` over endless seeds.
 
-    By a parametric bootstrap: every mean is drawn again with normal noise, of the deviation that the replicated
-    settings of its dataset share over the root of its number of seeds, and the frontier is found; a probability is the
-    share of `num_resamples` such draws. (To draw two or three seeds again with replacement would make too little of
-    their noise.) Same table, same answer.
+    The probability is the share of draws of all true means, as `draw_means` makes them, in which the row is on the
+    frontier: their noise is Student's t, and a mean that luck may have raised is drawn towards the trend of its cost.
+    Equal tables get equal probabilities. Seeds are assumed to deviate alike in all settings of a dataset, and settings
+    to scatter normally around a smooth trend.
 
     Returns:
         (rows,), from 0 to 1; NaN for rows that are not COMPLETE, and in datasets where no setting has several seeds.
     """
     chances = np.full(len(table), np.nan)
-    for rows in _each_dataset(table, [cost]):
-        deviation = pooled_deviation(table.iloc[rows])
-        if not np.isnan(deviation):
-            chances[rows] = _share_on_frontier(table.iloc[rows], cost, deviation, num_resamples)
+    for rows in _rows_by_dataset(table, [cost]):
+        settings = table.iloc[rows]
+        deviation = pooled_deviation(settings)
+        if deviation == 0:
+            chances[rows] = frontier_mask(settings, cost)
+        elif not np.isnan(deviation):
+            chances[rows] = _share_on_frontier(settings, cost, deviation, num_draws)
     return chances
 
 
-def _share_on_frontier(table: pd.DataFrame, cost: Cost, deviation: float, num_resamples: int) -> NDArray[np.float64]:
-    generator = np.random.default_rng(0)
-    costs, means = table[cost].to_numpy(dtype=float), table["top1"].to_numpy(dtype=float)
-    noise = deviation / np.sqrt(table["num_seeds"].to_numpy(dtype=float))
-    found = np.zeros(len(table))
-    for _ in range(num_resamples):
-        found += pareto_mask(costs, means + noise * generator.standard_normal(len(table)))
-    return found / num_resamples
+def _share_on_frontier(table: pd.DataFrame, cost: Cost, deviation: float, num_draws: int) -> NDArray[np.float64]:
+    costs, means, num_seeds = (table[name].to_numpy(dtype=float) for name in (cost, "top1", "num_seeds"))
+    freedom = pooled_freedom(table)
+    draws = draw_means(costs, means, num_seeds, deviation=deviation, freedom=freedom, num_draws=num_draws)
+    return np.sum([pareto_mask(costs, draw) for draw in draws], axis=0) / num_draws
 
 
 def add_frontiers(table: pd.DataFrame) -> pd.DataFrame:
-    """A copy of `by_setting`'s table with `on_frontier` (MACs), `on_params_frontier` (parameters),
+    """Return a copy of `by_setting`'s table with `on_frontier` (MACs), `on_params_frontier` (parameters),
     `on_joint_frontier` (nothing is as good in both costs at once) and `frontier_probability` (of the MACs frontier)."""
     return table.assign(
         on_frontier=frontier_mask(table, "macs"),
@@ -82,15 +83,15 @@ def add_frontiers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def frontier_points(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `add_frontiers`' table on the MACs frontier, dataset by dataset, cheapest first."""
+    """Return the rows of `add_frontiers`' table on the MACs frontier, dataset by dataset, cheapest first."""
     return table.loc[table["on_frontier"]].sort_values(["dataset", "macs"], kind="stable").reset_index(drop=True)
 
 
 def family_frontiers(table: pd.DataFrame) -> str:
-    """How many COMPLETE networks of each family are on the MACs frontier of that family alone, as a sentence."""
+    """Write a sentence with the number of COMPLETE networks on the MACs frontier of each family alone."""
     complete = table.loc[table["state"] == "COMPLETE"]
-    said = [
+    counts = [
         f"{frontier_mask(rows, 'macs').sum()} of {len(rows)} {family}"
         for family, rows in complete.groupby("model", sort=True)
     ]
-    return f"Within its own family, no cheaper network beats {', '.join(said)}." if said else ""
+    return f"Within its own family, no cheaper network beats {', '.join(counts)}." if counts else ""

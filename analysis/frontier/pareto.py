@@ -1,4 +1,4 @@
-"""The Pareto frontier of points that cost something and are worth something. Knows nothing of networks or tables."""
+"""Pareto frontier of costs against values. Knows nothing of networks or tables."""
 
 from bisect import bisect_left, bisect_right
 from itertools import pairwise
@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def pareto_mask(costs: ArrayLike, values: ArrayLike) -> NDArray[np.bool_]:
-    """Which points no other point beats, minimising cost and maximising value; both (n,), O(n log n).
+    """Return which points no other point beats, minimising cost and maximising value; both (n,), O(n log n).
 
-    A point is on the frontier if no other has a cost as low and a value as high, one of them strictly better. Exact
-    duplicates are all on it or all off it. A point with a NaN cost or value is never on it and beats nobody.
+    A point is on the frontier if no other point has a cost as low and a value as high, one of the two strictly better.
+    Exact duplicates are all on the frontier or all off. A point with a NaN is never on the frontier and beats no point.
     """
     cost, value = np.asarray(costs, dtype=float), np.asarray(values, dtype=float)
     assert cost.shape == value.shape == (cost.size,), (cost.shape, value.shape)
@@ -24,18 +24,20 @@ def pareto_mask(costs: ArrayLike, values: ArrayLike) -> NDArray[np.bool_]:
 
 
 def joint_pareto_mask(costs: ArrayLike, other_costs: ArrayLike, values: ArrayLike) -> NDArray[np.bool_]:
-    """`pareto_mask` for two costs at once: both are minimised; all (n,), O(n log n) and the moves within a list.
+    """Return which points no other point beats in two costs and a value; all (n,), O(n log n) and moves in a list.
 
-    Every point comes after all that beat it in the order of its cost, its other cost, and its value downwards; so it is
-    beaten if the best value so far, among those whose other cost is as low, is as high.
+    Sorted by cost, other cost and falling value, every point follows all points that beat it. A point is beaten if
+    an earlier point has an other cost as low and a value as high.
     """
-    cost, other, value = (np.asarray(each, dtype=float) for each in (costs, other_costs, values))
+    cost, other, value = (np.asarray(column, dtype=float) for column in (costs, other_costs, values))
     mask = np.zeros(len(cost), dtype=bool)
     known = np.flatnonzero(~(np.isnan(cost) | np.isnan(other) | np.isnan(value)))
     order = known[np.lexsort((-value[known], other[known], cost[known]))]
     front_costs, front_values = list[float](), list[float]()  # of the other cost; both ascending
     last, last_fate = None, False
-    for i, point in zip(order, zip(*(each[order].tolist() for each in (cost, other, value)), strict=True), strict=True):
+    for i, point in zip(
+        order, zip(*(column[order].tolist() for column in (cost, other, value)), strict=True), strict=True
+    ):
         if point != last:
             last, last_fate = point, _put_on_front(front_costs, front_values, point[1], point[2])
         mask[i] = last_fate
@@ -43,7 +45,7 @@ def joint_pareto_mask(costs: ArrayLike, other_costs: ArrayLike, values: ArrayLik
 
 
 def _put_on_front(costs: list[float], values: list[float], cost: float, value: float) -> bool:
-    """Put a point on a frontier, both ascending, in the place of those that it beats, unless one is as good."""
+    """Put a point on a frontier, replacing the points that it beats; return False if an old point is as good."""
     cheaper = bisect_right(costs, cost)
     if cheaper and values[cheaper - 1] >= value:
         return False
@@ -53,9 +55,9 @@ def _put_on_front(costs: list[float], values: list[float], cost: float, value: f
 
 
 def step_line(costs: ArrayLike, values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The corners (k,), (k,) of the line that shows the best value within each cost, from the cheapest point on.
+    """Return the corners (k,), (k,) of the line of the best value within column cost, from the cheapest point on.
 
-    It runs level to the next point of the frontier, then up to it; k is 2 m - 1 for m distinct points on the
+    The line runs level to the next point of the frontier, then up; k is 2 m - 1 for m distinct points on the
     frontier, and 0 where there is none.
     """
     mask = pareto_mask(costs, values)
@@ -64,12 +66,11 @@ def step_line(costs: ArrayLike, values: ArrayLike) -> tuple[NDArray[np.float64],
 
 
 def hypervolume_over_time(costs: ArrayLike, values: ArrayLike, reference: tuple[float, float]) -> NDArray[np.float64]:
-    """The area between the frontier of the first 1, 2, ... n points and a reference (cost, value); (n,), never falling.
+    """Return the area between the frontier of the first 1, 2, ... n points and a reference (cost, value); (n,).
 
-    That is the area of what at least one of them is as cheap and as good as. Points that are dearer or worse than the
-    reference, or have a NaN, add nothing.
+    The area never falls. Points that are dearer or worse than the reference, or have a NaN, add nothing.
 
-    Each point adds what it is the first to reach: O(n log n) and the moves within a list as long as the frontier.
+    Each point adds the area that no earlier point reaches: O(n log n) and moves in a list as long as the frontier.
     """
     cost, value = np.asarray(costs, dtype=float), np.asarray(values, dtype=float)
     front_costs, front_values = list[float](), list[float]()  # both ascending
@@ -82,7 +83,7 @@ def hypervolume_over_time(costs: ArrayLike, values: ArrayLike, reference: tuple[
 def _add_to_front(
     costs: list[float], values: list[float], cost: float, value: float, reference: tuple[float, float]
 ) -> float:
-    """Put a point on a frontier, both ascending, in the place of those that it beats; the area that this adds."""
+    """Put a point on a frontier, replacing the points that it beats; return the area that the point adds."""
     cheaper = bisect_right(costs, cost)
     level = values[cheaper - 1] if cheaper else reference[1]
     if value <= level:
@@ -98,7 +99,7 @@ def _add_to_front(
 
 
 def _sorted_mask(cost: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """`pareto_mask` of n >= 1 points in order of cost: those best of their cost and better than all cheaper."""
+    """Return the Pareto mask of n >= 1 points sorted by cost: best of their cost and better than all cheaper points."""
     starts = np.flatnonzero(np.r_[True, cost[1:] != cost[:-1]])
     best_of_cost = np.maximum.reduceat(value, starts)
     best_so_far = np.maximum.accumulate(best_of_cost)

@@ -1,11 +1,11 @@
-"""The figures of a network that a frontier can be asked for: how each is called, counted and shown."""
+"""Costs of a network that a frontier can use: names, units and flags."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 Cost = str
-"""A key of COSTS, and the column of a settings table that has the figures."""
+"""Key of COSTS, and name of the column in a settings table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,13 +17,13 @@ class Quantity:
     axis: str
     """The title of an axis, with the unit of the axis."""
     per: float
-    """What a figure is divided by for an axis."""
+    """Divisor of a figure on an axis."""
     unit: str
     """The unit of the divided figure in a text."""
     flag: str = ""
     """The flag of `recommend` that limits the figure."""
     is_assessed: bool = False
-    """Whether the figure is measured of finished networks, and unknown for others; else it is counted for each."""
+    """Whether the figure is measured on finished networks; otherwise it is counted for every network."""
 
 
 COSTS: Mapping[Cost, Quantity] = MappingProxyType(
@@ -46,4 +46,4 @@ COSTS: Mapping[Cost, Quantity] = MappingProxyType(
     }
 )
 ASSESSED = tuple(cost for cost, quantity in COSTS.items() if quantity.is_assessed)
-"""The costs that assessments tell, by the name of their metric."""
+"""Costs whose figures come from assessments of the metric with that name."""

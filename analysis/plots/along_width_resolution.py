@@ -11,7 +11,7 @@ from analysis import style
 from analysis.plots.cells import Array, best_cells, complete_settings, spaced
 from analysis.plots.line_labels import label_ends
 from analysis.plots.sheet import Texts, draw_legend, family_handles, label_axes, scale_percent, sheet, texts_of
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 MOST_TICKS, MOST_LABELS = 7, 12
 MANY = 150
@@ -47,14 +47,14 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class AlongInfo:
-    """All that the chart shows."""
+    """Content of the chart."""
 
     texts: Texts
     panels: tuple[Panel, ...]
     """One or two: along width where there are two widths, along resolution where there are two resolutions."""
 
     def numbers(self) -> pd.DataFrame:
-        """A row a network of each line."""
+        """Return a table with a row per network of each line."""
         rows = [
             (panel.x_label, line.model, f"{line.shared:g}{panel.unit}", along, top1)
             for panel in self.panels
@@ -65,7 +65,7 @@ class AlongInfo:
 
 
 def info(results: SweepResults) -> AlongInfo | None:
-    """What the chart shows; None unless there are two widths or two resolutions, and for several datasets."""
+    """Return the content; None unless there are two widths or two resolutions, and for several datasets."""
     cells = best_cells(complete_settings(results))
     panels: list[Panel] = []
     if len(set(cells["width_mult"])) > 1:
@@ -92,7 +92,7 @@ def _lines(cells: pd.DataFrame, along: str, shared: str) -> tuple[Line, ...]:
 
 
 def draw(chart: AlongInfo) -> Figure:
-    """The chart as a figure of its own."""
+    """Draw the chart as a figure."""
     with sheet(chart.texts, fit=False) as figure:
         pitch = (RIGHT - LEFT + GAP) / len(chart.panels)
         top1 = np.concatenate([line.top1 for panel in chart.panels for line in panel.lines])

@@ -1,38 +1,38 @@
-"""What several charts draw of a sweep: its complete settings, the best of each network, their names. Pure."""
+"""Data of several charts: complete settings, the best setting of each network, names of networks. Pure."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 CELL = ["model", "width_mult", "resolution"]
-"""The columns that name a network."""
+"""Columns that identify a network."""
 
 
 def complete_settings(results: SweepResults) -> pd.DataFrame:
-    """The COMPLETE rows of `results.settings`; none where they are of several datasets, whose accuracies never mix."""
+    """Return the COMPLETE rows of `results.settings`; none for several datasets, whose accuracies are never mixed."""
     complete = results.settings.loc[results.settings["state"] == "COMPLETE"]
     return complete if len(set(complete["dataset"])) == 1 else complete.iloc[:0]
 
 
 def best_cells(settings: pd.DataFrame) -> pd.DataFrame:
-    """The row of the highest top-1 of each network, in the order of MACs; the first of equals."""
+    """Return the row of the highest top-1 of each network, sorted by MACs; the first of equal rows."""
     best_first = settings.sort_values("top1", ascending=False, kind="stable")
     return best_first.drop_duplicates(CELL).sort_values(["macs", *CELL], kind="stable").reset_index(drop=True)
 
 
 def cell_label(width_mult: float, resolution: int) -> str:
-    """Such as `0.35@96` and `1.0@224`; a width with many digits is rounded to four."""
+    """Write the label of a network, such as `0.35@96`; a width is rounded to four digits."""
     width = f"{width_mult:.4g}"
     return f"{width if '.' in width else f'{width}.0'}@{resolution}"
 
 
 def cell_labels(table: pd.DataFrame) -> tuple[str, ...]:
-    """`cell_label` of each row, after its family where there are several, such as `v3-small 0.35@96`."""
+    """Write the label of each row, with its family if there are several, such as `v3-small 0.35@96`."""
     cells = [cell_label(w, r) for w, r in zip(table["width_mult"], table["resolution"], strict=True)]
     families = [str(model).removeprefix("mobilenet_").replace("_", "-") for model in table["model"]]
     if len(set(families)) < 2:
@@ -41,11 +41,11 @@ def cell_labels(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def shade_column(settings: pd.DataFrame) -> tuple[str, str]:
-    """What colour tells, as on the frontier chart: the column, and its title in a legend."""
+    """Return the column that colours stand for, and its title in a legend."""
     by_resolution = len(set(settings["resolution"])) > 1 or len(set(settings["width_mult"])) <= 1
     return ("resolution", "Resolution (px)") if by_resolution else ("width_mult", "Width multiplier")
 
 
 def spaced(num: int, most: int) -> list[int]:
-    """At most `most` of the numbers 0 .. num - 1, evenly spaced, the first and the last among them."""
+    """Return at most `most` of the numbers 0 .. num - 1, evenly spaced, with the first and the last."""
     return np.unique(np.linspace(0, num - 1, min(num, most)).round().astype(int)).tolist()

@@ -11,7 +11,7 @@ from analysis import style
 from analysis.frontier.pareto import hypervolume_over_time
 from analysis.plots.cells import Array
 from analysis.plots.sheet import Texts, label_axes, sheet, texts_of
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 MOST = 0.9
 """The share that the subtitle says was reached when."""
@@ -19,7 +19,7 @@ MOST = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class HypervolumeInfo:
-    """All that the chart shows: (n + 1,) each, for 0 to n ended points."""
+    """Content of the chart: (n + 1,) each, for 0 to n ended points."""
 
     texts: Texts
     share: Array
@@ -28,12 +28,12 @@ class HypervolumeInfo:
     """Hours of training until then."""
 
     def numbers(self) -> pd.DataFrame:
-        """A row an ended point, after one for none."""
+        """Return a table with a row per number of ended points, from 0."""
         return pd.DataFrame({"ended_points": range(len(self.share)), "hours": self.hours, "share": self.share})
 
 
 def info(results: SweepResults) -> HypervolumeInfo | None:
-    """What the chart shows; None where the COMPLETE points span no hypervolume, for several datasets and
+    """Return the content of the chart; None where the COMPLETE points span no hypervolume, for several datasets and
     for published networks.
 
     The hypervolume is that of log10 MACs and top-1, from a reference at twice the MACs of the largest and at the top-1
@@ -46,10 +46,10 @@ def info(results: SweepResults) -> HypervolumeInfo | None:
     macs = points["macs"].where(complete).to_numpy(dtype=float)
     top1 = points["top1"].where(complete).to_numpy(dtype=float)
     most_macs, least_top1 = 2 * float(np.nanmax(macs)), float(np.nanmin(top1))
-    found = np.r_[0.0, hypervolume_over_time(np.log10(macs), top1, (np.log10(most_macs), least_top1))]
-    if found[-1] == 0:
+    volumes = np.r_[0.0, hypervolume_over_time(np.log10(macs), top1, (np.log10(most_macs), least_top1))]
+    if volumes[-1] == 0:
         return None
-    share = found / found[-1]
+    share = volumes / volumes[-1]
     seconds = points["train_seconds"].where(points["reused_from"].isna()).astype(float).fillna(0)
     hours = np.r_[0.0, seconds.cumsum() / 3600]
     enough = int((share >= MOST).argmax())
@@ -68,7 +68,7 @@ def info(results: SweepResults) -> HypervolumeInfo | None:
 
 
 def draw(chart: HypervolumeInfo) -> Figure:
-    """The chart as a figure of its own."""
+    """Draw the chart as a figure."""
     with sheet(chart.texts) as figure:
         left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.08})
         for axes, x_label, x in (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis import style
 from analysis.plots.cells import Array, complete_settings, spaced
 from analysis.plots.sheet import Texts, label_axes, sheet, texts_of
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 from analysis.results.settings import SAME, was_trained
 
 LEAST_SETTINGS, LEAST_VARYING = 8, 3
@@ -23,7 +23,7 @@ NUM_TREES, NUM_FOLDS, NUM_PERMUTATIONS = 100, 5, 10
 
 @dataclass(frozen=True, kw_only=True)
 class ImportanceInfo:
-    """All that the chart shows; the most important setting first."""
+    """Content of the chart; the most important setting first."""
 
     texts: Texts
     names: tuple[str, ...]
@@ -31,13 +31,16 @@ class ImportanceInfo:
     """Of the variance of top-1, from 0 to about 1; they add up to more than 1 where settings act together."""
 
     def numbers(self) -> pd.DataFrame:
-        """A row a setting."""
+        """Return a table with a row per setting."""
         return pd.DataFrame({"setting": self.names, "share": self.shares})
 
 
 def info(results: SweepResults) -> ImportanceInfo | None:
-    """What the chart shows; None where fewer than three settings vary, of which the chart of width and resolution tells
-    more, or fewer than eight are COMPLETE, for several datasets, and for published networks: nobody chose theirs."""
+    """Return the content of the chart; None for several datasets and for published networks.
+
+    None also where fewer than three fields vary, which the chart of width and resolution shows better, and for fewer
+    than eight COMPLETE settings.
+    """
     all_complete = complete_settings(results)
     complete: pd.DataFrame = all_complete.iloc[spaced(len(all_complete), MOST_SETTINGS)]
     of_all = f" of {len(all_complete)}" if len(all_complete) > len(complete) else ""
@@ -98,16 +101,16 @@ def _error_of_forests(ranks: NDArray[np.int64], top1: Array) -> Callable[[NDArra
 
     def error(tables: NDArray[np.int64]) -> float:
         num, _, num_columns = tables.shape
-        found = np.empty((num, len(top1)))
+        predictions = np.empty((num, len(top1)))
         for test, forest in folds:
-            found[:, test] = forest.predict(tables[:, test].reshape(-1, num_columns)).reshape(num, -1)
-        return float(((found - top1) ** 2).mean())
+            predictions[:, test] = forest.predict(tables[:, test].reshape(-1, num_columns)).reshape(num, -1)
+        return float(((predictions - top1) ** 2).mean())
 
     return error
 
 
 def draw(chart: ImportanceInfo) -> Figure:
-    """The chart as a figure of its own."""
+    """Draw the chart as a figure."""
     with sheet(chart.texts, size=(style.SIZE[0], 1.9 + 0.3 * len(chart.names))) as figure:
         axes = figure.add_subplot()
         label_axes(axes, "Share of the variance of top-1 (%)", "")

@@ -23,7 +23,7 @@ from analysis.plots.sheet import (
     sheet,
     texts_of,
 )
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 PLOT_AREA = (0.085, 0.17, 0.655, 0.65)
 """Left, bottom, width and height of the axes, as shares of the figure."""
@@ -38,7 +38,7 @@ ENDS = {"PRUNED": "o", "FAILED": "x"}
 
 @dataclass(frozen=True, kw_only=True)
 class CurvesInfo:
-    """All that the chart shows. Fields of lines follow the order in which points ended."""
+    """Content of the chart. Fields of lines follow the order in which points ended."""
 
     texts: Texts
     points: tuple[str, ...]
@@ -59,7 +59,7 @@ class CurvesInfo:
     """`width@resolution` of some of them, by their number, cheapest first."""
 
     def numbers(self) -> pd.DataFrame:
-        """A row an epoch."""
+        """Return a table with a row per epoch."""
         each = [np.insert(line, 0, i, axis=1) for i, line in enumerate(self.lines)]
         table = pd.DataFrame(np.concatenate(each), columns=["line", "epoch", "top1"])
         line = table.pop("line").astype(int)
@@ -73,7 +73,7 @@ class CurvesInfo:
 
 
 def info(results: SweepResults) -> CurvesInfo | None:
-    """What the chart shows; None where no point was measured at two epochs, and for several datasets."""
+    """Return the content of the chart; None where no point was measured at two epochs, and for several datasets."""
     measured = [bool(results.curves.get(point)) for point in results.points["point"]]
     points = results.points.loc[measured].reset_index(drop=True)
     curves = [results.curves[point] for point in points["point"]]
@@ -113,7 +113,7 @@ def _captions(states: list[str], num_drawn: int) -> list[str]:
 
 
 def draw(chart: CurvesInfo) -> Figure:
-    """The chart as a figure of its own."""
+    """Draw the chart as a figure."""
     with sheet(chart.texts, fit=False) as figure:
         axes = figure.add_axes(PLOT_AREA)
         label_axes(axes, "Epoch", "Validation top-1 accuracy (%)")

@@ -19,14 +19,14 @@ from analysis.plots import (
     top1_top5,
     width_resolution,
 )
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 
 class Info(Protocol):
-    """All that a chart shows."""
+    """Content of a chart."""
 
     def numbers(self) -> pd.DataFrame:
-        """The numbers that are drawn."""
+        """Return the numbers of the chart as a table."""
         ...
 
 

@@ -18,7 +18,7 @@ from analysis import style
 from analysis.plots.cells import Array, spaced
 from analysis.plots.frontier_info import one_line
 from analysis.plots.ticks import percent_limits, percent_ticks
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 LEFT, TOP, BOTTOM, LINE = 0.215, 0.68, 0.12, 0.16
 """Where texts begin, what they take above and below the axes, and the height of a line of the caption; inches."""
@@ -28,7 +28,7 @@ MOST_SHADES = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Texts:
-    """What stands around the axes."""
+    """Texts around the axes."""
 
     title: str
     """The name of the sweep."""
@@ -39,7 +39,7 @@ class Texts:
 
 
 def texts_of(results: SweepResults, what: str, *caption: str) -> Texts:
-    """The texts of a chart of one dataset, each cut to its line."""
+    """Return the texts of a chart of one dataset, each cut to one line."""
     dataset = ", ".join(sorted(set(results.settings["dataset"].astype(str))))
     return Texts(
         title=one_line(results.name, 70),
@@ -96,20 +96,20 @@ def scale_percent(axes: Axes, values: Array) -> None:
 
 
 def shade_handles(values: Array) -> list[Line2D]:
-    """Dots for a legend that tells values by their colour."""
+    """Return dots for a legend of the colour of each value."""
     colours = list(style.shades(values).items())
     picks = [colours[i] for i in spaced(len(colours), MOST_SHADES)]
     return [legend_dot(f"{value:.4g}", "o", colour) for value, colour in picks]
 
 
 def family_handles(models: Sequence[str]) -> list[Line2D]:
-    """Shapes for a legend that tells families apart; none where there is one family."""
+    """Return shapes for a legend of families; none for a single family."""
     families = sorted(set(models))
     return [legend_dot(each, style.marker(each, families), style.MUTED) for each in families if len(families) > 1]
 
 
 def legend_dot(label: str, shape: str, colour: str, *, edge: str = "white", size: float = style.SMALL) -> Line2D:
-    """A marker for a legend."""
+    """Return a marker for a legend."""
     return Line2D(
         [],
         [],

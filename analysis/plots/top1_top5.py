@@ -15,7 +15,7 @@ from analysis import style
 from analysis.plots.cells import Array, best_cells, cell_labels, complete_settings, spaced
 from analysis.plots.sheet import Texts, draw_legend, family_handles, label_axes, scale_percent, sheet, texts_of
 from analysis.published.comparison import add_published
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 from trainers.errors import counted
 
 MOST_NAMES = 42
@@ -29,7 +29,7 @@ TOP5: Mapping[str, Any] = MappingProxyType({**TOP1, "color": style.INK, "markerf
 
 @dataclass(frozen=True, kw_only=True)
 class TopInfo:
-    """All that the chart shows. Fields of networks are in the order of MACs; accuracies in percent, NaN: unknown."""
+    """Content of the chart. Fields of networks are in the order of MACs; accuracies in percent, NaN: unknown."""
 
     texts: Texts
     labels: tuple[str, ...]
@@ -43,7 +43,7 @@ class TopInfo:
     published_top5: Array
 
     def numbers(self) -> pd.DataFrame:
-        """A row a network."""
+        """Return a table with a row per network."""
         return pd.DataFrame(
             {
                 "network": self.labels,
@@ -57,7 +57,7 @@ class TopInfo:
 
 
 def info(results: SweepResults) -> TopInfo | None:
-    """What the chart shows: the best COMPLETE setting of each network; None without any, and for several datasets."""
+    """Return the content of the chart: the best COMPLETE settings; None without any, and for several datasets."""
     cells = best_cells(complete_settings(results))
     if cells.empty:
         return None
@@ -86,7 +86,7 @@ def info(results: SweepResults) -> TopInfo | None:
 
 
 def draw(chart: TopInfo) -> Figure:
-    """The chart as a figure of its own."""
+    """Draw the chart as a figure."""
     with sheet(chart.texts) as figure:
         axes = figure.add_subplot()
         label_axes(axes, "Network (width@resolution), in the order of its multiply-accumulates", "Accuracy (%)")

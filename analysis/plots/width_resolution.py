@@ -17,7 +17,7 @@ from analysis import style
 from analysis.plots.cells import Array, best_cells, complete_settings, spaced
 from analysis.plots.sheet import Texts, label_axes, sheet, texts_of
 from analysis.plots.ticks import log_ticks
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 
 MOST_PANELS = 4
 MOST_LEVELS = 5
@@ -60,7 +60,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class HeatMapInfo:
-    """All that the chart shows."""
+    """Content of the chart."""
 
     texts: Texts
     panels: tuple[Panel, ...]
@@ -69,7 +69,7 @@ class HeatMapInfo:
     """Whether the cells have room for their numbers."""
 
     def numbers(self) -> pd.DataFrame:
-        """A row a network that is COMPLETE."""
+        """Return a table with a row per COMPLETE network."""
         rows = [
             (panel.model, width, resolution, top1, macs)
             for panel in self.panels
@@ -81,12 +81,12 @@ class HeatMapInfo:
 
 
 def info(results: SweepResults) -> HeatMapInfo | None:
-    """What the chart shows; None unless a family has two widths and two resolutions, and for several datasets."""
+    """Return the content; None unless a family has two widths and two resolutions, and for several datasets."""
     cells = best_cells(complete_settings(results))
-    found = [_panel(str(model), rows) for model, rows in cells.groupby("model", sort=True) if _is_grid(rows)]
-    if not found:
+    grids = [_panel(str(model), rows) for model, rows in cells.groupby("model", sort=True) if _is_grid(rows)]
+    if not grids:
         return None
-    panels = sorted(found, key=lambda panel: -panel.top1.size)[:MOST_PANELS]
+    panels = sorted(grids, key=lambda panel: -panel.top1.size)[:MOST_PANELS]
     most_columns, most_rows = CELLS_WITH_NUMBERS[len(panels)]
     num_families = len(set(cells["model"]))
     shown = f" · {len(panels)} of {num_families} families" if num_families > len(panels) else ""
@@ -117,7 +117,7 @@ def _panel(model: str, rows: pd.DataFrame) -> Panel:
 
 
 def draw(chart: HeatMapInfo) -> Figure:
-    """The chart as a figure of its own."""
+    """Draw the chart as a figure."""
     rows, columns = (1 if len(chart.panels) <= 2 else 2), min(len(chart.panels), 2)
     known = np.concatenate([panel.top1[~np.isnan(panel.top1)] for panel in chart.panels])
     with sheet(chart.texts, size=SIZES[len(chart.panels)]) as figure:

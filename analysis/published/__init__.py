@@ -1,1 +1,1 @@
-"""Published tables of MobileNets, and what stands beside a sweep."""
+"""Published tables of MobileNets, and a sweep beside them."""

@@ -1,6 +1,6 @@
-"""Which published figures go beside a sweep, and why none do. Pure, but for reading the published tables.
+"""Published figures beside a sweep, or the reason for their absence. Pure, but for reading the published tables.
 
-Published accuracies are ImageNet's: beside a sweep on other data they are left out.
+Published accuracies are ImageNet's, and are left out beside a sweep on other data.
 """
 
 import math
@@ -15,11 +15,11 @@ from analysis.published.tables import CELL, load_cells, load_every_source, load_
 TASK = "imagenet"
 """The dataset of every published figure."""
 DEFAULT_SOURCE = "tf_slim"
-"""The source beside an ImageNet sweep unless another is named: it has every family."""
+"""Source beside an ImageNet sweep by default, with networks of every family."""
 NONE = "none"
-"""The name that leaves published figures out."""
+"""Name in place of a source that leaves published figures out."""
 PUBLISHED_COSTS = ("macs", "num_params")
-"""The costs at which published networks stand beside a sweep; their latencies are of other devices."""
+"""Costs at which published networks stand beside a sweep; published latencies are of other devices."""
 PUBLISHED_STRIDE = 32
 """Input px per px of the last feature map of every published network."""
 
@@ -29,19 +29,19 @@ class Comparison:
     """The published figures beside a sweep; empty tables where none are shown."""
 
     source: str | None = None
-    """The source that the sweep is compared with, by name; None where it is with none."""
+    """Name of the source that the sweep is compared with; None without a comparison."""
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Its networks of the swept models, one row each (see `published.load_cells`)."""
+    """Networks of the source, of the swept models, a row each (see `load_cells`)."""
     every_source: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Those of all sources (see `published.load_every_source`)."""
+    """Networks of all sources, of the swept models (see `load_every_source`)."""
     weight_sharing: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Those that share one set of weights (see `published.load_weight_sharing`)."""
+    """Published networks that share one set of weights (see `load_weight_sharing`)."""
     note: str = ""
-    """Why figures are left out, for the reader; "" where there is nothing to say."""
+    """Reason for the absence of figures, for the reader; "" without a reason."""
 
 
 def compare(table: pd.DataFrame, published: str | None) -> Comparison:
-    """The published figures for a results table: of the source `published`, unset that of DEFAULT_SOURCE, or of none.
+    """Return the published figures beside a results table: of the source `published`, by default of DEFAULT_SOURCE.
 
     Raises:
         ConfigError: there is no such source.
@@ -62,25 +62,29 @@ def compare(table: pd.DataFrame, published: str | None) -> Comparison:
 
 
 def all_sources(models: Sequence[str]) -> Comparison:
-    """What all sources have of these models, with none that a sweep is compared with."""
+    """Return the networks of all sources of these models, without a source for a comparison."""
     return Comparison(every_source=load_every_source(models), weight_sharing=load_weight_sharing(models))
 
 
 def beside_published(settings: pd.DataFrame, comparison: Comparison) -> str:
-    """How a sweep's curve lies to the published one, family by family, as a sentence; "" without a source."""
+    """Write how a sweep's curve differs from the published one in each family, as a sentence; "" without a source."""
     if comparison.source is None:
         return ""
     complete = settings.loc[settings["state"] == "COMPLETE"]
-    said: list[str] = []
+    differences: list[str] = []
     for family, rows in complete.groupby("model", sort=True):
         cells = comparison.cells.loc[comparison.cells["model"] == family]
-        found = curve_difference(rows, cells, "macs")
-        if not math.isnan(found.top1 + found.saved):
-            said.append(
-                f"{family} {found.top1:+.2f} points of top-1 at equal MACs, {100 * found.saved:+.1f} % MACs saved at "
+        gain = curve_difference(rows, cells, "macs")
+        if not math.isnan(gain.top1 + gain.saved):
+            differences.append(
+                f"{family} {gain.top1:+.2f} points of top-1 at equal MACs, {100 * gain.saved:+.1f} % MACs saved at "
                 "equal top-1"
             )
-    return f"Against {comparison.source}, on average over the range of both: {'; '.join(said)}." if said else ""
+    return (
+        f"Against {comparison.source}, on average over the range of both: {'; '.join(differences)}."
+        if differences
+        else ""
+    )
 
 
 def check_source(published: str | None) -> None:
@@ -90,9 +94,10 @@ def check_source(published: str | None) -> None:
 
 
 def add_published(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
-    """A copy of a results table with `published_top1`, `published_top5` and `top1_difference` (points minus published).
+    """Return a copy of a results table with `published_top1`, `published_top5` and `top1_difference`.
 
-    They are NaN where the source has no such network. Without a source the copy has no new column.
+    The difference is the top-1 of the sweep minus the published one. A figure is NaN where the source lacks the
+    network. Without a source the copy has no new column.
     """
     if comparison.source is None:
         return table.copy()

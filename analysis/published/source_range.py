@@ -1,4 +1,4 @@
-"""Between which accuracies the published sources put the same networks, along a cost. Pure."""
+"""Range of the accuracies that published sources report for the networks they share, along a cost. Pure."""
 
 from dataclasses import dataclass
 
@@ -12,24 +12,23 @@ from analysis.published.tables import CELL
 
 @dataclass(frozen=True, kw_only=True)
 class SourceRange:
-    """The area between two step lines along the same networks.
+    """Area between two step lines along the networks of several sources.
 
-    One is the frontier if each network is as good as in the source that has it best, the other one as in that which has
-    it worst.
+    The upper line is the frontier of each network at its best source, the lower line at its worst source.
     """
 
     outline: NDArray[np.float64]
     """Closed, (2, k): cost and top-1 in percent."""
     num_sources: int
-    """How many have one of these networks."""
+    """Number of sources with one of the networks."""
 
 
 def source_range(cells: pd.DataFrame, cost: Cost) -> SourceRange | None:
-    """The range over the networks that two sources or more have; None where these have fewer than two costs.
+    """Return the range over the networks of two sources or more; None where fewer than two costs differ.
 
     Args:
-        cells: networks as rows, one for each source, with `source`, `top1` and the cost.
-        cost: its column.
+        cells: a row per network and source, with `source`, `top1` and the cost.
+        cost: name of the column with the cost.
     """
     shared = cells.loc[cells.duplicated(list(CELL), keep=False)]
     top1s = shared.groupby(list(CELL))["top1"]
@@ -38,7 +37,7 @@ def source_range(cells: pd.DataFrame, cost: Cost) -> SourceRange | None:
     last = np.flatnonzero(np.diff(costs, append=np.inf))  # of networks of one cost
     if len(last) < 2:
         return None
-    there = np.repeat(costs[last], 2)[1:]
-    low, high = (np.repeat(np.maximum.accumulate(each)[last], 2)[:-1] for each in (low, high))
-    outline = np.array([np.r_[there, there[::-1]], np.r_[high, low[::-1]]])
+    corners = np.repeat(costs[last], 2)[1:]
+    low, high = (np.repeat(np.maximum.accumulate(bound)[last], 2)[:-1] for bound in (low, high))
+    outline = np.array([np.r_[corners, corners[::-1]], np.r_[high, low[::-1]]])
     return SourceRange(outline=outline, num_sources=len(set(shared["source"])))

@@ -1,10 +1,10 @@
-"""The published MobileNet tables, read from `tables/*.csv`; a new file there is found by its name.
+"""Published MobileNet tables, read from the CSV files beside this module; the name of a file registers it.
 
 A file is called SOURCE_mobilenet*.csv or SOURCE_latency*.csv, and one source may have several. `macs` and `num_params`
-are counted by this project's own rule (1000 classes) and are empty where the network is not one of ours; what upstream
-printed is kept beside them, and `misprint` says where that is wrong. All accuracies are ImageNet's, in percent.
+are counted by this project's own rule (1000 classes) and are empty where the network is not one of ours. The printed
+figures stand beside them, and `misprint` says what is wrong. All accuracies are ImageNet's, in percent.
 
-The same network differs by recipe, so figures of two sources are never mixed.
+Accuracies of a network depend on the recipe, so figures of two sources are never mixed.
 """
 
 import re
@@ -17,7 +17,7 @@ from trainers.errors import counted, unknown_choice
 
 TABLES = Path(__file__).parent
 CELL = ("model", "width_mult", "resolution", "round_nearest")
-"""The columns that name a network among the published ones, all at the published strides."""
+"""Columns that identify a published network, at the published strides."""
 COLUMNS = (
     "source",
     "model",
@@ -38,26 +38,26 @@ COLUMNS = (
     "notes",
     "citation",
 )
-"""The columns of every table, in order; `precision` is `float` or `int8`, `citation` a repository and its file."""
+"""Columns of every table, in order; `precision` is `float` or `int8`, `citation` a repository and its file."""
 NUM_VAL = 50_000
 """Images of ImageNet's validation split, on which all accuracies were measured."""
 MORE_DATA = "in21k"
-"""In the `variant` of weights that ImageNet-21k came before."""
+"""Text in the `variant` of weights that were pretrained on ImageNet-21k."""
 NOT_OWN = r"3rdparty|^tf_|Official Implementation"
-"""In the `variant` of weights that another source trained."""
+"""Pattern in the `variant` of weights that another source trained."""
 TEXT = ("source", "model", "variant", "precision", "latency_device", "misprint", "notes", "citation")
 
 
 def sources() -> dict[str, str]:
-    """The sources by name, each with one line: its models, its distinct networks, its top-1 figures."""
+    """Return a line for each source, by name: models, number of distinct networks, number of top-1 figures."""
     return {name: _summary(load_published(name)) for name in sorted(_files())}
 
 
 def load_published(source: str) -> pd.DataFrame:
-    """Every row of one source, in COLUMNS and upstream's order; text is "" and numbers are NaN where there is none.
+    """Return every row of one source, in COLUMNS and upstream's order; missing text is "", missing numbers are NaN.
 
     Raises:
-        ConfigError: there is no such source; the message names them all.
+        ConfigError: the source is unknown; the message names all sources.
     """
     files = _files()
     if source not in files:
@@ -66,10 +66,10 @@ def load_published(source: str) -> pd.DataFrame:
 
 
 def load_cells(source: str) -> pd.DataFrame:
-    """The networks of one source that can be drawn: one row per CELL, with top-1 and computed costs.
+    """Return the networks of one source that can be drawn: one row per CELL, with top-1 and computed costs.
 
-    Where a source has several rows for one network (recipes, or one row in two tables) the best top-1 counts; 8-bit
-    rows and those of networks that were trained on more than ImageNet-1k never do.
+    Of several rows for one network (recipes, or one row in two tables) the best top-1 counts; 8-bit rows and rows of
+    networks that were trained on more than ImageNet-1k never count.
 
     Raises:
         ConfigError: there is no such source.
@@ -78,7 +78,7 @@ def load_cells(source: str) -> pd.DataFrame:
 
 
 def _best_of_each(rows: pd.DataFrame) -> pd.DataFrame:
-    """The row of the best top-1 of each network whose costs are known, trained on ImageNet-1k alone."""
+    """Return the row of the best top-1 of each network with known costs, trained on ImageNet-1k alone."""
     rows = rows.loc[~rows["variant"].str.contains(MORE_DATA)]
     rows = rows.loc[rows["top1"].notna() & rows["macs"].notna() & (rows["precision"] == "float")]
     best_first = rows.sort_values("top1", ascending=False, kind="stable")
@@ -86,23 +86,27 @@ def _best_of_each(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def load_every_source(models: Iterable[str]) -> pd.DataFrame:
-    """The networks of these families as each source trained them: rows as `load_cells` has them, but for weights that
-    a source has from another one."""
+    """Return the networks of these families from all sources, in the columns of `load_cells`.
+
+    Weights that a source took from another source are left out.
+    """
     trained = [rows.loc[~rows["variant"].str.contains(NOT_OWN)] for rows in map(load_published, sorted(_files()))]
     cells = pd.concat([_best_of_each(rows) for rows in trained], ignore_index=True)
     return cells.loc[cells["model"].isin(list(models))].reset_index(drop=True)
 
 
 def misprints() -> pd.DataFrame:
-    """The rows of all sources that upstream printed with a wrong figure: what it printed, and the true figure."""
+    """Return the rows of all sources with a misprint: the printed and the true figure."""
     tables = pd.concat([load_published(name) for name in sorted(_files())], ignore_index=True)
     columns = ["source", "variant", "printed_macs_m", "printed_params_m", "misprint"]
     return tables.loc[tables["misprint"] != "", columns].reset_index(drop=True)
 
 
 def load_weight_sharing(models: Iterable[str]) -> pd.DataFrame:
-    """Networks of these families that share one set of weights: method, family, top1, and `macs` and `num_params` as
-    they were printed, by other rules than this project's (NaN where they were not)."""
+    """Return networks of these families that share one set of weights: method, family, top1, macs and num_params.
+
+    Costs are the printed ones, counted by other rules than this project's, and NaN where none was printed.
+    """
     table = pd.read_csv(TABLES / "weight_sharing_anchors.csv")
     families = {model.replace("_", "") for model in models}
     shared = table["family"].str.lower().isin(families) & ~table["method"].str.contains("retrained")
@@ -111,7 +115,7 @@ def load_weight_sharing(models: Iterable[str]) -> pd.DataFrame:
 
 
 def _files() -> dict[str, list[Path]]:
-    """The tables of each source."""
+    """Return the paths of the tables of each source."""
     files: dict[str, list[Path]] = {}
     for path in sorted(TABLES.glob("*.csv")):
         if match := re.match(r"(.+?)_(mobilenet|latency)", path.stem):

@@ -17,35 +17,35 @@ from analysis.advice.health import health_checks
 from analysis.frontier.frontier import family_frontiers, frontier_points
 from analysis.frontier.quantities import COSTS
 from analysis.published.comparison import add_published, beside_published
+from analysis.published.sweep_results import SweepResults
 from analysis.report.interactive import interactive_chart
 from analysis.report.provenance import Provenance
 from analysis.report.results_table import SEVERAL_SEEDS, explanation, largest_first, page_columns
-from analysis.results.load import SweepResults
 from analysis.results.settings import is_replicated
 
 MOST_ROWS = 500
-"""Settings that the page lists; the CSV file beside it has all."""
+"""Most settings on the page; the CSV file beside the page has all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A chart that does not move."""
+    """A chart as an image."""
 
     description: str
     name: str
-    """Of its files beside the page, without their ending."""
+    """Name of the files beside the page, without ending."""
     png: bytes
 
 
 def html_page(
-    results: SweepResults, found: Sequence[Answer], provenance: Provenance, pictures: Sequence[Picture]
+    results: SweepResults, sweep_answers: Sequence[Answer], provenance: Provenance, pictures: Sequence[Picture]
 ) -> str:
-    """The page as HTML; whatever names and reasons hold is shown as text."""
+    """Return the page as HTML; names and reasons are shown as text, whatever they contain."""
     settings = add_published(results.settings, results.comparison)
     chart = interactive_chart(results)
     return _template().render(
         sweep=results.name,
-        answers=found,
+        answers=sweep_answers,
         spent=spent(results.points),
         note=results.comparison.note,
         beside=beside_published(results.settings, results.comparison),
@@ -79,7 +79,7 @@ def _template() -> Template:
 
 
 def _script(value: Any) -> str:
-    """A value as JavaScript that no text in it can end."""
+    """Write a value as JavaScript; a text in the value cannot end the script."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
@@ -90,7 +90,7 @@ def _embedded(picture: Picture) -> dict[str, str]:
 
 
 def _table(rows: pd.DataFrame, *, states: bool = True) -> Mapping[str, Any]:
-    """A table of settings in the columns of the Markdown page, with their states or without."""
+    """Return a table of settings in the columns of the Markdown page, with or without their states."""
     columns = [column for column in page_columns(rows) if states or column.header != "State"]
     lines = [[column.cell(row) for column in columns] for row in map(dict, rows.to_dict("records"))]
     numeric = [column.align != "---" for column in columns]

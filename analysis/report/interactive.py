@@ -1,4 +1,4 @@
-"""The chart of a page that a reader can turn: top-1 against a cost of their choice, as traces for Plotly. Pure."""
+"""Interactive chart of top-1 against a cost of the reader's choice, as traces for Plotly. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -17,45 +17,45 @@ from analysis.frontier.quantities import ASSESSED, COSTS, Cost
 from analysis.plots.cells import shade_column
 from analysis.published.comparison import PUBLISHED_COSTS, Comparison
 from analysis.published.source_range import SourceRange, source_range
-from analysis.results.load import SweepResults
+from analysis.published.sweep_results import SweepResults
 from analysis.results.settings import with_deviation
 from analysis.results.varying import text_of, varying_settings
 from trainers.config import network_name
 
 BAND = "rgba(138,143,152,0.18)"
-"""The colour of published figures, for light and dark pages."""
+"""Colour of published figures, for light and dark pages."""
 SMALLEST_PX, LARGEST_PX = 7.0, 22.0
 """Diameter of a dot; its area stands for the parameters."""
 SYMBOLS = {"s": "square", "o": "circle", "^": "triangle-up", "D": "diamond", "P": "cross", "h": "hexagon",
            "<": "triangle-left", ">": "triangle-right", "p": "pentagon"}  # fmt: skip
-"""Plotly's names of matplotlib's markers."""
+"""Plotly's name of each matplotlib marker."""
 Trace = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """One choice of the horizontal axis."""
+    """A cost for the horizontal axis."""
 
     name: str
     label: str
     xs: Sequence[Sequence[float]]
-    """The costs of each trace's points, in the order of the traces."""
+    """Costs of the points of each trace, in the order of the traces."""
     ys: Sequence[Sequence[float]]
-    """Their top-1."""
+    """Top-1 of the points of each trace."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InteractiveChart:
-    """Traces as Plotly takes them, without their coordinates, which each axis has."""
+    """Traces for Plotly; their coordinates are in `axes`."""
 
     traces: Sequence[Trace]
     axes: Sequence[Axis]
     colours_of: str
-    """The setting that colours tell."""
+    """Name of the setting that colours stand for."""
     colours: Sequence[tuple[str, str]]
-    """Its values and their colours."""
+    """Values of the setting and their colours."""
     areas: tuple[str, ...]
-    """The parameters of the smallest and the largest dot, millions; one where all are equal, none without dots."""
+    """Parameters of the smallest and the largest dot, millions; one entry if all are equal, none without dots."""
 
 
 _Coordinates = dict[Cost, tuple[list[float], list[float]]]
@@ -63,24 +63,24 @@ _Coordinates = dict[Cost, tuple[list[float], list[float]]]
 
 @dataclass(frozen=True)
 class _Part:
-    """A trace, and for each axis that it is on its costs and top-1."""
+    """A trace, with costs and top-1 for each axis."""
 
     trace: Trace
     coordinates: _Coordinates
 
 
 def interactive_chart(results: SweepResults) -> InteractiveChart:
-    """The chart of everything that was measured: families, stopped points, frontiers, and published figures."""
+    """Return the chart of all measured points: families, stopped points, frontiers, and published figures."""
     settings = results.settings
-    shown = settings.loc[settings["top1"].notna() & (settings["state"] != "FAILED")]
-    costs: list[Cost] = [cost for cost in COSTS if cost in PUBLISHED_COSTS or len(shown[cost].dropna())]
-    parts = [*_published(results, costs), *_frontiers(shown, costs), *_families(shown, costs)]
+    measured = settings.loc[settings["top1"].notna() & (settings["state"] != "FAILED")]
+    costs: list[Cost] = [cost for cost in COSTS if cost in PUBLISHED_COSTS or len(measured[cost].dropna())]
+    parts = [*_published(results, costs), *_frontiers(measured, costs), *_families(measured, costs)]
     return InteractiveChart(
         traces=[part.trace for part in parts],
         axes=[_axis(cost, parts) for cost in costs],
-        colours_of=shade_column(shown)[1],
-        colours=[(f"{value:.4g}", colour) for value, colour in _shades(shown).items()],
-        areas=tuple(dict.fromkeys(f"{p / 1e6:.3g}" for p in shown["num_params"].agg(["min", "max"]).dropna())),
+        colours_of=shade_column(measured)[1],
+        colours=[(f"{value:.4g}", colour) for value, colour in _shades(measured).items()],
+        areas=tuple(dict.fromkeys(f"{p / 1e6:.3g}" for p in measured["num_params"].agg(["min", "max"]).dropna())),
     )
 
 
@@ -89,30 +89,33 @@ def _axis(cost: Cost, parts: Sequence[_Part]) -> Axis:
     return Axis(name=cost, label=COSTS[cost].axis, xs=[x for x, _ in coordinates], ys=[y for _, y in coordinates])
 
 
-def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
-    """A trace for each family on each dataset, and one for those of its points that were stopped early."""
-    several, assessed = len(set(shown["dataset"])) > 1, [cost for cost in costs if cost in ASSESSED]
-    (shade, _), colours = shade_column(shown), _shades(shown)
-    variant = ["variant"] if "variant" in shown else []  # of published networks
-    varied = [*(name for name in varying_settings(shown) if name != "seed"), *variant]
-    sizes = pd.Series(style.diameters(shown["num_params"].to_numpy(float), SMALLEST_PX, LARGEST_PX), index=shown.index)
-    models = sorted(set(shown["model"]))
+def _families(measured: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
+    """Return a trace for each family on each dataset, and another for its points that were stopped early."""
+    several, assessed = len(set(measured["dataset"])) > 1, [cost for cost in costs if cost in ASSESSED]
+    (shade, _), colours = shade_column(measured), _shades(measured)
+    variant = ["variant"] if "variant" in measured else []  # of published networks
+    varied = [*(name for name in varying_settings(measured) if name != "seed"), *variant]
+    sizes = pd.Series(
+        style.diameters(measured["num_params"].to_numpy(float), SMALLEST_PX, LARGEST_PX), index=measured.index
+    )
+    models = sorted(set(measured["model"]))
     parts: list[_Part] = []
-    for key, rows in shown.groupby(["dataset", "model", "state"], sort=True):
+    for key, rows in measured.groupby(["dataset", "model", "state"], sort=True):
         dataset, model, state = cast(tuple[str, str, str], key)
         on_dataset = f" on {dataset}" if several else ""
         stopped = " (stopped early)" if state == "PRUNED" else ""
         colour = [colours[value] for value in rows[shade].astype(float)]
         symbol = SYMBOLS[style.marker(str(model), models)]
         trace = {
-            "type": _kind(shown),
+            "type": _kind(measured),
             "mode": "markers",
             "name": _text(f"{model}{on_dataset}{stopped}"),
             "hovertemplate": _template(varied, assessed=assessed, stopped=state == "PRUNED"),
             **_deviations(rows),
             **({} if stopped else {"meta": "dots"}),
             "customdata": [
-                _told(row, varied, assessed=assessed, stopped=state == "PRUNED") for row in rows.to_dict("records")
+                _hover_texts(row, varied, assessed=assessed, stopped=state == "PRUNED")
+                for row in rows.to_dict("records")
             ],
             "marker": {
                 "size": sizes.loc[rows.index].round(1).tolist(),
@@ -126,46 +129,46 @@ def _families(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
 
 
 def _deviations(rows: pd.DataFrame) -> Trace:
-    """The bars of those that have several seeds."""
+    """Return the bars of settings with several seeds."""
     if not len(rows["sd_top1"].dropna()):
         return {}
     return {"error_y": {"array": _plain(rows["sd_top1"].to_numpy(dtype=float)), "thickness": 1, "color": style.MUTED}}
 
 
-def _shades(shown: pd.DataFrame) -> dict[float, str]:
-    """The colour of each value of the setting that colours tell."""
-    return style.shades(shown[shade_column(shown)[0]].to_numpy(dtype=float)) if len(shown) else {}
+def _shades(measured: pd.DataFrame) -> dict[float, str]:
+    """Return the colour of each value of the shaded setting."""
+    return style.shades(measured[shade_column(measured)[0]].to_numpy(dtype=float)) if len(measured) else {}
 
 
-def _kind(shown: pd.DataFrame) -> str:
-    return "scattergl" if len(shown) > style.MOST_VECTORS else "scatter"
+def _kind(measured: pd.DataFrame) -> str:
+    return "scattergl" if len(measured) > style.MOST_VECTORS else "scatter"
 
 
 def _points(rows: pd.DataFrame, cost: Cost) -> tuple[list[float], list[float]]:
-    """Coordinates of a table's rows; nothing for a cost that is not known."""
+    """Return costs and top-1 of a table's rows; an unknown cost is None."""
     return _plain(rows[cost].to_numpy(dtype=float) / COSTS[cost].per), _plain(rows["top1"].to_numpy(dtype=float))
 
 
 def _plain(values: NDArray[np.float64]) -> list[float]:
-    """Values for JSON, which has no NaN: Plotly leaves out a None."""
+    """Round values for JSON, with None for NaN: Plotly leaves out a None."""
     return cast(list[float], [None if math.isnan(value) else float(f"{value:.7g}") for value in values.tolist()])
 
 
 def _text(name: str) -> str:
-    """A text that Plotly shows as it is: without tags, and no template."""
+    """Escape a text so that Plotly reads neither tags nor templates."""
     return escape(name, quote=False).replace("%{", "% {")
 
 
 def _template(varied: Sequence[str], *, assessed: Sequence[Cost], stopped: bool) -> str:
-    """The lines of Plotly's HTML that tell the whole point, from what `_told` says of it."""
+    """Return the HTML lines of a point, with gaps for the texts of `_hover_texts`."""
     lines = ["<b>{}</b> {}", "top-1 {} %", "{} M MACs, {} M params", *("{}" for _ in assessed)]
     lines += [*(f"{name} {{}}" for name in varied), *(["stopped early: {}"] if stopped else [])]
     text = "<br>".join(lines)
     return text.format(*(f"%{{customdata[{i}]}}" for i in range(text.count("{}")))) + "<extra></extra>"
 
 
-def _told(row: dict[Any, Any], varied: Sequence[str], *, assessed: Sequence[Cost], stopped: bool) -> list[str]:
-    """What the template's gaps hold for a row."""
+def _hover_texts(row: dict[Any, Any], varied: Sequence[str], *, assessed: Sequence[Cost], stopped: bool) -> list[str]:
+    """Return the texts for the gaps of the template, from a row."""
     seeds = f" ({row['num_seeds']} seeds)" if row["num_seeds"] > 1 else ""
     texts = [
         network_name(row["model"], row["width_mult"], row["resolution"]),
@@ -185,12 +188,12 @@ def _figure(value: float, cost: Cost) -> str:
     return f"no {quantity.name.lower()} known" if math.isnan(value) else f"{value / quantity.per:.2f} {quantity.unit}"
 
 
-def _frontiers(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
-    """The step line of each dataset, along each cost."""
+def _frontiers(measured: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
+    """Return the step line of each dataset, along each cost."""
     parts: list[_Part] = []
-    for number, (dataset, rows) in enumerate(shown.groupby("dataset", sort=True)):
+    for number, (dataset, rows) in enumerate(measured.groupby("dataset", sort=True)):
         line = {"color": style.INK, "width": 2, "dash": ("solid", "dot", "dashdot", "dash")[number % 4]}
-        name = f"frontier of {dataset}" if len(set(shown["dataset"])) > 1 else "frontier"
+        name = f"frontier of {dataset}" if len(set(measured["dataset"])) > 1 else "frontier"
         trace = {"type": "scatter", "mode": "lines", "name": _text(name), "line": line, "hoverinfo": "skip",
                  "meta": "ink"}  # fmt: skip
         coordinates: _Coordinates = {cost: _step(rows.loc[frontier_mask(rows, cost)], cost) for cost in costs}
@@ -199,20 +202,20 @@ def _frontiers(shown: pd.DataFrame, costs: Sequence[Cost]) -> list[_Part]:
 
 
 def _step(rows: pd.DataFrame, cost: Cost) -> tuple[list[float], list[float]]:
-    """The corners of the frontier of a table's rows."""
+    """Return the corners of the step line of a table's rows."""
     costs, top1 = step_line(rows[cost].to_numpy(dtype=float), rows["top1"].to_numpy(dtype=float))
     return _plain(costs / COSTS[cost].per), _plain(top1)
 
 
 def _published(results: SweepResults, costs: Sequence[Cost]) -> list[_Part]:
-    """What others published: the range of all sources, networks that share weights, the source that was chosen."""
+    """Return published figures: the range of all sources, networks that share weights, the chosen source."""
     known: list[Cost] = [cost for cost in costs if cost in PUBLISHED_COSTS]
     return [*_source_range(results.comparison, known), *_weight_sharing(results.comparison, known),
             *_chosen_source(results.comparison, known)]  # fmt: skip
 
 
 def _chosen_source(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]:
-    """Its networks and their frontier."""
+    """Return the networks of the chosen source and their frontier."""
     cells, source = comparison.cells, comparison.source
     if source is None:
         return []
@@ -233,25 +236,25 @@ def _chosen_source(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]
 
 
 def _source_range(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]:
-    """The area between what all sources make of the same networks."""
+    """Return the area between the worst and the best source of the shared networks."""
     if comparison.every_source.empty:
         return []
     every = comparison.every_source
-    found: list[tuple[Cost, SourceRange]] = [(c, each) for c in known if (each := source_range(every, c))]
-    if not found:
+    ranges: list[tuple[Cost, SourceRange]] = [(c, area) for c in known if (area := source_range(every, c))]
+    if not ranges:
         return []
-    num_sources = max(each.num_sources for _, each in found)
+    num_sources = max(area.num_sources for _, area in ranges)
     trace = {"type": "scatter", "mode": "lines", "fill": "toself", "fillcolor": BAND, "line": {"width": 0},
              "hoverinfo": "skip", "name": f"range of {num_sources} sources"}  # fmt: skip
     coordinates: _Coordinates = {}
-    for axis, each in found:
-        costs, top1 = each.outline
+    for axis, area in ranges:
+        costs, top1 = area.outline
         coordinates[axis] = _plain(costs / COSTS[axis].per), _plain(top1)
     return [_Part(trace, coordinates)]
 
 
 def _weight_sharing(comparison: Comparison, known: Sequence[Cost]) -> list[_Part]:
-    """Networks that share one set of weights; hidden until asked for."""
+    """Return networks that share one set of weights; hidden until the reader clicks the legend."""
     table = comparison.weight_sharing
     if table.empty:
         return []

@@ -1,14 +1,14 @@
-"""Tables and text for Markdown readers, safe whatever the cells hold. Knows nothing of sweeps."""
+"""Markdown tables and texts, safe for any content of the cells. Knows nothing of sweeps."""
 
 import re
 from collections.abc import Sequence
 
 PLAIN = re.compile(r"[A-Za-z0-9.%+-]*")
-"""Nothing to interpret, as in the numbers that most cells are."""
+"""Text without special characters, such as a number."""
 
 
 def escape(text: str) -> str:
-    """`text` on one line, with everything that Markdown or HTML would interpret made literal."""
+    """Escape everything that Markdown or HTML would interpret, and put the text on one line."""
     if PLAIN.fullmatch(text):
         return text
     text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -17,11 +17,11 @@ def escape(text: str) -> str:
 
 
 def bold(cell: str) -> str:
-    """An escaped cell in bold; an empty one stays empty."""
+    """Put an escaped cell in bold; an empty cell stays empty."""
     return f"**{cell}**" if cell else ""
 
 
 def table(header: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> str:
-    """A table of escaped cells; the header is (text, rule) per column, a rule `---` (left) or `---:` (right)."""
+    """Write a table of escaped cells; the header is (text, rule) per column, a rule `---` (left) or `---:` (right)."""
     lines = [[text for text, _ in header], [rule for _, rule in header], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,4 +1,4 @@
-"""How a sweep was made, as its folder tells: command, code, versions, machine, data, seeds."""
+"""Origin of a sweep, from the files in its folder: command, code, versions, machine, data, seeds."""
 
 import json
 import shlex
@@ -10,21 +10,21 @@ from typing import Any
 import pandas as pd
 
 MOST_IMAGES = 10**12
-"""What says that there are more is damaged."""
+"""Most images of a split; a larger number is damage."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What the folder tells."""
+    """Origin of a sweep."""
 
     rows: list[tuple[str, str]] = field(default_factory=list)
-    """What it is called, and what it was."""
+    """Titles and texts, such as `Command` and the command."""
     num_val: int | None = None
-    """Images of the validation split; None where the folder does not say."""
+    """Number of images of the validation split; None where the folder does not say."""
 
 
 def read_provenance(folder: Path, points: pd.DataFrame) -> Provenance:
-    """How the sweep in `folder`, with the results table `points`, was made; where a file is missing less is told."""
+    """Read the origin of the sweep in `folder` with the results table `points`; a missing file shortens the result."""
     try:
         made: dict[str, Any] = json.loads((folder / "environment.json").read_text())
         data, git = made["dataset"], made["git"]
@@ -52,5 +52,5 @@ def read_provenance(folder: Path, points: pd.DataFrame) -> Provenance:
 
 
 def _writable(text: str) -> str:
-    """A text without what JSON may hold and no file can."""
+    """Replace characters that JSON may hold and a file cannot."""
     return text.encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""A sweep in the tables of the published READMEs, ready to paste: each network's best COMPLETE setting. Pure."""
+"""Tables in the layouts of the published READMEs: the best COMPLETE setting of each network. Pure."""
 
 import math
 from typing import Any
@@ -7,8 +7,8 @@ import pandas as pd
 
 from analysis.plots.cells import best_cells, complete_settings
 from analysis.published.comparison import add_published
+from analysis.published.sweep_results import SweepResults
 from analysis.report.markdown import escape, table
-from analysis.results.load import SweepResults
 from trainers.config import network_name
 
 Row = dict[Any, Any]
@@ -18,10 +18,10 @@ RIGHT = "---:"
 
 
 def readme_tables(results: SweepResults) -> str:
-    """The tables as Markdown: TF-slim's, d-li14's two for each family, MindSpore's beside the published source.
+    """Write the tables as Markdown: TF-slim's, d-li14's two for each family, MindSpore's beside the published source.
 
-    What they call MAdds or MFLOPs are multiply-accumulates in millions. Without a COMPLETE setting, or with several
-    datasets, whose accuracies no table mixes, there is none.
+    MAdds and MFLOPs in their headers are multiply-accumulates in millions. There is no table without a COMPLETE
+    setting or with several datasets, whose accuracies are never mixed.
     """
     cells = best_cells(complete_settings(results)).iloc[::-1]  # the dearest first, as upstream
     if cells.empty:
@@ -50,7 +50,7 @@ def _tf_slim(cells: pd.DataFrame) -> str:
 
 
 def _dli14(family: str, cells: pd.DataFrame) -> list[str]:
-    """Along width at the largest resolution, and along resolution at width 1.0, where two networks are there."""
+    """Write tables along width at the largest resolution and along resolution at width 1, of two networks or more."""
     header = [
         ("Architecture", "---"),
         ("# Parameters", RIGHT),
@@ -87,5 +87,5 @@ def _name(row: Row) -> str:
 
 
 def _percent(value: float | None, digits: int) -> str:
-    """A number with so many digits; nothing where there is none."""
+    """Write a number with `digits` after the point; nothing for an unknown number."""
     return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"

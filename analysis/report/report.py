@@ -1,4 +1,4 @@
-"""The report of a sweep: charts, a CSV and a Markdown page, written into its folder. Reads what is there."""
+"""Writer of the report of a sweep: charts, CSV files, pages, from the logs in the folder of the sweep."""
 
 import os
 from dataclasses import dataclass
@@ -9,27 +9,28 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.advice.answer import answer_page, answers
+from analysis.advice.answer import answers
 from analysis.frontier.frontier import frontier_points
 from analysis.plots.registry import PLOTS
 from analysis.published.comparison import add_published
+from analysis.published.sweep_results import SweepResults, load_results, published_results
 from analysis.published.tables import NUM_VAL, load_published
+from analysis.report.answer_page import answer_page
 from analysis.report.html_page import Picture, html_page
 from analysis.report.provenance import Provenance, read_provenance
 from analysis.report.readme_tables import readme_tables
 from analysis.report.results_table import results_page
-from analysis.results.load import SweepResults, load_results, published_results
 from analysis.results.settings import is_replicated
 from trainers.errors import ConfigError
 from trainers.files import replacing, write_whole
 
 COUNTS = ("num_classes", "macs", "num_params", "activations", "best_epoch", "epochs_trained")
-"""Whole numbers that a table with gaps would otherwise write as 3504872.0."""
+"""Columns of whole numbers, which a table with gaps would write as 3504872.0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What `write_report` wrote."""
+    """Files of a report, and its main results."""
 
     folder: Path
     charts: tuple[Path, ...]
@@ -37,26 +38,26 @@ class Report:
     csv: Path
     """One row a point."""
     markdown: Path
-    """The page to paste."""
+    """Markdown page."""
     html: Path
-    """The page to read, which stands alone."""
+    """HTML page, which stands alone."""
     note: str
-    """Why published figures are left out; "" where there is nothing to say."""
+    """Reason for the absence of published figures; "" without a reason."""
     summary: str
-    """The answer as Markdown: which network to ship within which budget."""
+    """Markdown text of the network to ship within each budget."""
     frontier: pd.DataFrame
-    """The settings on the MACs frontier, cheapest first: rows of `add_frontiers`' table."""
+    """Settings on the MACs frontier, cheapest first: rows of `add_frontiers`' table."""
     num_points: int
-    """Points that have ended."""
+    """Number of ended points."""
 
     @property
     def frontier_points(self) -> list[str]:
-        """The ids of all points of the settings on the MACs frontier, every seed of them."""
+        """Return the ids of all seeds of the settings on the MACs frontier."""
         return [point for points in self.frontier["points"] for point in points]
 
 
 def write_report(folder: Path, *, published: str | None = None, out: Path | None = None) -> Report:
-    """Write a report from the logs in `folder`; one that is there already is replaced file by file.
+    """Write a report from the logs in `folder`; an older report is replaced file by file.
 
     Args:
         folder: a sweep's folder.
@@ -108,10 +109,10 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
         Picture(description=PLOTS[name].description, name=name, png=paths[0].read_bytes())
         for name, paths in charts.items()
     ]
-    found = answers(settings, provenance.num_val)
-    write_whole(html, html_page(results, found, provenance, pictures))
+    sweep_answers = answers(settings, provenance.num_val)
+    write_whole(html, html_page(results, sweep_answers, provenance, pictures))
     write_whole(out / "readme_tables.md", readme_tables(results))
-    summary = answer_page(results.name, found, results.points)
+    summary = answer_page(results.name, sweep_answers, results.points)
     write_whole(out / "summary.md", summary)
     paths = tuple(path for each in charts.values() for path in each)
     return Report(
@@ -128,7 +129,7 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
 
 
 def of_points(settings: pd.DataFrame) -> pd.DataFrame:
-    """What `add_frontiers`' table says of each point's setting, by point; of seeds only where some were repeated."""
+    """Return the frontier columns of each point's setting, by point; columns of seeds only if a seed was repeated."""
     frontiers = ["on_frontier", "on_params_frontier", "on_joint_frontier"]
     seeds = ["mean_top1", "sd_top1", "num_seeds", "frontier_probability"] if is_replicated(settings) else []
     by_point = settings.assign(mean_top1=settings["top1"]).explode("points").set_index("points")
@@ -136,7 +137,7 @@ def of_points(settings: pd.DataFrame) -> pd.DataFrame:
 
 
 def results_csv(points: pd.DataFrame) -> str:
-    """The table as CSV; a count is written as a whole number, also in a column with gaps."""
+    """Write the table as CSV; a count is a whole number, also in a column with gaps."""
     return points.astype(dict.fromkeys(COUNTS, "Int64")).to_csv(index=False)
 
 

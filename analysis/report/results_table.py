@@ -1,4 +1,4 @@
-"""The Markdown page of a sweep: every setting, in the column order of the published MobileNet tables."""
+"""Markdown page of a sweep: every setting, in the column order of the published MobileNet tables."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from trainers.config import network_name
 from trainers.errors import counted
 
 Row = dict[str, Any]
-"""A row of the results table, column name to value."""
+"""Row of the results table: column name to value."""
 
 SHARED = ("dropout", "lr_schedule", "epochs")
-"""Settings that the page always gives: once for all points, or in a column where they vary."""
+"""Fields that the page always gives: once for all points, or in a column where the values differ."""
 
 IN_BOLD = (
     "In bold: the Pareto frontier of MACs against top-1. For a budget of N million MACs, ship the bold row with the "
@@ -33,8 +33,8 @@ ONE_SEED = "Every setting was trained with one seed, so small differences may be
 SEVERAL_SEEDS = (
     "Points that differ by their seed only are one row: top-1 is their mean ± their standard deviation, the other "
     "figures are means, and the point, where one is named, is the best of them. P(frontier) is the probability, in "
-    "percent, that the row is on the frontier when its seeds are drawn again (bootstrap); a row of one seed is taken "
-    "to be as noisy as the others are."
+    "percent, that the row is on the frontier of the means over endless seeds, which are drawn from their posterior: "
+    "a high mean of few seeds may be luck. A row of one seed is taken to be as noisy as the others are."
 )
 
 
@@ -44,20 +44,20 @@ class Column:
 
     header: str
     cell: Callable[[Row], str]
-    """The text for a row of the results table, not yet escaped."""
+    """Returns the text of a row of the results table, not yet escaped."""
     name: str = ""
-    """The column of the results table that it shows, if it is one."""
+    """Name of the column in the results table; "" for a text of several columns."""
     align: str = "---"
     """Markdown's rule: `---` to the left, `---:` to the right."""
 
 
 def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, charts: dict[str, str]) -> str:
-    """The page of a sweep as Markdown.
+    """Write the page of a sweep as Markdown.
 
     Args:
-        points: the table of `by_setting` with the columns of `add_frontiers` and `add_published`.
-        comparison: the published figures beside it.
-        sweep: its name.
+        points: table of `by_setting` with the columns of `add_frontiers` and `add_published`.
+        comparison: published figures beside the sweep.
+        sweep: name of the sweep.
         charts: description to file name, relative to the page.
     """
     states, trained = count_points(points), was_trained(points) or points.empty
@@ -81,12 +81,12 @@ def results_page(points: pd.DataFrame, comparison: Comparison, *, sweep: str, ch
 
 
 def explanation(points: pd.DataFrame) -> str:
-    """What the columns of the page are."""
+    """Return the sentence that explains the columns of the page."""
     return TRAINED if was_trained(points) or points.empty else PUBLISHED
 
 
 def _about_seeds(points: pd.DataFrame) -> list[str]:
-    """What the seeds mean for a reader; nothing of published networks, whose training is not known."""
+    """Return a sentence about seeds; none for published networks, whose training is unknown."""
     if is_replicated(points):
         return [SEVERAL_SEEDS]
     return [ONE_SEED] if one_seed_each(points) else []
@@ -95,12 +95,12 @@ def _about_seeds(points: pd.DataFrame) -> list[str]:
 def _published(points: pd.DataFrame, comparison: Comparison) -> str:
     if comparison.source is None:
         return "none"
-    found = len(points["published_top1"].dropna()) > 0
-    return comparison.source if found else f"{comparison.source}, which has none of these networks"
+    has_figures = len(points["published_top1"].dropna()) > 0
+    return comparison.source if has_figures else f"{comparison.source}, which has none of these networks"
 
 
 def _shared(points: pd.DataFrame) -> str:
-    """The sentence of the SHARED settings that have one value; "" where there is none."""
+    """Write the sentence of the SHARED fields that have one value; "" without such fields."""
     varying = varying_settings(points)
     shared = [name for name in SHARED if name not in varying and len(points[name].dropna())]
     values = [f"{name} {escape(text_of(points[name].iloc[0]))}" for name in shared]
@@ -108,13 +108,13 @@ def _shared(points: pd.DataFrame) -> str:
 
 
 def largest_first(points: pd.DataFrame) -> pd.DataFrame:
-    """By family and dataset, then width, then resolution, as upstream does; the best training of a network first."""
+    """Sort by dataset, family, falling width and resolution, as upstream does; the best training of a network first."""
     order = ["dataset", "model", "width_mult", "resolution", "top1"]
     return points.sort_values(order, ascending=[True, True, False, False, False], kind="stable")
 
 
 def page_columns(points: pd.DataFrame) -> list[Column]:
-    """The columns of the page; test and published figures, dataset, settings and id only where they say something."""
+    """Return the columns of the page; test and published figures, dataset, fields and id only where they differ."""
     figures = [
         _numbers("Test top 1", "test_top1"),
         _numbers("Published top 1", "published_top1"),

@@ -1,4 +1,4 @@
-"""What a column of a log may hold: types that pydantic checks strictly, each with the words that a message says."""
+"""Types of the columns of a log, which pydantic checks strictly; the description of a type goes into messages."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -23,5 +23,5 @@ PLAIN: Mapping[type, Any] = {str: Text, int: Count, float: Number, bool: Flag}
 
 
 def columns_of(cls: type) -> dict[str, Any]:
-    """The columns of a dataclass: the type of each field in a row, by name."""
+    """Return the column type of each field of a dataclass, by name."""
     return {field.name: PLAIN[row_type(cls, field.name)] for field in fields(cls)}

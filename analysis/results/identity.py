@@ -1,4 +1,4 @@
-"""The identity of a sweep: its id, its age and its images, as `environment.json` in its folder tells them."""
+"""Reader of the identity of a sweep: the id, the age and the images that `environment.json` in its folder names."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,11 @@ CONFIG, ENVIRONMENT = "config.json", "environment.json"
 IDENTITY = Schema(
     {"fingerprint": Text, "sweep_id": Name, "created_at": Number}, ("fingerprint", "sweep_id", "created_at")
 )
-"""The values of `environment.json` that a later start reads."""
+"""Values of `environment.json` that a later start reads."""
 
 
 def read_identity(folder: Path) -> dict[str, Any]:
-    """The environment of the latest start of the sweep in `folder`, with the id of the sweep.
+    """Return the environment of the latest start of the sweep in `folder`, with the id of the sweep.
 
     Raises:
         ConfigError: the file is missing or damaged.

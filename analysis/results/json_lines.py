@@ -1,4 +1,4 @@
-"""Rows of JSON-lines files: their schema, and the reader that says which value is damaged."""
+"""Schema and reader of JSON-lines files; a message names the damaged value."""
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -13,13 +13,13 @@ from trainers.errors import ConfigError
 
 
 class Schema:
-    """What each column of a row may hold; a row may have other columns, with anything in them."""
+    """Allowed values of each column of a row; a row may have further columns with any value."""
 
     def __init__(self, columns: Mapping[str, Any], needed: Collection[str]) -> None:
         """
         Args:
-            columns: an annotated type, with a description for messages, by the name of its column.
-            needed: the columns that every row has, and never null.
+            columns: annotated type by name of the column, with a description for messages.
+            needed: columns that every row has, never null.
         """
         self._words = {name: _description(column) for name, column in columns.items()}
         optional = {name: NotRequired[column | None] for name, column in columns.items()}
@@ -29,10 +29,10 @@ class Schema:
         self._rows: TypeAdapter[dict[str, Any]] = TypeAdapter(row)
 
     def parse(self, line: bytes) -> dict[str, Any]:
-        """The row of a line of JSON.
+        """Return the row that a line of JSON holds.
 
         Raises:
-            ValueError: the line is damaged; the message says where.
+            ValueError: the line is damaged; the message names the column.
         """
         try:
             return self._rows.validate_json(line)
@@ -40,7 +40,7 @@ class Schema:
             raise ValueError(self._damage(error)) from None
 
     def check(self, row: object) -> None:
-        """Raise a ValueError that says where, if a value is no row of the schema."""
+        """Raise a ValueError that names the damaged column if a value is no row of the schema."""
         try:
             self._rows.validate_python(row)
         except ValidationError as error:
@@ -63,15 +63,15 @@ def _description(column: Any) -> str:
 def read_rows(
     path: Path, schema: Schema, rule: Callable[[dict[str, Any]], str] = lambda row: ""
 ) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON-lines file; none if it does not exist. A last line that was cut off is left out.
+    """Read the rows of a JSON-lines file, none if the file does not exist. An unfinished last line is left out.
 
     Args:
         path: the file.
-        schema: what the columns may hold.
-        rule: says what else is wrong with a row; "" if nothing is.
+        schema: allowed values of the columns.
+        rule: returns what else is wrong with a row, or "" for a good row.
 
     Raises:
-        ConfigError: a line is no JSON object, lacks a column or holds another value in it, which the message names.
+        ConfigError: a line is no JSON object, or a column is missing or wrong; the message names the column.
     """
     lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is empty or torn
@@ -86,7 +86,7 @@ def read_rows(
 
 
 def is_cut_off(path: Path) -> bool:
-    """Whether a file has a last line without an end, as a killed writer leaves it."""
+    """Whether the last line of a file has no end, as a killed writer leaves a file."""
     if not path.is_file() or not path.stat().st_size:
         return False
     with path.open("rb") as file:

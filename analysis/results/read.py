@@ -28,7 +28,7 @@ from trainers.values import parse_field
 
 
 def load_table(folder: Path) -> pd.DataFrame:
-    """The sweep in `folder` as a table: one row per ended point, COLUMNS in order, the order in which points ended.
+    """Return the results table of the sweep in `folder`: a row per ended point, in the order in which points ended.
 
     Raises:
         ConfigError: there is no results log in `folder`, or it is damaged.
@@ -43,7 +43,7 @@ def load_table(folder: Path) -> pd.DataFrame:
 
 
 def latest_rows(folder: Path) -> dict[str, dict[str, Any]]:
-    """The row of each ended point in `folder`; none where there is no log.
+    """Return the last row of each ended point in `folder`, by point; none where there is no log.
 
     Raises:
         ConfigError: a row is damaged; the message names the file, the line and the column.
@@ -56,13 +56,13 @@ def _complete_has_top1(row: Mapping[str, Any]) -> str:
 
 
 def config_of_row(row: Mapping[str, Any]) -> TrainConfig:
-    """The settings of a row, which a later version may have added to."""
+    """Return the settings of a row; settings that a later version added keep their defaults."""
     values = {name: row[name] for name in SETTINGS if row.get(name) is not None}
     return TrainConfig(**{name: parse_field(TrainConfig, name, str(value)) for name, value in values.items()})
 
 
 def load_measurements(folder: Path) -> dict[str, list[Measurement]]:
-    """The measurements of every point in `folder`, in the order of epochs; an epoch trained twice counts once.
+    """Return the measurements of every point in `folder` by epoch; an epoch trained twice counts once.
 
     Raises:
         ConfigError: a row is damaged; the message names the file, the line and the column.
@@ -76,7 +76,7 @@ def load_measurements(folder: Path) -> dict[str, list[Measurement]]:
 
 
 def load_assessments(folder: Path) -> list[Assessment]:
-    """The assessments of the points of a sweep, the latest last; those of earlier versions come first.
+    """Return the assessments of the points of a sweep, the latest last; rows of LATENCIES come first.
 
     Raises:
         ConfigError: a row is damaged; the message names the file, the line and the column.
@@ -88,17 +88,17 @@ def load_assessments(folder: Path) -> list[Assessment]:
 
 
 def _of_latency(row: Mapping[str, Any]) -> list[Assessment]:
-    """The assessments of a row of LATENCIES, whose device ends with the arithmetic."""
+    """Return the two assessments of a row of LATENCIES; the last word of its device is the arithmetic."""
     device, _, treatment = row["device"].rpartition(" ")
-    same = {name: row[name] for name in ("point", "runtime", "num_threads", "batch_size", "num_repeats")}
+    shared = {name: row[name] for name in ("point", "runtime", "num_threads", "batch_size", "num_repeats")}
     figures = {"latency_ms": row["median_ms"], "latency_p90_ms": row["p90_ms"]}
     return [
-        Assessment(**same, device=device, treatment=treatment, metric=metric, value=value)
+        Assessment(**shared, device=device, treatment=treatment, metric=metric, value=value)
         for metric, value in figures.items()
     ]
 
 
 def cut_off_notes(folder: Path) -> list[str]:
-    """A line for each log in `folder` whose last row a killed writer left unfinished, which readers leave out."""
+    """Return a note for each log in `folder` with an unfinished last row, which readers leave out."""
     paths = [path for path in (folder / RESULTS, folder / MEASUREMENTS) if is_cut_off(path)]
     return [f"note: the last line of {path} was cut off and is left out" for path in paths]

@@ -1,4 +1,4 @@
-"""The schema of a sweep's logs: their names, what each column may hold, and the outcome of a point.
+"""Schema of a sweep's logs: file names, allowed values of each column, and the outcome of a point.
 
 `results.jsonl` has one row per ended point, `measurements.jsonl` one per point and epoch. A point that ended more than
 once (failed, then run again) counts with its last row. Both are read by pandas in one call:
@@ -21,13 +21,13 @@ RESULTS = "results.jsonl"
 MEASUREMENTS = "measurements.jsonl"
 ASSESSMENTS = "assessments.jsonl"
 LATENCIES = "latency.jsonl"
-"""The file that earlier versions kept instead of assessments; its rows have two figures each."""
+"""Log of earlier versions in place of ASSESSMENTS; a row has two figures."""
 State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 SETTINGS = tuple(field_names(TrainConfig))
-"""The columns that say what was trained."""
+"""Columns of the fields of TrainConfig."""
 SAME = names_of(TrainConfig, "network", "schedule", "training")
-"""What the points of one setting share, beside their images and their costs; where the images lie decides nothing."""
+"""Fields that the points of one setting share, besides images and costs; the place of the images does not count."""
 OUTCOME_COLUMNS: Mapping[str, Any] = {
     "top1": Percent,
     "top5": Percent,
@@ -65,9 +65,9 @@ RESULT_COLUMNS: Mapping[str, Any] = {
     "ended_at": Time,
 }
 OUTCOMES, COLUMNS = tuple(OUTCOME_COLUMNS), tuple(RESULT_COLUMNS)
-"""The columns of the results table, in order; the outcomes are those that a training decides."""
+"""Columns of the results table, in order; OUTCOMES are decided by the training."""
 NEEDED = ("point", "state", "model", "width_mult", "resolution", "dataset", "macs", "num_params")
-"""The columns that no row lacks, of whichever version; an earlier version may lack others."""
+"""Columns that rows of every version have; rows of an earlier version may lack other columns."""
 MEASUREMENT_COLUMNS: Mapping[str, Any] = {
     **columns_of(Measurement),
     "point": Name,
@@ -92,10 +92,10 @@ TIMED = Schema(LATENCY_COLUMNS, list(LATENCY_COLUMNS))
 
 
 def outcome(measurements: Sequence[Measurement]) -> dict[str, Any]:
-    """The OUTCOMES of a point from its measurements in the order of epochs; None where nothing was measured.
+    """Return the OUTCOMES of a point from its measurements in the order of epochs; None without measurements.
 
-    `top1`, `top5` and `val_loss` belong to the best epoch (the first of the highest top-1), whose checkpoint is the
-    one to ship; `final_*` to the last.
+    `top1`, `top5` and `val_loss` belong to the best epoch (the first of the highest top-1), whose checkpoint
+    ships; `final_*` belong to the last epoch.
     """
     if not measurements:
         return dict.fromkeys(OUTCOMES) | {"epochs_trained": 0}

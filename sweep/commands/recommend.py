@@ -109,8 +109,8 @@ def _recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: 
 
 def _recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
     """Print which network of a published table to ship, its citation, and how to train, measure and export it."""
+    from analysis.published.sweep_results import published_results
     from analysis.published.tables import CELL, NUM_VAL
-    from analysis.results.load import published_results
 
     table = published_results(source).points.set_index("point", drop=False)
 

@@ -7,8 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.advice.answer import answer_page, answers, spent
-from analysis.results.load import published_results
+from analysis.advice.answer import answers, spent
 from analysis.results.settings import by_setting
 
 Row = dict[str, Any]
@@ -75,12 +74,3 @@ def test_what_was_spent_counts_stopped_and_failed_points_too(make_row: MakeRow, 
     said = spent(make_table(rows))
 
     assert said == "3 points (1 complete, 1 failed, 1 pruned), 4 epochs, 90 minutes of training."
-
-
-def test_the_page_of_a_sweep_points_into_mlflow_whose_runs_it_describes(
-    make_row: MakeRow, make_table: MakeTable
-) -> None:
-    swept, published = make_table([make_row()]), published_results("tf_slim").points
-
-    assert "in MLflow, among the artifacts" in answer_page("demo", answers(by_setting(swept), 400), swept)
-    assert "MLflow" not in answer_page("tf_slim", answers(by_setting(published), 50_000), published)

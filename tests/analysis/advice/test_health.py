@@ -8,7 +8,7 @@ import pytest
 
 from analysis.advice.health import health_checks
 from analysis.published.comparison import compare
-from analysis.results.load import SweepResults, results_of
+from analysis.published.sweep_results import SweepResults, results_of
 from trainers.trial import Measurement
 
 Row = dict[str, Any]

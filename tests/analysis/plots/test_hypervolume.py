@@ -12,7 +12,7 @@ from optuna._hypervolume import compute_hypervolume
 from analysis.frontier.pareto import hypervolume_over_time
 from analysis.plots.hypervolume import HypervolumeInfo, info
 from analysis.published.comparison import compare
-from analysis.results.load import results_of
+from analysis.published.sweep_results import results_of
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.plots.importance import ImportanceInfo, explained, info
 from analysis.published.comparison import compare
-from analysis.results.load import results_of
+from analysis.published.sweep_results import results_of
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from analysis.plots import learning_curves
 from analysis.plots.learning_curves import MOST_LABELS, CurvesInfo, draw, info
 from analysis.published.comparison import compare
-from analysis.results.load import results_of
+from analysis.published.sweep_results import results_of
 from trainers.trial import Measurement
 
 Row = dict[str, Any]

@@ -18,7 +18,7 @@ from analysis.plots.line_labels import spread
 from analysis.plots.registry import PLOTS
 from analysis.plots.width_resolution import filled, ink_on
 from analysis.published.comparison import compare
-from analysis.results.load import SweepResults, results_of
+from analysis.published.sweep_results import SweepResults, results_of
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]

@@ -20,7 +20,7 @@ from analysis.plots.frontier_info import FrontierInfo, info, one_line
 from analysis.plots.registry import PLOTS
 from analysis.plots.width_resolution import HeatMapInfo
 from analysis.published.comparison import compare
-from analysis.results.load import published_results, results_of
+from analysis.published.sweep_results import published_results, results_of
 from analysis.results.settings import by_setting
 
 Row = dict[str, Any]

@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from analysis import style
 from analysis.published.comparison import compare
+from analysis.published.sweep_results import results_of
 from analysis.report.html_page import html_page
 from analysis.report.provenance import Provenance
 from analysis.report.report import write_report
-from analysis.results.load import results_of
 from tests.conftest import complaints
 
 Row = dict[str, Any]

@@ -10,8 +10,8 @@ import pytest
 from analysis import style
 from analysis.frontier.pareto import step_line
 from analysis.published.comparison import compare
+from analysis.published.sweep_results import published_results, results_of
 from analysis.report.interactive import InteractiveChart, interactive_chart
-from analysis.results.load import published_results, results_of
 
 Row = dict[str, Any]
 MakeTable = Callable[[Sequence[Row]], pd.DataFrame]

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from analysis.published.comparison import compare
+from analysis.published.sweep_results import published_results, results_of
 from analysis.report.readme_tables import readme_tables
-from analysis.results.load import published_results, results_of
 
 Row = dict[str, Any]
 MakeTable = Callable[[Sequence[Row]], pd.DataFrame]

@@ -132,7 +132,7 @@ def test_page_has_a_row_a_setting_with_mean_deviation_and_chance(make_row: MakeR
     header, single, failed, setting = page_table(page)
     assert page.startswith("# Sweep demo: 4 points on digits\n\nPoints: 3 complete, 1 failed.")
     assert header == [*FIRST_COLUMNS, "Seeds", "P(frontier)", "Point", "State"]
-    assert (single[3], *single[5:7]) == ("80.00", "1", "0%")
+    assert (single[3], *single[5:7]) == ("80.00", "1", "6%")  # t of 1 degree of freedom: 9 points are 5.2 errors
     assert [setting[i].strip("*") for i in (3, 5, 6, 7)] == ["89.00 ± 1.41", "2", "100%", "p2"]
     assert setting[0].startswith("**")
     assert (failed[5:7], failed[-1]) == (["1", ""], "FAILED")

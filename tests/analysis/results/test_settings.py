@@ -8,9 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.frontier.frontier import frontier_mask, frontier_probability
+from analysis.frontier.frontier import frontier_mask
 from analysis.results.schema import COLUMNS
-from analysis.results.settings import by_setting, one_seed_each, pooled_deviation, with_deviation
+from analysis.results.settings import (
+    by_setting,
+    half_interval,
+    one_seed_each,
+    pooled_deviation,
+    pooled_freedom,
+    with_deviation,
+)
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
@@ -77,45 +84,24 @@ def test_the_frontier_is_of_the_means(make_row: MakeRow, make_table: MakeTable) 
     assert frontier_mask(by_setting(make_table(rows)), "macs").tolist() == [True, False]
 
 
-def test_probabilities_of_a_frontier_are_those_of_every_draw_counted(make_row: MakeRow, make_table: MakeTable) -> None:
-    cheap, dear = [80.0, 84.0], [79.0, 83.0, 86.0]
-    rows = [*seeds(make_row, cheap, macs=10), *seeds(make_row, dear, macs=20)]
-    means = [
-        [np.mean(draw) for draw in np.stack(np.meshgrid(*[top1s] * len(top1s)), axis=-1).reshape(-1, len(top1s))]
-        for top1s in (cheap, dear)
-    ]
-    wins = np.mean([d > c for c in means[0] for d in means[1]])
+@pytest.mark.parametrize("groups", [[2, 2], [3], [2]])
+def test_equal_settings_are_outside_the_interval_of_their_noise_in_one_pair_of_twenty(groups: list[int]) -> None:
+    """The first setting is compared with its true mean, by the pooled noise of all."""
+    random = np.random.default_rng(0)
+    num, misses = 1000, 0
+    for _ in range(num):
+        samples = [random.standard_normal(seeds) for seeds in groups]
+        deviations = [sample.std(ddof=1) if len(sample) > 1 else math.nan for sample in samples]
+        table = pd.DataFrame({"num_seeds": groups, "sd_top1": deviations})
+        error = pooled_deviation(table) / math.sqrt(groups[0])
+        misses += abs(samples[0].mean()) > half_interval(error, pooled_freedom(table))
 
-    chances = frontier_probability(by_setting(make_table(rows)), "macs", num_resamples=4000)
-
-    assert chances[0] == 1
-    assert chances[1] == pytest.approx(wins, abs=0.04)
-
-
-def test_a_single_seed_is_as_noisy_as_the_replicated_settings(make_row: MakeRow, make_table: MakeTable) -> None:
-    """Two single seeds apart by one deviation of their difference: the better one is better with 84 %."""
-    rows = [*seeds(make_row, [9.0, 11.0], macs=1), make_row(macs=20, top1=80.0), make_row(macs=30, top1=82.0)]
-
-    chances = frontier_probability(by_setting(make_table(rows)), "macs", num_resamples=4000)
-
-    assert chances.tolist() == [1, 1, pytest.approx(0.841, abs=0.03)]
+    assert misses / num == pytest.approx(0.05, abs=0.02)
 
 
-def test_chances_are_unknown_where_nothing_was_repeated(make_row: MakeRow, make_table: MakeTable) -> None:
-    """Each dataset has its own noise, and what did not complete has no chance."""
-    rows = [*seeds(make_row, [80.0, 81.0]), make_row(dataset="cifar10"), make_row(state="PRUNED")]
-
-    chances = frontier_probability(by_setting(make_table(rows)), "num_params")
-
-    assert chances[0] == 1
-    assert np.isnan(chances).tolist() == [False, True, True]
-
-
-def test_the_same_table_has_the_same_probabilities(make_row: MakeRow, make_table: MakeTable) -> None:
-    rows = [row for macs in range(1, 6) for row in seeds(make_row, [80.0 + macs, 83.0], macs=macs)]
-    table = by_setting(make_table(rows))
-
-    assert frontier_probability(table, "macs").tolist() == frontier_probability(table, "macs").tolist()
+def test_many_seeds_have_the_interval_of_a_normal_distribution_and_single_seeds_have_none() -> None:
+    assert half_interval(2.0, 10_000) == pytest.approx(2 * 1.96, abs=1e-3)
+    assert math.isnan(half_interval(2.0, 0))
 
 
 @pytest.mark.parametrize(

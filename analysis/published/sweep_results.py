@@ -1,4 +1,4 @@
-"""All that a report is made of: a sweep's points, settings and learning curves, and the published figures beside it."""
+"""Results of a sweep: points, settings, learning curves and the published figures beside them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,24 +26,23 @@ Assessed = Mapping[Cost, Mapping[str, Mapping[str, float]]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SweepResults:
-    """What a sweep found."""
+    """Results of a sweep."""
 
     name: str
     points: pd.DataFrame
-    """The results table, a row a point, in the order in which they ended."""
+    """Results table: a row per point, in the order in which points ended."""
     settings: pd.DataFrame
-    """The table of `by_setting` with the columns of `add_frontiers` and a column for each of ASSESSED, NaN where a
-    figure is unknown."""
+    """Table of `by_setting` with the columns of `add_frontiers` and a column for each of ASSESSED; NaN: unknown."""
     curves: Mapping[str, Sequence[Measurement]]
-    """The measurements of each point, in the order of epochs; a point may have none."""
+    """Measurements of each point, in the order of epochs; a point may have none."""
     places: Mapping[Cost, str]
-    """The conditions under which each of ASSESSED was measured; without those that were not."""
+    """Device and conditions of each assessed cost; a cost without measurements is absent."""
     comparison: Comparison
-    """The published figures beside it."""
+    """Published figures beside the sweep."""
 
 
 def load_results(folder: Path, published: str | None = None) -> SweepResults:
-    """The sweep in `folder`, beside the figures of the source `published` (see `compare`).
+    """Load the sweep in `folder`, beside the figures of the source `published` (see `compare`).
 
     Raises:
         ConfigError: there is no results log in `folder`, a log is damaged, or there is no such source.
@@ -58,9 +57,9 @@ def load_results(folder: Path, published: str | None = None) -> SweepResults:
 
 
 def published_results(source: str) -> SweepResults:
-    """The networks of a published source as if they had been swept, at the costs that this project counts.
+    """Return the networks of a published source in the form of a sweep, at the costs that this project counts.
 
-    The points have two more columns, `variant` and `citation`: which training the figures are of, and where they are.
+    The points have two more columns: `variant` names the training, `citation` the place of the figures.
 
     Raises:
         ConfigError: there is no such source, or it has no accuracies.
@@ -69,8 +68,8 @@ def published_results(source: str) -> SweepResults:
     if cells.empty:
         raise ConfigError(f"{source} has no accuracies; `run_sweep.py list` says what each source has")
     names = [network_name(*row) for row in zip(cells["model"], cells["width_mult"], cells["resolution"], strict=True)]
-    given = {"point": names, "state": "COMPLETE", "dataset": TASK, "total_stride": PUBLISHED_STRIDE}
-    table = cells.assign(**given).reindex(columns=[*COLUMNS, "variant", "citation"])
+    constants = {"point": names, "state": "COMPLETE", "dataset": TASK, "total_stride": PUBLISHED_STRIDE}
+    table = cells.assign(**constants).reindex(columns=[*COLUMNS, "variant", "citation"])
     latencies: dict[str, dict[str, float]] = {}
     for name, device, milliseconds in zip(names, cells["latency_device"], cells["latency_ms"], strict=True):
         if not math.isnan(milliseconds):
@@ -88,10 +87,9 @@ def results_of(
     curves: Mapping[str, Sequence[Measurement]] | None = None,
     assessed: Assessed = MappingProxyType({}),
 ) -> SweepResults:
-    """The results of a table of points, with assessed figures of one image by cost, place and point.
+    """Build results from a table of points, with assessed figures of one image by cost, place and point.
 
-    Of each cost the figures of one place are kept, the place with the most points: figures of two devices are never
-    mixed.
+    The figures of a cost come from one place, the place with the most points: figures of two devices are never mixed.
     """
     settings = add_frontiers(by_setting(table))
     places: dict[Cost, str] = {}
@@ -110,5 +108,5 @@ def results_of(
 
 
 def _of_seeds(points: Sequence[str], figures: Mapping[str, float]) -> float:
-    """The figure of a setting: its seeds are one network, and the first assessed seed tells the figure."""
+    """Return the figure of a setting, that of its first assessed seed: all seeds are one network."""
     return next((figures[point] for point in points if point in figures), math.nan)
