@@ -11,6 +11,7 @@ from analysis.frontier.frontier import frontier_mask
 from analysis.frontier.pareto import pareto_mask
 from analysis.frontier.quantities import COSTS, Cost
 from analysis.plots.cells import cell_labels, shade_column
+from analysis.plots.texts import one_line
 from analysis.plots.ticks import percent_limits
 from analysis.published.comparison import PUBLISHED_COSTS, Comparison
 from analysis.published.source_range import SourceRange, source_range
@@ -160,12 +161,6 @@ def _sizes(num_params: Array | None, pruned: Mask, on_frontier: Mask) -> Array:
     if num_params is not None:
         return style.diameters(num_params, style.SMALLEST, style.LARGEST)
     return np.where(pruned, style.SMALLEST, np.where(on_frontier, style.LARGE, style.SMALL))
-
-
-def one_line(text: str, most: int) -> str:
-    """`text` on one line, its end cut off beyond `most` characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def _lower_edge(measured: pd.DataFrame) -> float:

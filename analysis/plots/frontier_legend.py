@@ -5,8 +5,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis import style
-from analysis.plots.frontier_info import FrontierInfo, one_line
+from analysis.plots.frontier_info import FrontierInfo
 from analysis.plots.sheet import family_handles, legend_dot, shade_handles
+from analysis.plots.texts import one_line
 
 
 def draw_legend(canvas: FigureCanvasAgg, chart: FrontierInfo, *, left: float, top: float) -> None:

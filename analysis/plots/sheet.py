@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from analysis import style
 from analysis.plots.cells import Array, spaced
-from analysis.plots.frontier_info import one_line
+from analysis.plots.texts import one_line
 from analysis.plots.ticks import percent_limits, percent_ticks
 from analysis.published.sweep_results import SweepResults
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from analysis.results.columns import Count, Name, Number, Percent, Positive, PositiveCount, Text, Time, columns_of
 from analysis.results.json_lines import Schema
 from trainers.assessment import Assessment
-from trainers.config import TrainConfig, field_names, names_of
+from trainers.config import TrainConfig, field_names
 from trainers.trial import Measurement
 
 RESULTS = "results.jsonl"
@@ -26,8 +26,6 @@ State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 SETTINGS = tuple(field_names(TrainConfig))
 """Columns of the fields of TrainConfig."""
-SAME = names_of(TrainConfig, "network", "schedule", "training")
-"""Fields that the points of one setting share, besides images and costs; the place of the images does not count."""
 OUTCOME_COLUMNS: Mapping[str, Any] = {
     "top1": Percent,
     "top5": Percent,

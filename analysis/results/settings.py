@@ -11,8 +11,10 @@ from typing import Any
 import pandas as pd
 from scipy.special import stdtrit
 
-from analysis.results.schema import SAME
+from trainers.config import TrainConfig, names_of
 
+SAME = names_of(TrainConfig, "network", "schedule", "training")
+"""Fields that the points of one setting share, besides images and costs; the place of the images does not count."""
 MEANS = ("top1", "top5", "test_top1")
 """Columns that are means over the seeds."""
 CONFIDENCE = 0.95

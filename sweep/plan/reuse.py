@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.results.read import latest_rows
-from analysis.results.schema import RESULTS, SAME
+from analysis.results.schema import RESULTS
+from analysis.results.settings import SAME
 from sweep.plan.points import PlannedPoint
 from trainers.config import as_row
 from trainers.errors import ConfigError

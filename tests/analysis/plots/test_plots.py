@@ -16,8 +16,9 @@ from matplotlib.text import Text
 from analysis import style
 from analysis.frontier.frontier import Cost
 from analysis.plots.frontier import draw
-from analysis.plots.frontier_info import FrontierInfo, info, one_line
+from analysis.plots.frontier_info import FrontierInfo, info
 from analysis.plots.registry import PLOTS
+from analysis.plots.texts import one_line
 from analysis.plots.width_resolution import HeatMapInfo
 from analysis.published.comparison import compare
 from analysis.published.sweep_results import published_results, results_of
