@@ -26,6 +26,7 @@ OWNERS = {
 FOLDERS = {
     "trainers": ("hardware", "datasets", "models", "weights", "training", "use"),
     "analysis": ("results", "frontier", "published", "advice", "plots", "report"),
+    "sweep": ("plan", "choose", "forecast", "watch", "run", "networks", "commands"),
 }
 """The folders of a package, from the lowest to the highest; each imports only folders below it."""
 OPTIONAL = {"timm", "onnx", "onnxruntime", "onnxscript"}
@@ -77,7 +78,9 @@ def test_a_folder_imports_only_folders_below_it(package: str, folder: str) -> No
     assert len(files) > 1
 
 
-@pytest.mark.parametrize(("package", "importers"), [("trainers", {"registry.py"}), ("analysis", set[str]())])
+@pytest.mark.parametrize(
+    ("package", "importers"), [("trainers", {"registry.py"}), ("analysis", set[str]()), ("sweep", set[str]())]
+)
 def test_files_beside_the_folders_import_none_but_for_a_registry(package: str, importers: set[str]) -> None:
     assert {path.name for path in (ROOT / package).glob("*.py") if imported_folders(path, package)} == importers
 

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.frontier.frontier import frontier_mask
 from analysis.frontier.quantities import ASSESSED, COSTS, Cost
 from analysis.results.settings import half_interval, pooled_deviation, pooled_freedom, with_deviation
-from analysis.results.varying import text_of, varying_settings
+from analysis.results.varying_settings import text_of, varying_settings
 from trainers.config import network_name
 from trainers.errors import ConfigError
 

@@ -19,7 +19,7 @@ from analysis.published.comparison import PUBLISHED_COSTS, Comparison
 from analysis.published.source_range import SourceRange, source_range
 from analysis.published.sweep_results import SweepResults
 from analysis.results.settings import with_deviation
-from analysis.results.varying import text_of, varying_settings
+from analysis.results.varying_settings import text_of, varying_settings
 from trainers.config import network_name
 
 BAND = "rgba(138,143,152,0.18)"

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.published.comparison import Comparison, beside_published
 from analysis.report.markdown import bold, escape, table
 from analysis.results.settings import count_points, is_replicated, one_seed_each, was_trained, with_deviation
-from analysis.results.varying import is_unset, names_repeat, text_of, varying_settings
+from analysis.results.varying_settings import is_unset, names_repeat, text_of, varying_settings
 from trainers.config import network_name
 from trainers.errors import counted
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from analysis.results.columns import Name, Number, Text
+from analysis.results.column_types import Name, Number, Text
 from analysis.results.json_lines import Schema
 from trainers.errors import ConfigError, one_line
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from analysis.results.columns import Count, Name, Number, Percent, Positive, PositiveCount, Text, Time, columns_of
+from analysis.results.column_types import Count, Name, Number, Percent, Positive, PositiveCount, Text, Time, columns_of
 from analysis.results.json_lines import Schema
 from trainers.assessment import Assessment
 from trainers.config import TrainConfig, field_names

@@ -11,7 +11,7 @@ from sweep.commands.parse import parse
 from sweep.commands.source_docs import registry_docs
 from sweep.plan.kinds import SCHEDULERS
 from trainers.recipes import RECIPES
-from trainers.weights.stated import STATED_TOP1, TIMM
+from trainers.weights.stated_accuracy import STATED_TOP1, TIMM
 
 PATH = (
     "A folder of images, PATH/train/CLASS/IMAGE, or of Parquet shards, PATH/train-*.parquet; with val (or validation) "

@@ -20,7 +20,7 @@ from trainers.models.registry import build_model
 from trainers.weights import checkpoint, dli14
 from trainers.weights.network import Network, network_of
 from trainers.weights.state_dicts import Tensors, tensors_of
-from trainers.weights.stated import STATED_TOP1, TIMM
+from trainers.weights.stated_accuracy import STATED_TOP1, TIMM
 
 SOURCES = ("dli14", "torchvision", "timm")
 """Prefixes of the names."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from torchvision.models import MobileNet_V2_Weights, MobileNet_V3_Large_Weights, MobileNet_V3_Small_Weights
 
-from trainers.weights.stated import STATED_TOP1
+from trainers.weights.stated_accuracy import STATED_TOP1
 
 
 @pytest.mark.parametrize(

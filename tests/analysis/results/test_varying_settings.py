@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.results.varying import names_repeat, varying_settings
+from analysis.results.varying_settings import names_repeat, varying_settings
 
 Row = dict[str, Any]
 MakeRow = Callable[..., Row]
