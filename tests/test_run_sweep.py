@@ -253,7 +253,7 @@ def test_recommend_prints_the_network_to_ship_and_the_export_command_of_its_best
     assert printed.out.splitlines() == [
         "ship:      mobilenet_v2_0.35_224, 7.00 M MACs, 0.350 M params, 91.00 ± 1.41 % top-1 (2 seeds)",
         "runner-up: mobilenet_v2_0.5_224, 10.00 M MACs, 0.500 M params, 89.50 ± 7.78 % top-1 (2 seeds)",
-        "           1.50 points less: within the seeds' noise (± 24.05)",  # 4.303 (Student's t, 2 degrees of freedom) x 5.59
+        "           1.50 points less: within the seeds' noise (± 24.05)",  # Student's t of 2 seeds twice, 4.303, x 5.59
         "export:    python run_sweep.py export runs/b --format onnx",
     ]
     assert (

@@ -30,7 +30,7 @@ EPOCHS = 8
 SPACE = ["--space", "mnv2_quick", "--axis", "resolution=16", "--train.epochs", str(EPOCHS), "--trainer", "slices"]
 WIDTHS = ["--axis", "width_mult=0.25,0.5,1.0"]
 
-pytestmark = pytest.mark.usefixtures("known_timings", "slices")
+pytestmark = pytest.mark.usefixtures("slices")
 
 
 @pytest.fixture
