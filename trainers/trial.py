@@ -93,7 +93,7 @@ class Measurement:
     test_loss: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no result.
+        """Refuse a figure that is no result.
 
         Raises:
             TrainingDivergedError: a value is NaN or infinite.

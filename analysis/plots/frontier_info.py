@@ -1,4 +1,4 @@
-"""What the frontier chart shows. Pure: decides every number and text, draws nothing."""
+"""The content of the frontier chart: every number and text. Pure; draws nothing."""
 
 from dataclasses import dataclass, replace
 
@@ -34,44 +34,44 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class FrontierInfo:
-    """All that the frontier chart shows. Per-point fields follow the order of the points, (n,) over all of `points`."""
+    """Content of the frontier chart. Fields of points are (n,), in the order of all points of `points`."""
 
     title: str
     subtitle: str
     caption: str
-    """How many points there are in each state, and what the chart does not show by itself."""
+    """Number of points in each state, and how to read the chart."""
     note: str
-    """About published figures: why they are left out, or what is drawn of them; "" where there is nothing to say."""
+    """Why published figures are left out, or which of them are drawn; "" without a comparison."""
     x_label: str
     points: tuple[Series, ...]
-    """What is drawn of the sweep, one series per dataset: its settings, each at the mean of its seeds."""
+    """One series per dataset: the settings of the sweep, each at the mean of its seeds."""
     published: Series | None
     source_range: SourceRange | None
-    """Between what the published sources make of the same networks; costs as the axis has them."""
+    """Area between the worst and the best published training of each network; costs in the unit of the axis."""
     weight_sharing: Series | None
-    """Published networks that share one set of weights; None where there are none."""
+    """Published networks that share one set of weights; None without any."""
     models: tuple[str, ...]
     """The family of each point."""
     shade_title: str
     shades: Array
-    """The resolution or width of each point, told by its colour."""
+    """Resolution or width of each point, which the colour shows."""
     num_params: Array | None
-    """The parameters of each point, millions, told by its area; None where all are the same, and but for MACs."""
+    """Parameters of each point, in millions, which the area shows; None where all are equal or the cost is not MACs."""
     sizes: Array
-    """The diameter of each point's marker, in points."""
+    """Diameter of each marker, in typographic points."""
     pruned: Mask
     """Which points were stopped early; they are drawn hollow and never on the frontier."""
     below: Mask
-    """Those of them that lie below the chart; they are drawn at its lower edge."""
+    """Whether each point lies below the chart, and is drawn at the lower edge."""
     deviations: Array
-    """Of top-1 over the seeds of each point, in percent; NaN where it has one seed."""
+    """Standard deviation of top-1 over the seeds of each point, in percent; NaN for one seed."""
     runs: Array
-    """The single trainings of the points that have several seeds, (k, 2): cost, top-1 in percent."""
+    """Cost and top-1 in percent of each training of the points with several seeds, (k, 2)."""
     labels: tuple[str, ...]
     """`width@resolution` of each point, after its family where there are several."""
 
     def numbers(self) -> pd.DataFrame:
-        """A row a point of the sweep, then a row a published network, then the corners of the sources' range."""
+        """Return a row per point of the sweep, then per published network, then per corner of the sources' range."""
         swept = {"label": self.labels, "model": self.models, "stopped_early": self.pruned, "sd_top1": self.deviations}
         datasets = [series.label for series in self.points for _ in range(len(series.costs))]
         axis = {self.x_label: self.costs, "top1": self.top1, "on_frontier": self.on_frontier}
@@ -89,17 +89,17 @@ class FrontierInfo:
 
     @property
     def as_pixels(self) -> bool:
-        """Whether there are too many dots for SVG and PDF to hold each."""
+        """Whether SVG and PDF hold the dots as pixels, as there are too many for shapes."""
         return len(self.labels) > style.MOST_VECTORS
 
     @property
     def costs(self) -> Array:
-        """Of all points, as the axis has them."""
+        """Costs of all points, in the unit of the axis."""
         return np.concatenate([np.empty(0), *(series.costs for series in self.points)])
 
     @property
     def top1(self) -> Array:
-        """Of all points, in percent."""
+        """Top-1 of all points, in percent."""
         return np.concatenate([np.empty(0), *(series.top1 for series in self.points)])
 
     @property
@@ -109,12 +109,12 @@ class FrontierInfo:
 
     @property
     def frontiers(self) -> tuple[Series, ...]:
-        """The series that have a step line: one per dataset, then the published one."""
+        """The series with a step line: one per dataset, then the published series."""
         return (*self.points, *([self.published] if self.published is not None else []))
 
 
 def info(table: pd.DataFrame, comparison: Comparison, cost: Cost, *, sweep: str, on: str = "") -> FrontierInfo:
-    """What the chart of `by_setting`'s table shows; `on` says where an assessed cost was measured.
+    """Return the content for a table of `by_setting`; `on` says where an assessed cost was measured.
 
     FAILED rows and rows without a top-1 are counted but not shown. Points that were stopped so early that they lie far
     below all others are shown at the lower edge: where they are they would press the frontier flat.
@@ -164,7 +164,7 @@ def _sizes(num_params: Array | None, pruned: Mask, on_frontier: Mask) -> Array:
 
 
 def _lower_edge(measured: pd.DataFrame) -> float:
-    """The lower limit of an axis that fits the COMPLETE rows, percent; 0 where none is COMPLETE."""
+    """Return the lower limit of an axis that fits the COMPLETE rows, in percent; 0 without COMPLETE rows."""
     complete = measured.loc[measured["state"] == "COMPLETE", "top1"].to_numpy(dtype=float)
     return percent_limits(complete)[0] if len(complete) else 0.0
 
@@ -205,7 +205,7 @@ def _weight_sharing(comparison: Comparison, cost: Cost) -> Series | None:
 
 
 def _series_of(cells: pd.DataFrame, cost: Cost, label: str) -> Series:
-    """Published networks as a series."""
+    """Return published networks as a series."""
     costs, top1 = cells[cost].to_numpy(dtype=float) / COSTS[cost].per, cells["top1"].to_numpy(dtype=float)
     return Series(label=label, costs=costs, top1=top1, on_frontier=pareto_mask(costs, top1))
 

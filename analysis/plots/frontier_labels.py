@@ -1,4 +1,4 @@
-"""The labels on the frontier: measures their texts, finds their places, draws them."""
+"""Labels on the frontier: measures the texts, finds places and draws the labels."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from analysis.plots.labels import Place, place_labels
 
 
 def draw_labels(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> None:
-    """Label the points of the frontier, as many as fit; the limits of the axes must be final."""
+    """Label as many points of the frontier as fit; the limits of the axes must be final."""
     names = _names(chart)
     if not names:
         return
@@ -40,7 +40,7 @@ def draw_labels(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> Non
 
 
 def _names(chart: FrontierInfo) -> dict[tuple[float, float], str]:
-    """One label for each place (cost, top-1) that holds points of the frontier, cheapest first."""
+    """Return one label for each place (cost, top-1) with points of the frontier, the cheapest first."""
     labels: dict[tuple[float, float], dict[str, None]] = {}
     places = list(zip(chart.costs.tolist(), chart.top1.tolist(), strict=True))
     for i in sorted(np.flatnonzero(chart.on_frontier), key=lambda i: places[i]):
@@ -70,7 +70,7 @@ def _draw_label(axes: Axes, text: str, at: tuple[float, float], anchor: Array, p
 
 
 def _text_size(canvas: FigureCanvasAgg, text: str) -> tuple[float, float]:
-    """Width and height of a label, in points, with a little air."""
+    """Return the width and height of a label, in typographic points, with a margin."""
     font = FontProperties(family=style.FONT, size=style.LABEL)
     width, height, _ = canvas.get_renderer().get_text_width_height_descent(text, font, ismath=False)
     scale = 72 / canvas.figure.dpi
@@ -78,7 +78,7 @@ def _text_size(canvas: FigureCanvasAgg, text: str) -> tuple[float, float]:
 
 
 def _to_points(canvas: FigureCanvasAgg, axes: Axes, data: Array) -> Array:
-    """Places on the chart (n, 2), cost and top-1, as points from the figure's lower left corner."""
+    """Return places (n, 2) of cost and top-1 in typographic points from the lower left corner of the figure."""
     return np.asarray(axes.transData.transform(data)) * 72 / canvas.figure.dpi
 
 
@@ -87,7 +87,7 @@ def _boxes(centres: Array, radius: Array | float) -> Array:
 
 
 def _deviation_boxes(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -> Array:
-    """The bars of one deviation up and down as boxes."""
+    """Return the bars of one standard deviation up and down as boxes."""
     several = ~np.isnan(chart.deviations)
     costs, top1, deviations = chart.costs[several], chart.top1[several], chart.deviations[several]
     low = _to_points(canvas, axes, np.stack([costs, top1 - deviations], axis=1))
@@ -96,7 +96,7 @@ def _deviation_boxes(canvas: FigureCanvasAgg, axes: Axes, chart: FrontierInfo) -
 
 
 def _line_boxes(canvas: FigureCanvasAgg, axes: Axes, series: Series) -> Array:
-    """The level and upright pieces of a series' step line as boxes."""
+    """Return the horizontal and vertical pieces of a step line as boxes."""
     line = step_line(series.costs[series.on_frontier], series.top1[series.on_frontier])
     corners = _to_points(canvas, axes, np.stack(line, axis=1))
     ends = np.stack([corners[:-1], corners[1:]])

@@ -1,4 +1,4 @@
-"""How fast a sweep found its frontier: the hypervolume of what was complete, against points and device-hours."""
+"""The hypervolume of the complete points after each ended point and after each hour of training."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where the labels of points go, so that they overlap neither each other nor the points. Pure geometry, in points.
+"""Places for the labels of points, where they overlap neither each other nor the points. Pure geometry, in points.
 
 Boxes are rows (x0, y0, x1, y1); segments are rows (x0, y0, x1, y1) from one end to the other.
 """
@@ -25,26 +25,26 @@ DIRECTIONS = (
     (1, 1),
     (-1, -1),
 )
-"""Best first: above and to the left of a frontier there is nothing by definition."""
+"""Directions of a label from its anchor, the best first: nothing lies above and to the left of a frontier."""
 DISTANCES = (6.0, 11.0, 19.0, 28.0, 38.0)
-"""From an anchor to its label; beyond the first a leader line joins them."""
+"""Distances from an anchor to its label; beyond the first distance a leader line joins the two."""
 CLEAR = 7.0
-"""So much nearer is a label without a leader to its own anchor than to any other."""
+"""Least distance, in typographic points, by which a label without a leader is nearer to its own anchor than to others."""
 FAINT_COST, CROSSING_COST, DISTANCE_COST, RANK_COST = 5.0, 1.0, 1.5, 0.1
 MOST_LABELS = 60
-"""No chart holds more."""
+"""Most labels that a chart holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a label goes: its lower left corner, and whether a line leads from it to its point."""
+    """The lower left corner of a label, and whether a line leads from the label to its point."""
 
     corner: tuple[float, float]
     leader: bool
 
 
 def place_labels(anchors: Array, sizes: Array, *, solid: Array, faint: Array, bounds: Array) -> list[Place | None]:
-    """The place of each label, or None where there is no free one near its anchor.
+    """Return the place of each label; None for a label without a free place near its anchor.
 
     Args:
         anchors: (n, 2), the points that are labelled.
@@ -75,7 +75,7 @@ def place_labels(anchors: Array, sizes: Array, *, solid: Array, faint: Array, bo
 
 
 def _candidates(anchor: Array, size: Array) -> Iterator[tuple[float, Array, Array]]:
-    """Boxes around an anchor: cost, box and leader (1, 4) from the anchor to the box's middle, (0, 4) next to it."""
+    """Return boxes around an anchor: cost, box, and leader to the middle of the box, (1, 4) or (0, 4) without one."""
     for ring, distance in enumerate(DISTANCES):
         for rank, direction in enumerate(DIRECTIONS):
             towards = np.array(direction, dtype=float)
@@ -87,7 +87,7 @@ def _candidates(anchor: Array, size: Array) -> Iterator[tuple[float, Array, Arra
 
 
 def _is_clear(box: Array, anchors: Array, own: int) -> bool:
-    """Whether a label is seen to belong to its own anchor, without a leader."""
+    """Whether a reader sees which anchor a label without a leader belongs to."""
     distances = np.hypot(*np.maximum(np.maximum(box[:2] - anchors, anchors - box[2:]), 0).T)
     return bool((np.delete(distances, own) >= distances[own] + CLEAR).all())
 
@@ -98,7 +98,7 @@ def _overlaps(box: Array, boxes: Array) -> int:
 
 
 def _crossings(boxes: Array, segments: Array) -> int:
-    """How often segments touch boxes: the part of a segment within a box's width is also within its height."""
+    """Return how many pairs of a segment and a box touch, judged by the part of the segment within the box's width."""
     start, along = segments[:, :2], segments[:, 2:] - segments[:, :2]
     along = np.where(along == 0, 1e-12, along)
     near, far = (boxes[:, None, :2] - start) / along, (boxes[:, None, 2:] - start) / along
@@ -111,7 +111,7 @@ def _inside(box: Array, bounds: Array) -> bool:
 
 
 def _ends_first(num: int) -> list[int]:
-    """0 .. num - 1 in the order first, last, then the middles of what remains, so that labels that fit are spread."""
+    """Return 0 to num - 1 in the order first, last, then middles of the gaps, which spreads the labels that fit."""
     order, gaps = list(dict.fromkeys([0, num - 1]))[:num], [(0, num - 1)]
     for low, high in gaps:  # grows while it is walked
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""Labels at the right ends of lines, beside the axes, none on another."""
+"""Labels at the right ends of lines, beside the axes, without overlaps."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from analysis import style
 from analysis.plots.cells import Array
 
 HEIGHT = 11.0
-"""What a label takes from the next, points."""
+"""Height of a label, in typographic points."""
 LEADER = {"arrowstyle": "-", "color": style.PUBLISHED, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3}
 
 

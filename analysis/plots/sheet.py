@@ -23,7 +23,7 @@ from analysis.published.sweep_results import SweepResults
 LEFT, TOP, BOTTOM, LINE = 0.215, 0.68, 0.12, 0.16
 """Where texts begin, what they take above and below the axes, and the height of a line of the caption; inches."""
 MOST_SHADES = 10
-"""At most so many colours are named, from the smallest value to the largest."""
+"""Most colours that a legend names, from the smallest value to the largest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def label_axes(axes: Axes, x_label: str, y_label: str) -> None:
 
 
 def scale_percent(axes: Axes, values: Array) -> None:
-    """Fit the upright axis to percentages, at least one of them no NaN."""
+    """Fit the upright axis to percentages, one or more of which are not NaN."""
     limits = percent_limits(values[~np.isnan(values)])
     ticks = percent_ticks(*limits)
     axes.set_ylim(limits)

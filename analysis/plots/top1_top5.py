@@ -19,7 +19,7 @@ from analysis.published.sweep_results import SweepResults
 from trainers.errors import counted
 
 MOST_NAMES = 42
-"""At most so many networks are named."""
+"""Most networks that the axis names."""
 MANY = 150
 """Lines of more networks than these have no markers."""
 TOP1: Mapping[str, Any] = MappingProxyType({"color": style.SINGLE, "linewidth": 1.4, "markersize": style.SMALLEST})

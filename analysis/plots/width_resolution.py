@@ -21,24 +21,24 @@ from analysis.published.sweep_results import SweepResults
 
 MOST_PANELS = 4
 MOST_LEVELS = 5
-"""At most so many lines of equal MACs."""
+"""Most lines of equal MACs."""
 MOST_NAMES = 20
-"""At most so many widths, and resolutions, are named."""
+"""Most widths, and most resolutions, that the axes name."""
 CELLS_WITH_NUMBERS = {1: (16, 18), 2: (8, 18), 3: (8, 14), 4: (8, 14)}
-"""So many resolutions and widths have room for a number in each cell, by the number of panels."""
+"""Most resolutions and widths with room for a number in each cell, by the number of panels."""
 SIZES = {1: style.SIZE, 2: style.SIZE, 3: (8.6, 8.2), 4: (8.6, 8.2)}
-"""Of the figure, inches, by the number of panels."""
+"""Size of the figure in inches, by the number of panels."""
 COLOURS = LinearSegmentedColormap.from_list("top1", list(style.shades(np.arange(64.0)).values()))
 """The colours of `style.shades`, without steps."""
 CENTRED: Mapping[str, Any] = MappingProxyType({"ha": "center", "va": "center", "fontsize": style.LABEL})
 FRAME: Mapping[str, Any] = MappingProxyType(
     {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": style.INK, "linewidth": 0.6}
 )
-"""Numbers and labels, and what labels stand in."""
+"""Text style of numbers and labels, and the box around a label."""
 OFF_ROW = 0.4
-"""How far, in cells, a label's middle is at least from the middles of rows, where the numbers are."""
+"""Least distance, in cells, from the middle of a label to the middles of rows, where the numbers are."""
 MARGIN, CLEAR = (0.05, 0.03), (0.17, 0.07)
-"""How far a label's middle keeps from the edge of the heat map and from other labels, as shares of the heat map."""
+"""Distance of a label from the edge of the heat map and from other labels, as shares of the heat map."""
 NUM_FITS = 100
 """Rounds of the fit of unknown MACs."""
 
@@ -51,11 +51,11 @@ class Panel:
     widths: Array
     resolutions: Array
     top1: Array
-    """Percent."""
+    """Top-1 of each cell, in percent."""
     macs: Array
-    """Millions."""
+    """MACs of each cell, in millions."""
     levels: tuple[float, ...]
-    """The MACs of the lines, millions, ascending."""
+    """MACs of the lines in ascending order, in millions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class HeatMapInfo:
 
     texts: Texts
     panels: tuple[Panel, ...]
-    """At least one; those of the most networks."""
+    """One panel or more: the families with the most networks."""
     with_numbers: bool
     """Whether the cells have room for their numbers."""
 
@@ -135,7 +135,7 @@ def draw(chart: HeatMapInfo) -> Figure:
 
 
 def _draw_panel(axes: Axes, panel: Panel, *, limits: tuple[float, float], with_numbers: bool) -> QuadMesh:
-    """The cells of a family on axes that count widths and resolutions, with their numbers."""
+    """Draw the cells of a family, with their numbers, on axes that count widths and resolutions."""
     label_axes(axes, "Resolution (px)", "Width multiplier")
     axes.grid(visible=False)
     axes.set_title(panel.model, fontsize=style.AXIS, color=style.INK, loc="left")
@@ -154,7 +154,7 @@ def _draw_panel(axes: Axes, panel: Panel, *, limits: tuple[float, float], with_n
 
 
 def ink_on(colour: tuple[float, float, float]) -> str:
-    """White or ink, whichever has the higher contrast (WCAG 2) on a colour."""
+    """Return white or ink, whichever has the higher contrast (WCAG 2) on a colour."""
     on_white, on_ink = (_contrast(colour, to_rgb(text)) for text in ("white", style.INK))
     return "white" if on_white >= on_ink else style.INK
 
@@ -165,7 +165,7 @@ def _contrast(one: tuple[float, float, float], other: tuple[float, float, float]
 
 
 def _luminance(colour: tuple[float, float, float]) -> float:
-    """Relative luminance of an sRGB colour, from 0 to 1 (WCAG 2)."""
+    """Return the relative luminance of an sRGB colour, from 0 to 1 (WCAG 2)."""
     channels = np.array(colour)
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
@@ -216,6 +216,6 @@ def _label_place(segments: list[Array], limits: Array, taken: Array) -> Array | 
 
 
 def _dense(segment: Array) -> Array:
-    """400 places along a line (n, 2)."""
+    """Return 400 places along a line (n, 2)."""
     at = np.linspace(0, len(segment) - 1, 400)
     return np.stack([np.interp(at, np.arange(len(segment)), column) for column in segment.T], axis=1)

@@ -155,7 +155,7 @@ def _time(run: Callable[[], object], num_repeats: int) -> list[float]:
 
 @contextmanager
 def _threads(number: int) -> Generator[None]:
-    """PyTorch with so many CPU threads, and afterwards with as many as before."""
+    """Run PyTorch with `number` CPU threads inside the block, and restore the number afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
