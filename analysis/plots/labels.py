@@ -29,7 +29,7 @@ DIRECTIONS = (
 DISTANCES = (6.0, 11.0, 19.0, 28.0, 38.0)
 """Distances from an anchor to its label; beyond the first distance a leader line joins the two."""
 CLEAR = 7.0
-"""Least distance, in typographic points, by which a label without a leader is nearer to its own anchor than to others."""
+"""A label without a leader is nearer to its own anchor than to others by this many typographic points, or more."""
 FAINT_COST, CROSSING_COST, DISTANCE_COST, RANK_COST = 5.0, 1.0, 1.5, 0.1
 MOST_LABELS = 60
 """Most labels that a chart holds."""

@@ -9,7 +9,7 @@ from analysis import style
 from analysis.plots.cells import Array
 
 HEIGHT = 11.0
-"""Height of a label, in typographic points."""
+"""Least distance between two labels, in typographic points."""
 LEADER = {"arrowstyle": "-", "color": style.PUBLISHED, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 3}
 
 
