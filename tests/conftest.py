@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before PyTorch: workers of pytest, each on all cores, wait for another
+
 from analysis.plots.registry import PLOTS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

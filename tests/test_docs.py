@@ -23,9 +23,9 @@ from search_spaces.registry import SPACES
 from sweep.choose import comparisons, schedulers
 from sweep.commands.flags import flags_of
 from sweep.commands.parse import CommandLine
+from sweep.commands.parse_sweep import parse_sweep
 from sweep.commands.promote import parse_promotion
 from sweep.commands.registry import COMMANDS
-from sweep.commands.sweep_flags import parse_sweep
 from sweep.config import SweepConfig
 from sweep.plan.plan import make_plan
 from tests.sweep.conftest import Sweep, real_sweep  # the fixture

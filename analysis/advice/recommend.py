@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.frontier.costs import ASSESSED, COSTS, Cost
 from analysis.frontier.frontier import frontier_mask
-from analysis.frontier.quantities import ASSESSED, COSTS, Cost
 from analysis.results.settings import half_interval, pooled_deviation, pooled_freedom, with_deviation
 from analysis.results.varying_settings import text_of, varying_settings
 from trainers.config import network_name

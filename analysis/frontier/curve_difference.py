@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.frontier.costs import Cost
 from analysis.frontier.pareto import pareto_mask
-from analysis.frontier.quantities import Cost
 
 Line = NDArray[np.float64]
 """Abscissas and values of a line, (2, n), both ascending."""

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.frontier.costs import Cost
 from analysis.frontier.pareto import joint_pareto_mask, pareto_mask
 from analysis.frontier.posterior import draw_means
-from analysis.frontier.quantities import Cost
 from analysis.results.settings import pooled_deviation, pooled_freedom
 
 NUM_DRAWS = 1000

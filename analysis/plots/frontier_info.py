@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import style
+from analysis.frontier.costs import COSTS, Cost
 from analysis.frontier.frontier import frontier_mask
 from analysis.frontier.pareto import pareto_mask
-from analysis.frontier.quantities import COSTS, Cost
 from analysis.plots.cells import cell_labels, shade_column
 from analysis.plots.texts import one_line
 from analysis.plots.ticks import percent_limits

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.frontier.quantities import Cost
+from analysis.frontier.costs import Cost
 from analysis.plots import (
     along_width_resolution,
     frontier,

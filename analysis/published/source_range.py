@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.frontier.quantities import Cost
+from analysis.frontier.costs import Cost
 from analysis.published.tables import CELL
 
 

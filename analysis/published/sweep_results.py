@@ -9,8 +9,8 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from analysis.frontier.costs import ASSESSED, Cost
 from analysis.frontier.frontier import add_frontiers
-from analysis.frontier.quantities import ASSESSED, Cost
 from analysis.published.comparison import PUBLISHED_STRIDE, TASK, Comparison, all_sources, compare
 from analysis.published.tables import load_cells
 from analysis.results.read import load_assessments, load_measurements, load_table

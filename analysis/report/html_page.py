@@ -14,8 +14,8 @@ from plotly.offline import get_plotlyjs
 
 from analysis.advice.answer import Answer, spent
 from analysis.advice.health import health_checks
+from analysis.frontier.costs import COSTS
 from analysis.frontier.frontier import family_frontiers, frontier_points
-from analysis.frontier.quantities import COSTS
 from analysis.published.comparison import add_published, beside_published
 from analysis.published.sweep_results import SweepResults
 from analysis.report.interactive import interactive_chart

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import style
+from analysis.frontier.costs import ASSESSED, COSTS, Cost
 from analysis.frontier.frontier import frontier_mask
 from analysis.frontier.pareto import step_line
-from analysis.frontier.quantities import ASSESSED, COSTS, Cost
 from analysis.plots.cells import shade_column
 from analysis.published.comparison import PUBLISHED_COSTS, Comparison
 from analysis.published.source_range import SourceRange, source_range

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sweep.commands.parse_sweep import parse_sweep
 from sweep.commands.program import say_aside
-from sweep.commands.sweep_flags import parse_sweep
 from sweep.config import SweepConfig
 from trainers.errors import byte_size
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from sweep.commands.flags import Positional
 from sweep.commands.frontier_lines import cell_name
+from sweep.commands.parse_sweep import settings_of, sweep_line
 from sweep.commands.program import command_line
 from sweep.commands.sweep import train_and_report
-from sweep.commands.sweep_flags import settings_of, sweep_line
 from sweep.config import CAPS, SweepConfig, load_config
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from analysis.advice.recommend import Caps
-    from analysis.frontier.quantities import Cost
+    from analysis.frontier.costs import Cost
     from trainers.assessment import Assessment
 
 GRIDS = {

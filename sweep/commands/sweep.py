@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.commands.frontier_lines import print_report
+from sweep.commands.parse_sweep import parse_sweep, settings_of
 from sweep.commands.program import STARTED_AT, command_line
 from sweep.commands.source_docs import registry_docs
-from sweep.commands.sweep_flags import parse_sweep, settings_of
 from sweep.config import SweepConfig
 from trainers.errors import counted, without_credentials
 

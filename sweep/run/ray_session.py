@@ -17,6 +17,7 @@ for _name, _value in {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # hides the GPUs from a trial without one
     "RAY_DEDUP_LOGS": "1",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # one process less per group; the recorder sees lost trials anyway
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the handler in ray_trials prints a line

@@ -27,9 +27,9 @@ from trainers.hardware.workers import Workers
 from trainers.training.parts import MOST_HALVINGS, in_smaller_parts
 from trainers.trial import Measurement, Train, Trial
 
-ECHO_SECONDS = 2.0
+ECHO_SECONDS = 5.0
 """Seconds after a signal during which a second one is ignored: `uv run` forwards a signal that its whole process group
-received already, and while Ray waits, signals are handled once a second."""
+received already, and a process that starts or ends Ray handles a signal only seconds after its arrival."""
 SECONDS_BETWEEN_LOOKS = 2.0
 """Seconds between counts of the trials for which the nodes of the cluster have room."""
 GROUP_BUNDLE = {"node:__internal_head__": 0.001}

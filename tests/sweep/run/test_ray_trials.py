@@ -10,15 +10,15 @@ import torch
 from analysis.results.read import load_table
 from sweep.choose.queue import Queue
 from sweep.choose.schedulers import Fifo
+from sweep.forecast import timings
 from sweep.run import ray_trials as runner
 from sweep.run import sweep as sweeps
 from sweep.run.log import ResultsLog
 from sweep.run.recorder import Recorder
 from tests.sweep.conftest import quick_plan, resources, start
 from trainers.errors import TrainingDivergedError
+from trainers.training.step_time import Line, Timing
 from trainers.trial import Measurement, Trial
-
-pytestmark = pytest.mark.usefixtures("known_timings")
 
 
 class StopAtTwo(Fifo):
@@ -28,19 +28,23 @@ class StopAtTwo(Fifo):
         return "seen enough" if measurement.epoch == 2 else None
 
 
-def test_several_workers_train_a_point_together_and_are_stopped(
+def test_several_workers_train_a_point_within_a_budget_together_and_are_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ray Train's workers end at most one epoch after the stop, long before the last epoch."""
+    timing = Timing(train=Line(0.0, 0.01), memory=Line(1e9, 1e6), evaluate_seconds=0.0)
+    monkeypatch.setattr(timings, "cached_timings", lambda requests, *others: [timing] * len(requests))
     monkeypatch.setattr(sweeps, "SCHEDULERS", {"fifo": StopAtTwo})
-    arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--train.epochs",
-                 "500", "--workers-per-trial", "2", "--runs", str(tmp_path)]  # fmt: skip
+    arguments = ["--space", "mnv2_quick", "--axis", "width_mult=0.25", "--axis", "resolution=16", "--axis",
+                 "epochs=500,5000", "--scheduler", "fifo", "--gpus-per-trial", "0", "--workers-per-trial", "2",
+                 "--max-device-hours", "8", "--runs", str(tmp_path)]  # fmt: skip
 
     exit_code, printed = start(arguments)
 
     assert exit_code == 0, printed
+    assert "left out, for a budget of 8 device-hours: 1 of 2 points, mobilenet_v2_0.25_16 epochs=5000 and " in printed
     [row] = load_table(tmp_path / "mnv2_quick-digits").to_dict("records")
-    assert (row["state"], row["reason"], row["epochs_trained"]) == ("PRUNED", "seen enough", 2)
+    assert (row["epochs"], row["state"], row["reason"], row["epochs_trained"]) == (500, "PRUNED", "seen enough", 2)
     assert row["device"].startswith("2 x cpu ")
     last = torch.load(tmp_path / "mnv2_quick-digits" / "points" / row["point"] / "last.pt", weights_only=True)
     assert len(last["history"]) < 10
