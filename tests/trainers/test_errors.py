@@ -1,4 +1,4 @@
-"""How mistakes are said: on one line, with the choices, without credentials."""
+"""An error message is one line, lists the choices, and holds no credentials."""
 
 import pickle
 
@@ -26,7 +26,7 @@ from trainers.errors import (
         ("mail me@host", "mail me@host"),
     ],
 )
-def test_credentials_are_taken_out_of_every_uri(text: str, expected: str) -> None:
+def test_credentials_are_removed_from_every_uri(text: str, expected: str) -> None:
     assert without_credentials(text) == expected
 
 
@@ -51,7 +51,7 @@ def test_any_path_can_be_printed(path: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "error", [ConfigError("what"), TrainingDivergedError("when"), UnreadableImageError("a.jpg", "truncated")]
 )
-def test_errors_travel_between_processes(error: Exception) -> None:
-    again = pickle.loads(pickle.dumps(error))
+def test_errors_survive_pickling(error: Exception) -> None:
+    unpickled = pickle.loads(pickle.dumps(error))
 
-    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+    assert (type(unpickled), str(unpickled), vars(unpickled)) == (type(error), str(error), vars(error))

@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""A file is written whole or not at all."""
 
 import os
 from pathlib import Path
@@ -9,14 +9,14 @@ from trainers.errors import ConfigError
 from trainers.files import remove_left_behind, replacing, whole_file, write_whole
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+def test_failed_write_leaves_the_old_file_and_no_partial_one(tmp_path: Path) -> None:
     path = tmp_path / "file.csv"
     write_whole(path, "old")
 
     with pytest.raises(UnicodeEncodeError):
         write_whole(path, "new \ud800")
 
-    assert [each.name for each in tmp_path.iterdir()] == ["file.csv"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file.csv"]
     assert path.read_text() == "old"
 
 
@@ -31,7 +31,7 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -
     assert path.read_text() == "new"
 
 
-def test_a_file_that_a_user_asked_for_and_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_error_names_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     def write() -> None:
         with whole_file(tmp_path / "file.csv") as partial:
             partial.write_text("some")
@@ -43,7 +43,7 @@ def test_a_file_that_a_user_asked_for_and_cannot_be_written_is_named(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stream_is_written_to_and_a_link_keeps_pointing_to_what_it_names(tmp_path: Path) -> None:
+def test_whole_file_writes_into_a_pipe_and_through_a_symlink(tmp_path: Path) -> None:
     pipe, link, target = tmp_path / "pipe", tmp_path / "link.csv", tmp_path / "target.csv"
     os.mkfifo(pipe)
     target.write_text("old")
@@ -61,18 +61,18 @@ def test_a_stream_is_written_to_and_a_link_keeps_pointing_to_what_it_names(tmp_p
     assert target.read_text() == "new"
 
 
-def test_what_killed_processes_left_behind_is_removed_once_it_is_old(tmp_path: Path) -> None:
-    def left_by_a_killed_process(name: str) -> Path:
+def test_remove_left_behind_removes_old_partial_files_of_one_path(tmp_path: Path) -> None:
+    def partial_file_of_a_killed_process(name: str) -> Path:
         writing = replacing(tmp_path / name)
         partial = writing.__enter__()
         partial.write_text("some")
         return partial.rename(partial.with_name(partial.name.replace(str(os.getpid()), "0")))
 
-    mine, other = left_by_a_killed_process("last.pt"), left_by_a_killed_process("best.pt")
+    own, other = partial_file_of_a_killed_process("last.pt"), partial_file_of_a_killed_process("best.pt")
 
     remove_left_behind(tmp_path / "last.pt", 100.0)
-    assert mine.exists()
-    os.utime(mine, (0, 0))
+    assert own.exists()
+    os.utime(own, (0, 0))
     os.utime(other, (0, 0))
     remove_left_behind(tmp_path / "last.pt", 100.0)
 

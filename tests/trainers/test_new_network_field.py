@@ -13,7 +13,7 @@ from trainers.training.step_time import Request
 
 @dataclass(frozen=True, kw_only=True)
 class DeepConfig(TrainConfig):
-    """Settings with a field of which the rest of the code knows nothing."""
+    """A configuration with two fields that no production code names."""
 
     depth_mult: int = setting("network", 1)
     """Number of hidden convolutions."""
@@ -22,7 +22,7 @@ class DeepConfig(TrainConfig):
 
 
 def deep(config: TrainConfig) -> nn.Module:
-    """A network of `depth_mult` convolutions of 3 channels."""
+    """Return a network of `depth_mult` convolutions of 3 channels."""
     assert isinstance(config, DeepConfig)
     assert config.num_classes is not None
     layers = [nn.Conv2d(3, 3, 1, bias=False) for _ in range(config.depth_mult)]
@@ -41,13 +41,13 @@ def test_cost_grows_with_the_new_field(base: DeepConfig) -> None:
     assert macs == [30 + depth * 8 * 8 * 9 for depth in (1, 2, 5)]
 
 
-@pytest.mark.parametrize("changed", [{"depth_mult": 2}, {"activation": "gelu"}])
-def test_network_key_tells_values_of_the_new_field_apart(base: DeepConfig, changed: dict[str, object]) -> None:
-    assert network_key(replace(base, **changed)) != network_key(base)  # type: ignore[arg-type]
+@pytest.mark.parametrize("changes", [{"depth_mult": 2}, {"activation": "gelu"}])
+def test_network_key_differs_for_each_value_of_a_new_field(base: DeepConfig, changes: dict[str, object]) -> None:
+    assert network_key(replace(base, **changes)) != network_key(base)  # type: ignore[arg-type]
 
 
 def test_a_timing_request_keeps_the_new_field(base: DeepConfig) -> None:
-    asked = Request.of(replace(base, depth_mult=3, lr=0.7), (8, 8)).config
+    requested = Request.of(replace(base, depth_mult=3, lr=0.7), (8, 8)).config
 
-    assert isinstance(asked, DeepConfig)
-    assert (asked.depth_mult, asked.lr) == (3, base.lr)
+    assert isinstance(requested, DeepConfig)
+    assert (requested.depth_mult, requested.lr) == (3, base.lr)

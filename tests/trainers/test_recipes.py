@@ -1,4 +1,4 @@
-"""Recipes: complete, sourced, and joined with a space's networks and data."""
+"""A recipe is complete, names its source, and leaves the networks and data of a space alone."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ FIGURES: dict[str, dict[str, object]] = {
     },
     "quick": {"epochs": 5, "batch_size": 32, "optimizer": "adamw", "lr": 0.005},
 }
-"""The figures of each source, computed where the recipe states them in other units."""
+"""Figures that the source of each recipe states, converted where a field has another unit."""
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -60,9 +60,9 @@ def test_a_recipe_leaves_network_data_seed_and_precision_as_they_are() -> None:
         round_nearest=4, precision="fp32", seed=5, lr=9.0, epochs=1,
     )  # fmt: skip
 
-    joined = with_recipe(base, "tf_slim")
+    config = with_recipe(base, "tf_slim")
 
-    assert joined == replace(
+    assert config == replace(
         RECIPES["tf_slim"].config, data="cifar10", model="mobilenet_v1", width_mult=0.3, resolution=48, num_classes=7,
         total_stride=8, round_nearest=4, precision="fp32", seed=5,
     )  # fmt: skip
@@ -77,12 +77,12 @@ def test_a_recipe_names_its_source_and_what_to_expect(name: str) -> None:
     assert recipe.config.lr_base_batch == (None if name == "quick" else recipe.config.batch_size)
 
 
-def test_the_quick_recipe_is_the_quick_space() -> None:
+def test_quick_recipe_equals_the_settings_of_the_quick_space() -> None:
     base = SPACES["mnv2_quick"].base
 
     assert with_recipe(base, "quick") == base
 
 
-def test_an_unknown_recipe_is_named_with_its_neighbours() -> None:
+def test_unknown_recipe_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match="unknown recipe 'tfslim'; did you mean tf_slim"):
         get_recipe("tfslim")

@@ -1,4 +1,4 @@
-"""What every registered trainer must do, on real small networks."""
+"""Every registered trainer keeps the contract of trainers, on real small networks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -38,13 +38,13 @@ def test_trainer_keeps_its_contract(name: str, make_point: MakePoint) -> None:
     points = [make_point("a", epochs=2), make_point("b", epochs=1, model="mobilenet_v3_small")]
     running = TRAINERS[name].train(trial_of(points))
     first = next(running)
-    again = list(TRAINERS[name].train(trial_of(points)))
+    history = list(TRAINERS[name].train(trial_of(points)))
 
-    assert first in again
+    assert first in history
     for point in points:
-        assert_is_history([m for m in again if m.point == point.id], point, has_test=True)
+        assert_is_history([m for m in history if m.point == point.id], point, has_test=True)
         assert (point.folder / checkpoint.BEST).is_file()
-    assert list(TRAINERS[name].train(trial_of(points))) == again
+    assert list(TRAINERS[name].train(trial_of(points))) == history
 
 
 @pytest.mark.parametrize("name", TRAINERS)
@@ -61,7 +61,7 @@ def test_trainer_takes_an_image_folder_without_test_split(
 
 
 @pytest.mark.parametrize("name", TRAINERS)
-def test_trainer_refuses_other_images_than_those_that_were_planned(name: str, make_point: MakePoint) -> None:
+def test_trainer_refuses_images_with_another_fingerprint(name: str, make_point: MakePoint) -> None:
     point = replace(make_point(epochs=1), fingerprint="another")
 
     with pytest.raises(OtherImagesError, match=r"^digits on .* does not hold the images that p was planned for"):
@@ -72,7 +72,7 @@ def test_trainer_refuses_other_images_than_those_that_were_planned(name: str, ma
 
 
 @pytest.mark.parametrize("name", TRAINERS)
-def test_trainer_leaves_a_stopped_point_and_goes_on_with_the_others(name: str, make_point: MakePoint) -> None:
+def test_trainer_ends_a_stopped_point_and_trains_the_others(name: str, make_point: MakePoint) -> None:
     stopped, other = make_point("a", epochs=3), make_point("b", epochs=2)
     stopped.stop()
 

@@ -1,4 +1,4 @@
-"""Every field of TrainConfig has a role, and every rule refuses what it should and names the field."""
+"""Every field of TrainConfig has a role, and every value out of range is refused with the field's name."""
 
 from dataclasses import FrozenInstanceError, dataclass, fields, replace
 from math import nan
@@ -92,7 +92,7 @@ MARKED = {
 
 
 @pytest.mark.parametrize("mark", MARKED)
-def test_fields_of_a_role_or_flag_are_these(mark: Any) -> None:
+def test_role_or_flag_marks_the_listed_fields(mark: Any) -> None:
     assert set(names_of(TrainConfig, mark)) == set(MARKED[mark].split())
 
 
@@ -140,10 +140,10 @@ def test_every_number_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "accumulate", "holds"), [(8, 4, True), (8, 5, False), (9, 4, True), (2, 1, True)]
+    ("batch_size", "accumulate", "valid"), [(8, 4, True), (8, 5, False), (9, 4, True), (2, 1, True)]
 )
-def test_every_part_of_a_batch_needs_two_images(batch_size: int, accumulate: int, holds: bool) -> None:
-    if holds:
+def test_every_part_of_a_batch_needs_two_images(batch_size: int, accumulate: int, valid: bool) -> None:
+    if valid:
         assert TrainConfig(batch_size=batch_size, accumulate=accumulate).accumulate == accumulate
     else:
         with pytest.raises(ConfigError, match=f"accumulate is {accumulate}; .*half of batch_size {batch_size}"):
@@ -162,7 +162,7 @@ def test_config_is_frozen_and_keyword_only() -> None:
         TrainConfig("digits")  # type: ignore[misc]
 
 
-def test_equal_settings_are_one_key() -> None:
+def test_equal_configs_have_equal_hashes() -> None:
     assert len({TrainConfig(lr=0.1), TrainConfig(lr=0.1), TrainConfig(lr=0.2)}) == 2
 
 

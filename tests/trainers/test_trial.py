@@ -1,4 +1,4 @@
-"""A measurement is of finite numbers, or none at all."""
+"""A measurement with a number that is not finite is refused: the training diverged."""
 
 from dataclasses import replace
 
@@ -15,6 +15,6 @@ GOOD = Measurement(
 
 @pytest.mark.parametrize("field", ["train_loss", "val_loss", "top1", "test_loss"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_value_that_is_no_number_is_a_divergence(field: str, value: float) -> None:
+def test_measurement_refuses_a_value_that_is_not_finite(field: str, value: float) -> None:
     with pytest.raises(TrainingDivergedError, match=f"diverged at epoch 3, {field} {value}"):
         replace(GOOD, **{field: value})

@@ -1,4 +1,4 @@
-"""Text becomes the value that the field's type says, or an error that names the field."""
+"""Text is parsed to the type of its field, or refused with the field's name."""
 
 import re
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from trainers.values import accepts, parse_amount, parse_duration, parse_field, 
 
 
 @dataclass
-class Every:
-    """One field of every type that a configuration may have."""
+class EveryType:
+    """A configuration with one field of every type that is allowed."""
 
     whole: int = 1
     real: float = 1.0
@@ -48,8 +48,8 @@ class Every:
         ("maybe", "x", "x"),
     ],
 )
-def test_text_becomes_the_fields_type(name: str, text: str, value: Any) -> None:
-    parsed = parse_field(Every, name, text)
+def test_text_is_parsed_to_the_type_of_its_field(name: str, text: str, value: Any) -> None:
+    parsed = parse_field(EveryType, name, text)
 
     assert parsed == value
     assert type(parsed) is type(value)
@@ -73,7 +73,7 @@ def test_text_becomes_the_fields_type(name: str, text: str, value: Any) -> None:
 )
 def test_text_of_another_type_is_refused(name: str, text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_field(Every, name, text)
+        parse_field(EveryType, name, text)
 
     assert str(caught.value) == message
 
@@ -81,7 +81,7 @@ def test_text_of_another_type_is_refused(name: str, text: str, message: str) -> 
 @pytest.mark.parametrize(
     "name", [name for name in field_names(TrainConfig) if not accepts(TrainConfig, name, type(None))]
 )
-def test_default_of_every_training_field_survives_its_text(name: str) -> None:
+def test_default_of_every_training_field_is_parsed_back_from_its_text(name: str) -> None:
     default = getattr(TrainConfig(), name)
 
     assert parse_field(TrainConfig, name, str(default)) == default
@@ -98,12 +98,12 @@ def test_default_of_every_training_field_survives_its_text(name: str) -> None:
         ("kind", str, False),
     ],
 )
-def test_accepts_looks_at_the_fields_type(name: str, kind: type, expected: bool) -> None:
-    assert accepts(Every, name, kind) is expected
+def test_accepts_follows_the_type_of_the_field(name: str, kind: type, expected: bool) -> None:
+    assert accepts(EveryType, name, kind) is expected
 
 
 def test_field_names_keep_their_order() -> None:
-    assert field_names(Every)[:3] == ["whole", "real", "word"]
+    assert field_names(EveryType)[:3] == ["whole", "real", "word"]
 
 
 @pytest.mark.parametrize("text", ["105+125", "(105, 125)", "[105, 125]", "105,125"])
@@ -116,13 +116,13 @@ def test_short_tuples_are_read(text: str, expected: tuple[int, ...]) -> None:
     assert parse_field(TrainConfig, "lr_milestones", text) == expected
 
 
-def test_what_is_no_whole_number_is_refused() -> None:
+def test_milestones_that_are_no_whole_numbers_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"lr_milestones: 'a\+b' is not whole numbers"):
         parse_field(TrainConfig, "lr_milestones", "a+b")
 
 
 @pytest.mark.parametrize(("milestones", "text"), [((105, 125), "105+125"), ((), "")])
-def test_a_row_holds_plain_values_that_are_read_back(milestones: tuple[int, ...], text: str) -> None:
+def test_row_of_a_config_has_plain_values_that_parse_back(milestones: tuple[int, ...], text: str) -> None:
     row = as_row(TrainConfig(lr_milestones=milestones))
 
     assert list(row) == field_names(TrainConfig)
@@ -138,7 +138,7 @@ def test_an_amount_may_have_a_unit(text: str, expected: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "M", "100 MB", "-1M", "0", "nan", "inf", "1e400", "1M2"])
-def test_what_is_no_amount_is_refused(text: str) -> None:
+def test_text_that_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(text))):
         parse_amount(text)
 
@@ -149,7 +149,7 @@ def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "30", "h", "-1m", "0s", "nanh", "infs", "1d", "1h30m"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_text_that_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(text))):
         parse_duration(text)
 
@@ -168,6 +168,6 @@ def test_a_percentage_may_have_its_sign(text: str, percent: float) -> None:
         ("0.7", "did you mean 70?"),
     ],
 )
-def test_a_text_without_a_percentage_is_refused(text: str, message: str) -> None:
+def test_text_that_is_no_percentage_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         parse_percent(text)
