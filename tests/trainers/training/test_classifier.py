@@ -1,4 +1,4 @@
-"""The training loop: reproducible, resumable bit for bit, and honest about its best epoch."""
+"""A training is reproducible, resumes bit for bit, and keeps the checkpoint of its best epoch."""
 
 import math
 import pickle
@@ -31,11 +31,11 @@ from trainers.weights import checkpoint
 MakeFolder = Callable[[Mapping[str, int]], Path]
 MakePoint = Callable[..., Point]
 CLOCKS = {"images_per_second", "train_seconds", "measured_at"}
-"""What differs between two equal runs."""
+"""Fields of a measurement that differ between two equal runs."""
 
 
 def results(measurements: list[Measurement]) -> list[dict[str, Any]]:
-    """Measurements without their clocks and their point's name."""
+    """Return the fields of every measurement, without the clocks and the name of the point."""
     return [{k: v for k, v in asdict(m).items() if k not in CLOCKS | {"point"}} for m in measurements]
 
 
@@ -52,7 +52,7 @@ def assert_equal_weights(point: Point, other: Point, name: str) -> None:
 
 
 def scores_of_best(point: Point, split: Any) -> Scores:
-    """The best checkpoint's scores on a split, evaluated anew."""
+    """Evaluate the best checkpoint of a point on a split."""
     device = Device.of(point.config)
     model = build_model(point.config).to(device.place)
     model.load_state_dict(load(point, checkpoint.BEST)["model"])
@@ -74,16 +74,16 @@ def test_seed_changes_the_run(make_point: MakePoint, linear_model: str) -> None:
     assert len(losses) == 3
 
 
-def test_order_and_dropout_follow_seed_and_epoch(make_point: MakePoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, list[float]] = {"images": [], "random numbers": []}
+def test_image_order_and_dropout_follow_seed_and_epoch(make_point: MakePoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    records: dict[str, list[float]] = {"images": [], "random numbers": []}
 
     class Witness(nn.Linear):
-        """Notes what reaches it in training: the images, and the state that decides dropout."""
+        """A linear network that records the images and a random number of every training step."""
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             if self.training:
-                seen["images"].append(images[0].sum().item())
-                seen["random numbers"].append(torch.rand(1).item())
+                records["images"].append(images[0].sum().item())
+                records["random numbers"].append(torch.rand(1).item())
             return super().forward(images.flatten(1))
 
     monkeypatch.setitem(MODELS, "witness", lambda config: Witness(3 * 8 * 8, 10))
@@ -97,10 +97,10 @@ def test_order_and_dropout_follow_seed_and_epoch(make_point: MakePoint, monkeypa
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         list(train_point(make_point(name, seed=seed, **settings)))
 
-    for noted in seen.values():
-        assert len(noted) == 9
-        assert noted[:3] == noted[3:6]
-        assert len(set(noted)) == 6
+    for record in records.values():
+        assert len(record) == 9
+        assert record[:3] == record[3:6]
+        assert len(set(record)) == 6
 
 
 ALL_AT_ONCE = {"optimizer": "rmsprop_tf", "ema_decay": 0.9, "mixup": 0.2, "cutmix": 1.0, "augment": "trivialaugment",
@@ -131,45 +131,45 @@ def test_resumed_run_equals_the_uninterrupted_one(
 
 
 @pytest.mark.parametrize(("has_last", "top1"), [(False, 60.0), (True, 90.0)])
-def test_the_best_of_a_killed_process_counts_if_its_epoch_does(
+def test_best_checkpoint_of_a_killed_process_counts_only_with_its_epoch(
     make_point: MakePoint, linear_model: str, has_last: bool, top1: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is killed before or after last.pt is written; what trains on scores otherwise, as another device may."""
-    found = [60.0, 90.0, *([] if has_last else [50.0, 55.0]), 40.0]
-    monkeypatch.setattr(classifier, "evaluate", lambda *_: Scores(loss=1.0, top1=found.pop(0), top5=95.0))
+    """The process is killed before or after it writes last.pt; the resumed training gets other scores."""
+    top1s = [60.0, 90.0, *([] if has_last else [50.0, 55.0]), 40.0]
+    monkeypatch.setattr(classifier, "evaluate", lambda *_: Scores(loss=1.0, top1=top1s.pop(0), top5=95.0))
     point = make_point(model=linear_model, epochs=2)
     save = checkpoint.save
 
-    def die(state: dict[str, Any], path: Path) -> None:
+    def save_until_killed(state: dict[str, Any], path: Path) -> None:
         if path.name == checkpoint.NEXT_BEST and state["epoch"] == 2:
             save(state, path)
             if has_last:
-                monkeypatch.setattr(Path, "replace", raise_killed)
+                monkeypatch.setattr(Path, "replace", rename_until_killed)
             else:
                 raise KeyboardInterrupt
         else:
             save(state, path)
 
-    def raise_killed(path: Path, target: Path) -> Path:
+    def rename_until_killed(path: Path, target: Path) -> Path:
         if path.name == checkpoint.NEXT_BEST:
             raise KeyboardInterrupt
         return rename(path, target)
 
     rename = Path.replace
-    monkeypatch.setattr(checkpoint, "save", die)
+    monkeypatch.setattr(checkpoint, "save", save_until_killed)
     with pytest.raises(KeyboardInterrupt):
         list(train_point(point))
     monkeypatch.setattr(checkpoint, "save", save)
     monkeypatch.setattr(Path, "replace", rename)
 
-    measured = list(train_point(point))
+    history = list(train_point(point))
 
-    assert max(m.top1 for m in measured) == load(point, "best.pt")["scores"]["top1"] == top1
+    assert max(m.top1 for m in history) == load(point, "best.pt")["scores"]["top1"] == top1
     assert not (point.folder / checkpoint.NEXT_BEST).exists()
 
 
 def test_run_killed_between_its_two_checkpoints_equals_the_uninterrupted_one(make_point: MakePoint) -> None:
-    """best.pt is then of an epoch that last.pt does not know, as an earlier version left it."""
+    """An earlier version could leave a best.pt of an epoch that last.pt did not include."""
     whole, killed = make_point("whole"), make_point("killed")
     expected = list(train_point(whole))
     running = train_point(killed)
@@ -191,7 +191,7 @@ def test_finished_point_yields_its_history_without_training(make_point: MakePoin
     assert {path: path.stat().st_mtime_ns for path in point.folder.iterdir()} == written
 
 
-def test_interrupted_sweep_of_points_goes_on_with_the_next(make_point: MakePoint, linear_model: str) -> None:
+def test_interrupted_trial_goes_on_with_the_next_point(make_point: MakePoint, linear_model: str) -> None:
     points = [make_point(name, model=linear_model, epochs=2, lr=lr) for name, lr in (("a", 0.1), ("b", 0.2))]
     running = train(trial_of(points))
     before = [next(running) for _ in range(3)]
@@ -204,25 +204,25 @@ def test_interrupted_sweep_of_points_goes_on_with_the_next(make_point: MakePoint
 
 @pytest.mark.parametrize("accumulate", [2, 3, 7, 50])
 def test_accumulated_parts_add_up_to_the_whole_batch(make_point: MakePoint, linear_model: str, accumulate: int) -> None:
-    """On a network without normalisation, whose loss is a mean over images; the parts differ in size."""
+    """A network without normalisation has a loss that is a mean over images, so parts of any sizes add up."""
     settings = {"model": linear_model, "batch_size": 101, "epochs": 1, "lr": 0.5, "crop_scale": 1.0}
     settings["precision"] = "fp32"
     whole, parted = make_point("whole", **settings), make_point("parted", accumulate=accumulate, **settings)
-    (expected,), (measured,) = list(train_point(whole)), list(train_point(parted))
+    (expected,), (measurement,) = list(train_point(whole)), list(train_point(parted))
     initial = make_point("initial", **(settings | {"lr": 1e-12}))
     list(train_point(initial))
 
     weights, reference, start = (load(p, checkpoint.LAST)["model"]["2.weight"] for p in (parted, whole, initial))
     torch.testing.assert_close(weights, reference, rtol=1e-3, atol=1e-5)
     assert (reference - start).abs().max() > 0.01
-    assert measured.train_loss == pytest.approx(expected.train_loss, rel=1e-4)
+    assert measurement.train_loss == pytest.approx(expected.train_loss, rel=1e-4)
 
 
 @pytest.mark.parametrize(("batch_size", "accumulate"), [(7, 3), (10, 4), (21, 10), (100, 50)])
 def test_no_part_of_a_batch_is_too_small_for_batch_normalisation(
     make_point: MakePoint, make_folder: MakeFolder, batch_size: int, accumulate: int
 ) -> None:
-    """At a last feature map of 1 x 1 px a part of one image has no variance."""
+    """Batch normalisation of a 1 x 1 px feature map finds no variance in a single image."""
     folder = make_folder({"train/a": 11, "train/b": 10, "val/a": 2, "val/b": 0})
     settings = {"data": str(folder), "num_classes": 2, "total_stride": 32, "epochs": 1, "lr": 1e-6}
     point = make_point(batch_size=batch_size, accumulate=accumulate, **settings)
@@ -233,7 +233,7 @@ def test_no_part_of_a_batch_is_too_small_for_batch_normalisation(
 
 
 class Small(nn.Module):
-    """A network on a device whose memory suffices for eight images, to train on or to evaluate."""
+    """A network that runs out of memory on more than eight images, in training and in evaluation."""
 
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
@@ -245,21 +245,21 @@ class Small(nn.Module):
         return self.layer(self.pool(images).flatten(1))
 
 
-def test_a_point_that_runs_out_of_memory_goes_on_with_smaller_parts(
+def test_point_that_runs_out_of_memory_goes_on_with_smaller_parts(
     make_point: MakePoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """32 images do not fit, nor do 16; what four parts learn is what one learns where it fits."""
+    """Neither 32 nor 16 images fit; the losses equal those of a point with four parts from the start."""
     monkeypatch.setitem(MODELS, "small", Small)
 
     point = make_point(model="small", batch_size=32, epochs=2)
-    asked = make_point(model="small", batch_size=32, epochs=2, accumulate=4)
-    found, expected = list(train_point(point)), list(train_point(asked))
+    reference = make_point(model="small", batch_size=32, epochs=2, accumulate=4)
+    history, expected = list(train_point(point)), list(train_point(reference))
 
-    assert [(m.epoch, m.parts) for m in found] == [(1, 4), (2, 4)]
-    assert [m.train_loss for m in found] == [m.train_loss for m in expected]
+    assert [(m.epoch, m.parts) for m in history] == [(1, 4), (2, 4)]
+    assert [m.train_loss for m in history] == [m.train_loss for m in expected]
 
 
-def test_a_point_that_cannot_fit_fails_with_what_the_device_said(
+def test_point_that_never_fits_fails_with_the_message_of_the_device(
     make_point: MakePoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(MODELS, "small", Small)
@@ -271,11 +271,11 @@ def test_a_point_that_cannot_fit_fails_with_what_the_device_said(
 def test_the_best_checkpoint_is_not_of_an_attempt_that_ran_out_of_memory(
     make_point: MakePoint, linear_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its last epoch scores 90 %, and has no memory left for the test; that of the next attempt scores 50 %."""
-    found: list[float | None] = [60.0, 90.0, None, 50.0, 55.0]
+    """The first attempt scores 90 % and runs out of memory on the test split; the second attempt scores 50 %."""
+    top1s: list[float | None] = [60.0, 90.0, None, 50.0, 55.0]
 
     def evaluate(*_: object) -> Scores:
-        top1 = found.pop(0)
+        top1 = top1s.pop(0)
         if top1 is None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return Scores(loss=1.0, top1=top1, top5=95.0)
@@ -289,7 +289,7 @@ def test_the_best_checkpoint_is_not_of_an_attempt_that_ran_out_of_memory(
     assert load(point, "best.pt")["scores"]["top1"] == 60.0
 
 
-def test_durations_do_not_follow_a_clock_that_is_set_back(
+def test_durations_ignore_a_clock_that_is_set_back(
     make_point: MakePoint, linear_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(time=lambda: next(days), monotonic=time.monotonic)
@@ -312,10 +312,10 @@ def test_durations_do_not_follow_a_clock_that_is_set_back(
         (1078, 0, "val_loss"),  # the only step of the epoch: its damage shows in the evaluation
     ],
 )
-def test_diverging_training_says_where(
+def test_diverging_training_names_the_first_bad_loss(
     make_point: MakePoint, linear_model: str, batch_size: int, warmup_epochs: float, where: str
 ) -> None:
-    """The first step of a rate above 0 spoils the weights, the next one sees it."""
+    """The first step with a rate above 0 spoils the weights; the next loss is not finite."""
     point = make_point(model=linear_model, lr=1e38, batch_size=batch_size, warmup_epochs=warmup_epochs)
 
     with pytest.raises(TrainingDivergedError, match=rf"^diverged at epoch 1, {where} (nan|inf)$") as caught:
@@ -324,7 +324,7 @@ def test_diverging_training_says_where(
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-def test_test_scores_come_once_and_are_those_of_the_best_checkpoint(make_point: MakePoint) -> None:
+def test_test_split_is_scored_once_with_the_best_checkpoint(make_point: MakePoint) -> None:
     point = make_point(lr=0.2)
     *earlier, last = train_point(point)
     expected = scores_of_best(point, "test")
@@ -336,7 +336,7 @@ def test_test_scores_come_once_and_are_those_of_the_best_checkpoint(make_point: 
 
 
 @pytest.mark.parametrize("lr", [2.0, 0.05, 1e-12])
-def test_best_checkpoint_is_the_first_epoch_of_the_highest_top1(
+def test_best_checkpoint_is_of_the_first_epoch_with_the_highest_top1(
     make_point: MakePoint, linear_model: str, lr: float
 ) -> None:
     """A rate of almost 0 makes every epoch a tie."""
@@ -349,7 +349,7 @@ def test_best_checkpoint_is_the_first_epoch_of_the_highest_top1(
     assert best["scores"]["top1"] == max(top1s) == scores_of_best(point, "val").top1
 
 
-def test_checkpoint_says_what_it_is(make_point: MakePoint, linear_model: str) -> None:
+def test_checkpoint_names_its_point_settings_and_dataset(make_point: MakePoint, linear_model: str) -> None:
     point = make_point(model=linear_model, epochs=1)
     list(train_point(point))
 
@@ -406,21 +406,21 @@ def test_training_learns_the_digits(make_point: MakePoint) -> None:
     assert history[-1].train_loss < history[0].train_loss
 
 
-def test_the_average_is_scored_and_kept_and_the_raw_weights_beside_it(make_point: MakePoint) -> None:
+def test_averaged_and_raw_weights_are_both_scored_and_saved(make_point: MakePoint) -> None:
     point = make_point(epochs=1, ema_decay=0.5, lr=0.01)
 
-    (measured,) = train_point(point)
+    (measurement,) = train_point(point)
 
     last = load(point, checkpoint.LAST)
     assert_equal = torch.testing.assert_close
     assert_equal(load(point, checkpoint.BEST)["model"], last["ema"]["model"], rtol=0, atol=0)
     assert last["ema"]["num_updates"] == 4
     model = build_model(point.config)
-    for weights, top1 in ((last["ema"]["model"], measured.top1), (last["model"], measured.raw_top1)):
+    for weights, top1 in ((last["ema"]["model"], measurement.top1), (last["model"], measurement.raw_top1)):
         model.load_state_dict(weights)
         split = batches(load_dataset("digits"), "val", point.config, num_workers=0)
         assert evaluate(model, split, Device.of(point.config).autocast).top1 == top1
 
 
-def test_raw_weights_are_not_scored_apart_without_an_average(make_point: MakePoint, linear_model: str) -> None:
+def test_raw_top1_is_none_without_an_average(make_point: MakePoint, linear_model: str) -> None:
     assert [m.raw_top1 for m in train_point(make_point(model=linear_model))] == [None] * 3

@@ -1,4 +1,4 @@
-"""The average of the weights against its recursion, written out."""
+"""The average of the weights equals its recursion, written out in the test."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from trainers.training.ema import Ema
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.9999])
-def test_average_follows_the_recursion(decay: float) -> None:
+def test_average_of_weights_follows_its_recursion(decay: float) -> None:
     model = nn.BatchNorm1d(3)
     ema = Ema(model, decay)
     expected = {name: value.clone() for name, value in model.state_dict().items()}
@@ -28,7 +28,7 @@ def test_average_follows_the_recursion(decay: float) -> None:
         torch.testing.assert_close(value, expected[name])
 
 
-def test_the_network_itself_is_left_alone() -> None:
+def test_averaging_leaves_the_network_unchanged() -> None:
     model = nn.Linear(2, 2)
     before = model.weight.detach().clone()
     ema = Ema(model, 0.9)

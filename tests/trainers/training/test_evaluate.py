@@ -1,4 +1,4 @@
-"""Scores against a loop over single images."""
+"""The scores of an evaluation equal those of a loop over single images."""
 
 import math
 
@@ -19,16 +19,16 @@ FP32 = torch.autocast("cpu", enabled=False)
 
 
 class Table(nn.Module):
-    """Answers image after image with the rows of a table of logits."""
+    """A network that returns the next row of a table of logits for every image."""
 
     def __init__(self, logits: torch.Tensor) -> None:
         super().__init__()
         self.logits = nn.Parameter(logits)
-        self.seen = 0
+        self.num_images = 0
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        self.seen += len(images)
-        return self.logits[self.seen - len(images) : self.seen]
+        self.num_images += len(images)
+        return self.logits[self.num_images - len(images) : self.num_images]
 
 
 def split(labels: list[int], batch_size: int = 2) -> Batches:
@@ -73,14 +73,14 @@ def test_scores_equal_a_loop_over_single_images(batch_size: int) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [2, 3, 4, 5, 100])
-def test_every_image_counts_the_same_for_any_batch_size(batch_size: int) -> None:
+def test_every_image_has_equal_weight_for_any_batch_size(batch_size: int) -> None:
     logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [0.0, 1.0, 2.0], [2.0, 1.0, 0.0], [2.0, 1.0, 0.0]])
     labels = [0, 1, 2, 1, 2]
     scores = evaluate(Table(logits), split(labels, batch_size), FP32)
-    rest = math.log(math.exp(2) + math.exp(1) + 1)
+    log_sum = math.log(math.exp(2) + math.exp(1) + 1)
 
     assert scores.top1 == pytest.approx(60)
-    assert scores.loss == pytest.approx((3 * (rest - 2) + (rest - 1) + rest) / 5)
+    assert scores.loss == pytest.approx((3 * (log_sum - 2) + (log_sum - 1) + log_sum) / 5)
 
 
 @pytest.mark.parametrize("num_classes", [2, 3, 4, 5])
@@ -93,14 +93,14 @@ def test_top5_of_at_most_five_classes_is_100(num_classes: int) -> None:
 
 
 @pytest.mark.parametrize(("rank", "top1", "top5"), [(0, 100.0, 100.0), (4, 0.0, 100.0), (5, 0.0, 0.0)])
-def test_top5_ends_after_the_fifth_guess(rank: int, top1: float, top5: float) -> None:
+def test_top5_counts_five_guesses(rank: int, top1: float, top5: float) -> None:
     logits = torch.arange(8, 0, -1).float().repeat(4, 1)
     scores = evaluate(Table(logits), split([rank] * 4), FP32)
 
     assert (scores.top1, scores.top5) == (top1, top5)
 
 
-def test_evaluation_leaves_weights_statistics_and_gradients_alone() -> None:
+def test_evaluation_leaves_weights_statistics_and_gradients_unchanged() -> None:
     config = TrainConfig(num_classes=10, width_mult=0.1, resolution=16, batch_size=180)
     model = build_model(config).train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

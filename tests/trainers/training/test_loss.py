@@ -1,4 +1,4 @@
-"""Smoothing against explicit targets, mixing against its own probabilities."""
+"""Smoothed labels equal explicit targets; mixed labels equal the shares of the mixed pixels."""
 
 import pytest
 import torch
@@ -9,15 +9,15 @@ from trainers.training.loss import build_criterion, build_mix
 K = 5
 
 
-def config(**given: object) -> TrainConfig:
-    return TrainConfig(num_classes=K, **given)  # type: ignore[arg-type]
+def config(**settings: object) -> TrainConfig:
+    return TrainConfig(num_classes=K, **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("over", "true", "other"),
     [("all", 1 - 0.2 + 0.2 / K, 0.2 / K), ("others", 1 - 0.2, 0.2 / (K - 1))],  # PyTorch and TensorFlow; MindSpore
 )
-def test_smoothed_targets_are_those_of_the_source(over: str, true: float, other: float) -> None:
+def test_label_smoothing_follows_its_source(over: str, true: float, other: float) -> None:
     logits, labels = torch.randn(7, K), torch.arange(7) % K
     targets = torch.full((7, K), other)
     targets[torch.arange(7), labels] = true
@@ -27,27 +27,27 @@ def test_smoothed_targets_are_those_of_the_source(over: str, true: float, other:
     torch.testing.assert_close(loss, -(targets * logits.log_softmax(1)).sum(1).mean())
 
 
-def test_nothing_is_mixed_unless_asked() -> None:
+def test_no_images_are_mixed_by_default() -> None:
     assert build_mix(config()) is None
 
 
 @pytest.mark.parametrize("alphas", [{"mixup": 0.2}, {"cutmix": 1.0}, {"mixup": 0.2, "cutmix": 1.0}])
-def test_labels_are_mixed_in_the_shares_of_the_pixels(alphas: dict[str, float]) -> None:
+def test_labels_are_mixed_in_proportion_to_pixels(alphas: dict[str, float]) -> None:
     torch.manual_seed(0)
     mix = build_mix(config(**alphas))
     labels = torch.arange(K)
     images = labels.float().view(K, 1, 1, 1).expand(K, 3, 32, 32)
     assert mix is not None
-    seen = set()
+    kinds = set()
     for _ in range(20):
         mixed, targets = mix(images.clone(), labels)
         torch.testing.assert_close(targets.sum(1), torch.ones(K))
         torch.testing.assert_close(mixed.mean((1, 2, 3)), targets @ labels.float(), atol=1e-4, rtol=0)
-        seen.add("mixup" if len(mixed[1].unique()) == 1 else "cutmix")
-    assert seen == set(alphas)
+        kinds.add("mixup" if len(mixed[1].unique()) == 1 else "cutmix")
+    assert kinds == set(alphas)
 
 
-def test_the_loss_takes_mixed_labels() -> None:
+def test_loss_accepts_mixed_labels() -> None:
     mix = build_mix(config(mixup=1.0))
     assert mix is not None
     _, targets = mix(torch.zeros(4, 3, 8, 8), torch.arange(4))

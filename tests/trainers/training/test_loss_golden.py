@@ -1,4 +1,4 @@
-"""The losses of a short training stay as they are committed, so that no change of the training goes unnoticed."""
+"""The losses of a short training equal committed ones, so that no change of the training goes unnoticed."""
 # pyright: reportPrivateUsage=false
 
 import pytest
@@ -8,7 +8,7 @@ from tests.trainers.conftest import MakePoint
 from trainers.training.classifier import Training, train_point
 
 LOSSES = [2.462982, 2.375886, 2.352017, 2.179198, 2.090484, 2.002752, 1.954572, 1.887184]
-"""Loss of each step. Without batch normalisation, rounding errors of other CPUs and thread counts do not grow."""
+"""Loss of every step. Without batch normalisation, rounding errors of other CPUs and thread counts do not grow."""
 
 
 def test_losses_of_the_first_steps_equal_the_committed_losses(

@@ -1,4 +1,4 @@
-"""Optimisers: which algorithm with which settings, and which parameters decay."""
+"""An optimiser has the algorithm and settings of its configuration, and decays only the parameters it should."""
 
 from typing import Any, get_args, get_type_hints
 
@@ -14,24 +14,24 @@ from trainers.training.rmsprop_tf import RMSpropTF
 OPTIMIZERS = get_args(get_type_hints(TrainConfig)["optimizer"])
 
 
-def small(**given: Any) -> TrainConfig:
-    return TrainConfig(num_classes=10, width_mult=0.1, resolution=32, **given)
+def small(**settings: Any) -> TrainConfig:
+    return TrainConfig(num_classes=10, width_mult=0.1, resolution=32, **settings)
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("decay", SPARED)
-def test_groups_hold_every_parameter_once(model: str, optimizer: str, decay: str) -> None:
+def test_parameter_groups_contain_every_parameter_once(model: str, optimizer: str, decay: str) -> None:
     config = small(model=model, optimizer=optimizer, decay=decay)
     network = build_model(config)
-    held = [id(p) for group in build_optimizer(network, config).param_groups for p in group["params"]]
+    parameter_ids = [id(p) for group in build_optimizer(network, config).param_groups for p in group["params"]]
 
-    assert sorted(held) == sorted(map(id, network.parameters()))
+    assert sorted(parameter_ids) == sorted(map(id, network.parameters()))
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("decay", SPARED)
-def test_decay_spares_what_it_says(model: str, decay: str) -> None:
+def test_weight_decay_spares_the_parameters_of_its_rule(model: str, decay: str) -> None:
     config = small(model=model, decay=decay, weight_decay=0.01)
     network = build_model(config)
     decays = {
@@ -41,31 +41,31 @@ def test_decay_spares_what_it_says(model: str, decay: str) -> None:
         for name, parameter in module.named_parameters(recurse=False):
             is_norm = isinstance(module, nn.BatchNorm2d)
             is_depthwise = isinstance(module, nn.Conv2d) and module.weight.shape[1] == 1 and module.in_channels > 1
-            decayed = {
+            is_decayed = {
                 "all": True,
                 "not_norm": not is_norm,
                 "weights": not is_norm and name == "weight",
                 "not_depthwise": not is_norm and name == "weight" and not is_depthwise,
             }
-            assert decays[id(parameter)] == (0.01 if decayed[decay] else 0.0)
+            assert decays[id(parameter)] == (0.01 if is_decayed[decay] else 0.0)
 
 
 @pytest.mark.parametrize("decay", SPARED)
-def test_synchronised_normalisation_is_spared_alike(decay: str) -> None:
-    """So that a checkpoint goes on with any number of workers."""
+def test_weight_decay_spares_synchronised_normalisation_too(decay: str) -> None:
+    """Equal parameter groups let a checkpoint resume with any number of workers."""
     config = small(decay=decay)
     network = build_model(config)
     synchronised = nn.SyncBatchNorm.convert_sync_batchnorm(build_model(config))
 
     sizes = [
-        [[p.shape for p in group["params"]] for group in build_optimizer(each, config).param_groups]
-        for each in (network, synchronised)
+        [[p.shape for p in group["params"]] for group in build_optimizer(model, config).param_groups]
+        for model in (network, synchronised)
     ]
 
     assert sizes[0] == sizes[1]
 
 
-def test_decay_of_all_is_one_group() -> None:
+def test_decay_of_all_parameters_makes_one_group() -> None:
     config = small(weight_decay=0.01)
     (group,) = build_optimizer(build_model(config), config).param_groups
 
@@ -107,8 +107,8 @@ def test_decay_acts_on_the_decayed_group_alone(optimizer: str) -> None:
         torch.testing.assert_close(network.weight, before["weight"] * (1 - 0.5 * 0.1))
 
 
-def test_rmsprop_of_tensorflow_follows_its_kernel() -> None:
-    """tf.raw_ops.ApplyRMSProp, written out for one number."""
+def test_rmsprop_tf_follows_the_kernel_of_tensorflow() -> None:
+    """The expected values are those of tf.raw_ops.ApplyRMSProp, written out for one number."""
     weight = nn.Parameter(torch.tensor([2.0]))
     optimizer = RMSpropTF([weight], lr=0.1, alpha=0.9, eps=1.0, momentum=0.9, weight_decay=0.5)
     value, mean_square, step = 2.0, 1.0, 0.0

@@ -1,4 +1,4 @@
-"""Parts of a batch: two images or more in each, as many on every worker, never of more images than there are."""
+"""A batch is divided into equally many parts on every worker, each of two images or more."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from trainers.trial import Point
 @pytest.mark.parametrize("num_workers", [1, 2, 3])
 @pytest.mark.parametrize("images", [2, 7, 8, 13, 64])
 @pytest.mark.parametrize("accumulate", [1, 2, 5])
-def test_every_part_of_every_worker_normalises_over_two_images(images: int, accumulate: int, num_workers: int) -> None:
+def test_every_part_on_every_worker_has_two_images(images: int, accumulate: int, num_workers: int) -> None:
     parts = number_of_parts(TrainConfig(accumulate=accumulate), images, num_workers)
     shares = [len(range(images)[Workers(rank, num_workers).share_of(images)]) for rank in range(num_workers)]
 
@@ -43,6 +43,6 @@ def test_parts_are_halved_down_to_two_images(
     config = TrainConfig(data="digits", batch_size=batch_size, accumulate=accumulate)
     point = Point(id="p", config=config, folder=Path("p"))
 
-    halved = in_smaller_parts(point, num_workers)
+    smaller_point = in_smaller_parts(point, num_workers)
 
-    assert halved == (smaller and replace(point, config=replace(config, accumulate=smaller)))
+    assert smaller_point == (smaller and replace(point, config=replace(config, accumulate=smaller)))

@@ -1,4 +1,4 @@
-"""Learning rates against the closed forms of their sources."""
+"""Learning rates equal the closed forms of their sources."""
 
 import math
 from itertools import pairwise
@@ -14,8 +14,8 @@ STEPS = 40
 """Steps per epoch."""
 
 
-def config(schedule: str, **given: Any) -> TrainConfig:
-    return TrainConfig(**({"lr": 0.4, "epochs": 100, "lr_schedule": schedule, "lr_milestones": (60, 80)} | given))  # type: ignore[arg-type]
+def config(schedule: str, **settings: Any) -> TrainConfig:
+    return TrainConfig(**({"lr": 0.4, "epochs": 100, "lr_schedule": schedule, "lr_milestones": (60, 80)} | settings))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def config(schedule: str, **given: Any) -> TrainConfig:
         ("step", 90, 0.0004),
     ],
 )
-def test_rate_at_an_epoch_without_warmup(schedule: str, epoch: float, expected: float) -> None:
+def test_rate_without_warmup_follows_its_closed_form(schedule: str, epoch: float, expected: float) -> None:
     assert learning_rate(config(schedule), round(epoch * STEPS), STEPS) == pytest.approx(expected, rel=1e-12)
 
 
@@ -58,7 +58,7 @@ def test_rate_at_an_epoch_without_warmup(schedule: str, epoch: float, expected: 
         ("constant", 52.5, 0.4),
     ],
 )
-def test_schedule_runs_over_what_the_warmup_leaves(schedule: str, epoch: float, expected: float) -> None:
+def test_schedule_runs_over_the_epochs_after_warmup(schedule: str, epoch: float, expected: float) -> None:
     rate = learning_rate(config(schedule, warmup_epochs=5), round(epoch * STEPS), STEPS)
 
     assert rate == pytest.approx(expected, rel=1e-12)
@@ -103,7 +103,7 @@ def test_smooth_schedules_have_no_jump(schedule: str) -> None:
     [("constant", 0.4), ("cosine", 0.2 * (1 - math.cos(math.pi / 4000))), ("linear", 0.4 / 4000),
      ("exponential", 0.4 * 0.1 ** (3999 / 4000)), ("step", 0.4 * 0.1**3)],
 )  # fmt: skip
-def test_rate_of_the_last_step(schedule: str, expected: float) -> None:
+def test_rate_of_the_last_step_follows_its_closed_form(schedule: str, expected: float) -> None:
     assert learning_rate(config(schedule), 100 * STEPS - 1, STEPS) == pytest.approx(expected, rel=1e-9)
 
 
@@ -121,7 +121,7 @@ def test_staircase_drops_exactly_at_multiples_of_its_step(
         assert learning_rate(settings, drop, steps_per_epoch) == 0.4 * 0.9**k
 
 
-def test_staircase_of_a_fractional_step_is_tensorflows() -> None:
+def test_staircase_with_a_fractional_step_follows_tensorflow() -> None:
     """TF-slim decays by 0.98 every 2.5 epochs."""
     settings = config("step", epochs=10, lr_step_epochs=2.5, lr_gamma=0.98)
     rates = [learning_rate(settings, step, STEPS) for step in range(10 * STEPS)]
@@ -152,7 +152,7 @@ def test_multistep_drops_at_epochs_counted_from_the_start(epoch: float, expected
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "exponential"])
-def test_a_rate_that_changes_by_epoch_is_that_of_the_epochs_start(schedule: str) -> None:
+def test_rate_updated_by_epoch_is_the_rate_of_the_first_step(schedule: str) -> None:
     by_step, by_epoch = (config(schedule, lr_update=update, warmup_epochs=3) for update in ("iteration", "epoch"))
 
     for step in (0, 1, STEPS - 1, STEPS, 3 * STEPS + 7, 99 * STEPS + 39):
@@ -160,7 +160,7 @@ def test_a_rate_that_changes_by_epoch_is_that_of_the_epochs_start(schedule: str)
         assert learning_rate(by_epoch, step, STEPS) == expected
 
 
-def test_warmup_starts_where_it_is_told() -> None:
+def test_warmup_starts_at_warmup_start_lr() -> None:
     settings = config("cosine", warmup_epochs=5, warmup_start_lr=0.1)
 
     rates = [learning_rate(settings, round(epoch * STEPS), STEPS) for epoch in (0, 2.5, 5)]
@@ -169,11 +169,11 @@ def test_warmup_starts_where_it_is_told() -> None:
 
 
 @pytest.mark.parametrize(("batch_size", "factor"), [(256, 1), (1024, 4), (64, 0.25)])
-def test_the_rate_follows_the_batch(batch_size: int, factor: float) -> None:
-    given = {"warmup_epochs": 5, "warmup_start_lr": 0.1, "batch_size": batch_size}
+def test_rate_scales_with_batch_size(batch_size: int, factor: float) -> None:
+    settings = {"warmup_epochs": 5, "warmup_start_lr": 0.1, "batch_size": batch_size}
     for epoch in (0, 3, 50):
-        rate = learning_rate(config("cosine", lr_base_batch=256, **given), epoch * STEPS, STEPS)
-        assert rate == pytest.approx(factor * learning_rate(config("cosine", **given), epoch * STEPS, STEPS))
+        rate = learning_rate(config("cosine", lr_base_batch=256, **settings), epoch * STEPS, STEPS)
+        assert rate == pytest.approx(factor * learning_rate(config("cosine", **settings), epoch * STEPS, STEPS))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Trainings that start from published weights, downloaded from a real server."""
+"""A training can start from published weights, which a web server of the test serves."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,12 +21,12 @@ from trainers.weights.published import PUBLISHED
 MakePoint = Callable[..., Point]
 START = "dli14:0.25_224"
 FROZEN = {"width_mult": 0.25, "init": "published", "epochs": 1, "lr": 1e-12, "weight_decay": 0.0}
-"""Settings that leave the weights as they were."""
+"""Settings of a training that leaves the weights unchanged."""
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """Serves weights of 1000 classes in d-li14's layout."""
+    """A web server with weights of 1000 classes in d-li14's layout."""
     torch.manual_seed(0)
     state = like_dli14(randomised(build_model(PUBLISHED[START].config)))
     with serving(tmp_path / "served") as served:
@@ -60,13 +60,13 @@ def test_a_training_starts_from_the_published_weights(
         assert trained["classifier.1.weight"].shape == (10, 1280)
 
 
-def test_the_head_of_other_classes_is_fresh_and_named(make_point: MakePoint, server: Served) -> None:
+def test_head_for_other_classes_starts_fresh_with_a_warning(make_point: MakePoint, server: Served) -> None:
     with pytest.warns(UserWarning, match="0.25_224 has other classes: classifier.1.weight, classifier.1.bias keep"):
         list(train_point(make_point("published", **FROZEN)))
 
 
 @pytest.mark.filterwarnings("error:.*keep their fresh weights")
-def test_imagenets_own_head_is_kept(make_point: MakePoint, server: Served) -> None:
+def test_head_for_imagenet_classes_starts_from_published_weights(make_point: MakePoint, server: Served) -> None:
     point = make_point(**FROZEN, num_classes=1000)
     list(train_point(point))
 
@@ -77,7 +77,7 @@ def test_imagenets_own_head_is_kept(make_point: MakePoint, server: Served) -> No
 
 
 @pytest.mark.filterwarnings("ignore:.*keep their fresh weights")
-def test_a_resumed_training_needs_the_published_weights_no_more(
+def test_resumed_training_does_not_download_published_weights(
     make_point: MakePoint, server: Served, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"width_mult": 0.25, "init": "published", "epochs": 2}
@@ -106,21 +106,21 @@ def test_a_resumed_training_needs_the_published_weights_no_more(
         ({"model": "mobilenet_v3_large"}, "torchvision:mobilenet_v3_large"),
     ],
 )
-def test_the_start_has_the_same_channels_and_the_nearest_resolution(settings: dict[str, float], name: str) -> None:
+def test_published_start_has_equal_channels_and_the_nearest_resolution(settings: dict[str, float], name: str) -> None:
     assert published_start(TrainConfig(**settings)) == name  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "settings", [{"width_mult": 0.1}, {"width_mult": 0.6}, {"model": "mobilenet_v3_large", "width_mult": 0.75}]
 )
-def test_channels_that_nobody_published_are_refused_with_those_that_were(settings: dict[str, float]) -> None:
+def test_unpublished_channels_are_refused_with_the_published_choices(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=r"there are weights of mobilenet_v2 1, mobilenet_v2 0.75, .*; choose from"):
         published_start(TrainConfig(**settings))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", STARTS)
 def test_every_start_is_the_network_that_a_training_builds(name: str) -> None:
-    """Settings that a network's own weights need, such as d-li14's epsilon of MobileNetV3, a training does not have."""
+    """A training builds no network with d-li14's epsilon of MobileNetV3, so no start may need that epsilon."""
     config = PUBLISHED[name].config
 
     assert (config.bn_eps, config.total_stride) == (None, 32)
