@@ -1,4 +1,4 @@
-"""Batches against brute force and torchvision's own transforms."""
+"""Batches have the right images in the right order, cropped as torchvision crops them."""
 
 import math
 import shutil
@@ -32,42 +32,42 @@ MakeFolder = Callable[[Mapping[str, int]], Path]
 PLAIN = {"crop_scale": 1.0, "crop_share": 1.0, "hflip": 0.0}
 
 
-def config(**given: Any) -> TrainConfig:
-    return TrainConfig(**({"resolution": 8, "batch_size": 16} | given))
+def config(**settings: Any) -> TrainConfig:
+    return TrainConfig(**({"resolution": 8, "batch_size": 16} | settings))
 
 
-def numbered(num_images: int, *, train: bool, num_workers: int = 0, **given: Any) -> Batches:
-    """Batches of images whose pixels and labels are all the image's number."""
+def numbered(num_images: int, *, train: bool, num_workers: int = 0, **settings: Any) -> Batches:
+    """Return batches of images whose pixels and label equal the number of the image."""
 
     def images(numbers: NDArray[np.int64]) -> PackedImages:
         return PackedImages.of([np.full((8, 8, 3), i, dtype=np.uint8) for i in numbers])
 
-    return Batches(images, torch.arange(num_images), config(**(PLAIN | given)), train=train, num_workers=num_workers)
+    return Batches(images, torch.arange(num_images), config(**(PLAIN | settings)), train=train, num_workers=num_workers)
 
 
-def all_the_same(image: Pixels) -> cache.Images:
+def repeated(image: Pixels) -> cache.Images:
     return lambda numbers: PackedImages.of([image] * len(numbers))
 
 
 def order(split: Batches, epoch: int = 1) -> list[list[int]]:
-    """The image numbers of each batch, after a check that pixels and labels belong together."""
+    """Return the image numbers of every batch, after a check that pixels and labels belong together."""
     split.set_epoch(epoch)
-    read = []
+    numbers = []
     for images, labels in split:
         assert images.dtype == torch.uint8
         assert images.shape == (len(labels), 3, 8, 8)
         assert (images == labels.view(-1, 1, 1, 1)).all()
-        read.append(labels.tolist())
-    return read
+        numbers.append(labels.tolist())
+    return numbers
 
 
-def flat(read: Sequence[Sequence[int]]) -> list[int]:
-    return [i for batch in read for i in batch]
+def flat(batches_of_numbers: Sequence[Sequence[int]]) -> list[int]:
+    return [i for batch in batches_of_numbers for i in batch]
 
 
 @pytest.mark.parametrize("num_images", [1, 15, 16, 17, 100])
 @pytest.mark.parametrize("batch_size", [2, 16, 1000])
-def test_evaluation_visits_every_image_once_in_order(num_images: int, batch_size: int) -> None:
+def test_evaluation_reads_every_image_once_in_order(num_images: int, batch_size: int) -> None:
     split = numbered(num_images, train=False, batch_size=batch_size)
 
     assert flat(order(split)) == list(range(num_images))
@@ -77,27 +77,27 @@ def test_evaluation_visits_every_image_once_in_order(num_images: int, batch_size
 @pytest.mark.parametrize("num_images", [16, 17, 31, 100])
 def test_training_leaves_out_the_last_partial_batch_only(num_images: int) -> None:
     split = numbered(num_images, train=True)
-    read = order(split)
+    numbers = order(split)
 
-    assert [len(batch) for batch in read] == [16] * (num_images // 16)
-    assert len(split) == len(read)
-    assert len(set(flat(read))) == len(flat(read))
-    assert set(flat(read)) <= set(range(num_images))
+    assert [len(batch) for batch in numbers] == [16] * (num_images // 16)
+    assert len(split) == len(numbers)
+    assert len(set(flat(numbers))) == len(flat(numbers))
+    assert set(flat(numbers)) <= set(range(num_images))
 
 
 @pytest.mark.parametrize("num_images", [2, 15])
-def test_split_smaller_than_a_batch_still_trains(num_images: int) -> None:
+def test_split_smaller_than_a_batch_is_one_training_batch(num_images: int) -> None:
     split = numbered(num_images, train=True)
 
     assert len(split) == 1
     assert [sorted(batch) for batch in order(split)] == [list(range(num_images))]
 
 
-def test_training_order_is_a_permutation() -> None:
-    read = flat(order(numbered(96, train=True)))
+def test_training_order_is_a_random_permutation() -> None:
+    numbers = flat(order(numbered(96, train=True)))
 
-    assert sorted(read) == list(range(96))
-    assert read != sorted(read)
+    assert sorted(numbers) == list(range(96))
+    assert numbers != sorted(numbers)
 
 
 @pytest.mark.parametrize(("seed", "epoch", "equal"), [(0, 1, True), (0, 2, False), (1, 1, False), (1, 0, False)])
@@ -122,21 +122,23 @@ def test_every_position_is_equally_likely_in_training() -> None:
 
 @pytest.mark.parametrize("split", ["train", "val"])
 @pytest.mark.parametrize("source", ["digits", "folder"])
-def test_workers_change_nothing(make_folder: MakeFolder, source: str, split: Literal["train", "val"]) -> None:
-    folder = {f"{name}/{label}": 20 for name in ("train", "val") for label in "ab"}
-    dataset = digits() if source == "digits" else image_folder(make_folder(folder))
+def test_batches_are_equal_with_and_without_loader_workers(
+    make_folder: MakeFolder, source: str, split: Literal["train", "val"]
+) -> None:
+    counts = {f"{name}/{label}": 20 for name in ("train", "val") for label in "ab"}
+    dataset = digits() if source == "digits" else image_folder(make_folder(counts))
     settings = config(resolution=12, batch_size=8, crop_scale=0.2)
-    alone, helped = (batches(dataset, split, settings, num_workers=n) for n in (0, 2))
+    expected, parallel = (batches(dataset, split, settings, num_workers=n) for n in (0, 2))
     for epoch in (1, 2):
-        alone.set_epoch(epoch)
-        helped.set_epoch(epoch)
-        for (images, labels), (expected_images, expected_labels) in zip(helped, alone, strict=True):
+        expected.set_epoch(epoch)
+        parallel.set_epoch(epoch)
+        for (images, labels), (expected_images, expected_labels) in zip(parallel, expected, strict=True):
             assert torch.equal(images, expected_images)
             assert torch.equal(labels, expected_labels)
 
 
-def test_reading_leaves_the_global_generator_alone() -> None:
-    """Mixing and dropout draw from it, in a resumed training as in an uninterrupted one."""
+def test_reading_batches_leaves_the_global_generator_unchanged() -> None:
+    """A resumed training equals an uninterrupted one only if mixing and dropout draw the same numbers from torch."""
     for num_workers in (0, 1):
         split = numbered(32, train=True, num_workers=num_workers)
         state = torch.get_rng_state()
@@ -149,7 +151,7 @@ def test_crops_follow_seed_epoch_and_batch() -> None:
 
     def crops(seed: int, epoch: int) -> list[torch.Tensor]:
         settings = config(crop_scale=0.2, seed=seed)
-        split = Batches(all_the_same(picture), torch.arange(32), settings, train=True, num_workers=0)
+        split = Batches(repeated(picture), torch.arange(32), settings, train=True, num_workers=0)
         split.set_epoch(epoch)
         return [images for images, _ in split]
 
@@ -165,25 +167,25 @@ def test_crops_follow_seed_epoch_and_batch() -> None:
 def test_plain_batches_are_the_centre_crops_of_the_images(split: Literal["train", "val", "test"]) -> None:
     settings = config(resolution=20, **PLAIN)
     dataset = digits()
-    read = batches(dataset, split, settings, num_workers=0)
+    crops = batches(dataset, split, settings, num_workers=0)
     images = [dataset.splits[split].decode(i, 256) for i in range(len(dataset.splits[split]))]
     expected = {centre_crop(image, settings).numpy().tobytes() for image in images}
-    seen = [image.numpy().tobytes() for batch, _ in read for image in batch]
+    contents = [image.numpy().tobytes() for batch, _ in crops for image in batch]
 
-    assert set(seen) <= expected
-    assert len(seen) == (len(images) // 16 * 16 if split == "train" else len(images))
+    assert set(contents) <= expected
+    assert len(contents) == (len(images) // 16 * 16 if split == "train" else len(images))
 
 
 @pytest.mark.parametrize("crop_scale", [0.9, 1.0])
 @pytest.mark.parametrize("hflip", [0.0, 0.3, 1.0])
-def test_training_images_are_mirrored_as_often_as_asked(hflip: float, crop_scale: float) -> None:
-    images = all_the_same(np.tile(np.arange(8, dtype=np.uint8)[None, :, None], (8, 1, 3)))
+def test_training_images_are_mirrored_with_probability_hflip(hflip: float, crop_scale: float) -> None:
+    images = repeated(np.tile(np.arange(8, dtype=np.uint8)[None, :, None], (8, 1, 3)))
     settings = config(**(PLAIN | {"hflip": hflip, "crop_scale": crop_scale, "batch_size": 1000}))
     train = Batches(images, torch.zeros(1000), settings, train=True, num_workers=0)
     val = Batches(images, torch.zeros(1000), settings, train=False, num_workers=0)
-    (seen, _), (unmirrored, _) = next(iter(train)), next(iter(val))
-    mirrored = seen[:, 0, 0, 0] > seen[:, 0, 0, -1]
-    turned = torch.where(mirrored.view(-1, 1, 1, 1), seen.flip(-1), seen)
+    (crops, _), (unmirrored, _) = next(iter(train)), next(iter(val))
+    mirrored = crops[:, 0, 0, 0] > crops[:, 0, 0, -1]
+    turned = torch.where(mirrored.view(-1, 1, 1, 1), crops.flip(-1), crops)
 
     assert mirrored.float().mean().item() == pytest.approx(hflip, abs=0.05)
     assert (turned.int().diff(dim=-1) >= 0).all()
@@ -192,7 +194,7 @@ def test_training_images_are_mirrored_as_often_as_asked(hflip: float, crop_scale
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (40, 60), (61, 33), (300, 200)])
 @pytest.mark.parametrize(("resolution", "crop_share"), [(32, 0.875), (33, 0.9), (64, 1.0), (20, 0.5)])
-def test_centre_crop_is_torchvisions_resize_and_crop(
+def test_centre_crop_equals_resize_and_crop_of_torchvision(
     height: int, width: int, resolution: int, crop_share: float
 ) -> None:
     image = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
@@ -208,11 +210,11 @@ def test_centre_crop_is_torchvisions_resize_and_crop(
     ("resolution", "crop_share", "expected"),
     [(224, 0.875, 256), (192, 0.875, 219), (160, 0.875, 182), (128, 0.875, 146), (96, 0.875, 109), (28, 1.0, 28)],
 )
-def test_evaluation_resizes_as_published(resolution: int, crop_share: float, expected: int) -> None:
+def test_evaluation_resizes_to_the_published_shorter_side(resolution: int, crop_share: float, expected: int) -> None:
     assert eval_resize(config(resolution=resolution, crop_share=crop_share)) == expected
 
 
-def test_normalise_is_torchvisions() -> None:
+def test_normalise_equals_torchvision() -> None:
     images = torch.arange(256, dtype=torch.uint8).repeat(3).view(1, 3, 16, 16).repeat(2, 1, 1, 1)
     published = MobileNet_V2_Weights.IMAGENET1K_V1.transforms()
     reference = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(published.mean, published.std)])
@@ -224,7 +226,7 @@ def test_normalise_is_torchvisions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "to_train", "to_evaluate"),
+    ("settings", "to_train", "to_evaluate"),
     [
         ({"resolution": 16}, 64, 18),
         ({"resolution": 32}, 128, 36),
@@ -238,26 +240,26 @@ def test_normalise_is_torchvisions() -> None:
     ],
 )
 def test_images_are_decoded_large_enough_for_the_resolution(
-    make_folder: MakeFolder, given: dict[str, Any], to_train: int, to_evaluate: int
+    make_folder: MakeFolder, settings: dict[str, Any], to_train: int, to_evaluate: int
 ) -> None:
     dataset = image_folder(make_folder({"train/a": 2, "train/b": 2}))
-    asked: list[int] = []
+    short_sides: list[int] = []
     images = dataset.splits["train"]
 
     def decode(i: int, short_side: int) -> Pixels:
-        asked.append(short_side)
+        short_sides.append(short_side)
         return images.decode(i, short_side)
 
-    spied = replace(dataset, splits={**dataset.splits, "train": replace(images, decode=decode)})
+    recording = replace(dataset, splits={**dataset.splits, "train": replace(images, decode=decode)})
     for centred, expected in ((False, to_train), (True, to_evaluate)):
-        asked.clear()
+        short_sides.clear()
         shutil.rmtree(cache.cache_folder(), ignore_errors=True)
-        batches(spied, "train", config(**given), num_workers=0, centred=centred)
+        batches(recording, "train", config(**settings), num_workers=0, centred=centred)
 
-        assert set(asked) == {expected}
+        assert set(short_sides) == {expected}
 
 
-def test_images_that_no_cache_holds_are_decoded_by_loader_workers(
+def test_uncached_images_are_decoded_by_loader_workers(
     make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = image_folder(make_folder({"train/a": 2, "train/b": 2}))

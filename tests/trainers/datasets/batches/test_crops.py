@@ -1,4 +1,4 @@
-"""Training crops: what is random comes from the generator alone, and each setting does what it says."""
+"""Training crops are random by their generator alone, and follow the settings."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from trainers.datasets.dataset import PackedImages, Pixels
 IMAGE = (np.arange(40 * 50 * 3) % 251).astype(np.uint8).reshape(40, 50, 3)
 
 
-def config(**given: Any) -> TrainConfig:
-    return TrainConfig(**({"resolution": 32} | given))
+def config(**settings: Any) -> TrainConfig:
+    return TrainConfig(**({"resolution": 32} | settings))
 
 
 def cropped(crop: TrainCrop, image: Pixels, seed: int, count: int) -> torch.Tensor:
@@ -24,15 +24,15 @@ def cropped(crop: TrainCrop, image: Pixels, seed: int, count: int) -> torch.Tens
 
 @pytest.mark.parametrize("augment", AUGMENTS)
 @pytest.mark.parametrize("random_erase", [0.0, 0.5])
-def test_crops_follow_the_generator_and_leave_the_global_one_alone(augment: str, random_erase: float) -> None:
+def test_crops_follow_their_generator_and_leave_the_global_one_unchanged(augment: str, random_erase: float) -> None:
     crop = TrainCrop(config(augment=augment, random_erase=random_erase))
     state = torch.get_rng_state()
 
     first = cropped(crop, IMAGE, seed=0, count=8)
     torch.rand(3)
-    again, other = (cropped(crop, IMAGE, seed, count=8) for seed in (0, 1))
+    repeated, other = (cropped(crop, IMAGE, seed, count=8) for seed in (0, 1))
 
-    assert torch.equal(first, again)
+    assert torch.equal(first, repeated)
     assert first.shape == (8, 3, 32, 32)
     assert first.dtype == torch.uint8
     assert len({image.numpy().tobytes() for image in (*first, *other)}) == 16
@@ -48,7 +48,7 @@ def test_an_augmentation_changes_most_crops(augment: str) -> None:
     assert (plain != augmented).flatten(1).any(1).sum() >= 10
 
 
-def test_a_rectangle_of_the_mean_colour_is_erased_as_often_as_asked() -> None:
+def test_rectangle_of_mean_colour_is_erased_with_probability_random_erase() -> None:
     mean = torch.tensor([round(255 * value) for value in MEAN], dtype=torch.uint8).view(3, 1, 1)
     black = np.zeros((40, 50, 3), dtype=np.uint8)
     erased = (cropped(TrainCrop(config(random_erase=0.25)), black, seed=0, count=400) == mean).all(1)
@@ -62,7 +62,7 @@ def test_a_rectangle_of_the_mean_colour_is_erased_as_often_as_asked() -> None:
 @pytest.mark.parametrize(
     ("resolution", "scale", "expected"), [(224, 176 / 224, 176), (96, 176 / 224, 75), (32, 1.0, 32)]
 )
-def test_training_crops_have_a_size_of_their_own(resolution: int, scale: float, expected: int) -> None:
+def test_size_of_training_crops_follows_train_scale(resolution: int, scale: float, expected: int) -> None:
     settings = config(resolution=resolution, train_scale=scale)
 
     assert train_resolution(settings) == expected
@@ -82,7 +82,7 @@ def test_training_crops_have_a_size_of_their_own(resolution: int, scale: float, 
         ({"crop_share": 1.0}, 224, 224),
     ],
 )
-def test_the_shorter_side_of_an_evaluated_image_follows_the_rule(
+def test_shorter_side_of_an_evaluated_image_follows_crop_share_or_eval_margin(
     settings: dict[str, Any], resolution: int, expected: int
 ) -> None:
     assert eval_resize(config(resolution=resolution, **settings)) == expected
@@ -90,8 +90,8 @@ def test_the_shorter_side_of_an_evaluated_image_follows_the_rule(
 
 @pytest.mark.parametrize("size", [(1, 20_000), (20_000, 1), (1, 1), (3, 50_000)])
 @pytest.mark.parametrize("crop_scale", [0.08, 1.0])
-def test_an_image_of_any_aspect_is_cropped_without_gigabytes(size: tuple[int, int], crop_scale: float) -> None:
-    """One part of the image is white, in the middle: what an evaluation sees. Resized whole it would take 4 GB."""
+def test_image_of_extreme_aspect_is_cropped_in_little_memory(size: tuple[int, int], crop_scale: float) -> None:
+    """The image is white in its middle, which an evaluation crops; resized whole, the image would take 4 GB."""
     image = np.zeros((*size, 3), dtype=np.uint8)
     height, width = size
     image[height // 3 : -(height // 3) or None, width // 3 : -(width // 3) or None] = 255
@@ -101,7 +101,7 @@ def test_an_image_of_any_aspect_is_cropped_without_gigabytes(size: tuple[int, in
     assert (centre_crop(image, settings)[:, 112, 112] > 250).all()
 
 
-def test_an_image_of_no_extreme_aspect_is_seen_whole() -> None:
+def test_image_of_moderate_aspect_is_resized_whole() -> None:
     settings = config(resolution=8)
     image = np.arange(6 * 192 * 3, dtype=np.uint16).astype(np.uint8).reshape(6, 192, 3)
     resized = resize(torch.from_numpy(image).permute(2, 0, 1), [eval_resize(settings)], antialias=True)

@@ -1,4 +1,4 @@
-"""The compiled crops against torchvision's, whatever the sizes of images and boxes and wherever they lie."""
+"""Compiled crops equal torchvision's for images and boxes of any size and place."""
 
 import errno
 from pathlib import Path
@@ -21,16 +21,17 @@ SIDES = (1, 2, 7, 40, 223)
 
 
 @pytest.mark.parametrize("resolution", [1, 8, 33, 75])
-def test_crops_are_torchvisions_to_within_a_level(resolution: int) -> None:
+def test_crops_equal_torchvision_to_within_one_grey_level(resolution: int) -> None:
     generator = np.random.default_rng(resolution)
     images = [generator.integers(0, 256, (height, width, 3), dtype=np.uint8) for height in SIDES for width in SIDES]
     ends = [[sorted(generator.choice(side + 1, 2, replace=False)) for side in image.shape[:2]] for image in images]
     boxes = np.array([(top, left, bottom, right) for (top, bottom), (left, right) in ends])
     mirrored = generator.random(len(images)) < 0.5
     packed, order = PackedImages.of(images), generator.permutation(len(images))[:-2]
-    some = PackedImages(packed.pixels, packed.offsets[order], packed.sizes[order])  # as a cache gives them
+    # a cache returns any images in any order
+    subset = PackedImages(packed.pixels, packed.offsets[order], packed.sizes[order])
 
-    crops = resized_crops(some, boxes[order], mirrored[order], resolution)
+    crops = resized_crops(subset, boxes[order], mirrored[order], resolution)
 
     for crop, i in zip(crops, order, strict=True):
         top, left, bottom, right = boxes[i]
@@ -41,7 +42,7 @@ def test_crops_are_torchvisions_to_within_a_level(resolution: int) -> None:
 
 
 @pytest.mark.parametrize("level", [0, 255])
-def test_black_and_white_stay_so(level: int) -> None:
+def test_crops_of_black_and_white_images_stay_black_and_white(level: int) -> None:
     images = PackedImages.of([np.full((side, 97, 3), level, dtype=np.uint8) for side in range(1, 98)])
     boxes = np.array([(0, 0, side, side) for side in range(1, 98)])
 
@@ -75,7 +76,7 @@ def test_random_crops_are_distributed_like_torchvisions(height: int, width: int,
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 400), (400, 20), (21, 50), (19, 400)])
-def test_image_too_long_for_any_crop_gets_what_torchvision_gives(height: int, width: int) -> None:
+def test_image_too_long_for_a_random_crop_is_cropped_like_torchvision(height: int, width: int) -> None:
     image = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
     settings = TrainConfig(resolution=16, crop_scale=0.9, hflip=0.0)
 
@@ -87,7 +88,7 @@ def test_image_too_long_for_any_crop_gets_what_torchvision_gives(height: int, wi
     assert (crop.int() - theirs.int()).abs().max() <= 1
 
 
-def test_compiling_needs_no_folder_and_survives_a_full_disk_and_a_damaged_file(
+def test_compiling_survives_a_full_disk_and_a_damaged_cache_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any) -> None:

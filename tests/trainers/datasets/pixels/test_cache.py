@@ -1,4 +1,4 @@
-"""A split is decoded once for all processes. Imports no torch, so that the processes of its test start at once."""
+"""A split is decoded once for all processes. This file imports no torch, so that its processes start quickly."""
 
 import multiprocessing
 import os
@@ -21,7 +21,7 @@ ALL = np.arange(NUM_IMAGES)
 
 @dataclass(frozen=True)
 class LoggingDecoder:
-    """Makes image `i` a constant `i` of its own shape, and writes a line for every image it decodes."""
+    """A decoder that returns a constant image for each number, and logs a line for every decoded image."""
 
     log: Path
 
@@ -40,17 +40,17 @@ def logged_dataset(decode: Callable[[int, int], Pixels]) -> Dataset:
     return Dataset(name="logged", classes=("a",), splits={"train": split}, fingerprint="logged", note="")
 
 
-def open_beside_others(log: Path, barrier: Barrier) -> None:
+def open_with_other_processes(log: Path, barrier: Barrier) -> None:
     barrier.wait(timeout=60)
     images = open_images(logged_dataset(LoggingDecoder(log)), "train", 8)
     assert all((image == i % 256).all() for i, image in enumerate(images(ALL)))
 
 
-def test_split_is_decoded_once_when_processes_open_it_at_the_same_moment(tmp_path: Path, own_cache: Path) -> None:
+def test_split_is_decoded_once_when_processes_open_it_concurrently(tmp_path: Path, own_cache: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     barrier = spawn.Barrier(NUM_PROCESSES)
     processes = [
-        spawn.Process(target=open_beside_others, args=(tmp_path / "log", barrier)) for _ in range(NUM_PROCESSES)
+        spawn.Process(target=open_with_other_processes, args=(tmp_path / "log", barrier)) for _ in range(NUM_PROCESSES)
     ]
     for process in processes:
         process.start()
@@ -64,17 +64,17 @@ def test_split_is_decoded_once_when_processes_open_it_at_the_same_moment(tmp_pat
     assert [path.name for path in own_cache.iterdir() if path.is_dir()] == ["logged-train-8-v2"]
 
 
-def test_second_opening_decodes_nothing(tmp_path: Path) -> None:
+def test_second_opening_decodes_no_image(tmp_path: Path) -> None:
     decoder = LoggingDecoder(tmp_path / "log")
     first = open_images(logged_dataset(decoder), "train", 8)
-    decoded = len(decoder.lines)
+    num_decoded = len(decoder.lines)
     second = open_images(logged_dataset(decoder), "train", 8)
 
     assert all(map(np.array_equal, first(ALL), second(ALL)))
-    assert len(decoder.lines) == decoded
+    assert len(decoder.lines) == num_decoded
 
 
-def test_split_beyond_one_block_keeps_its_order(tmp_path: Path) -> None:
+def test_split_of_several_blocks_keeps_its_order(tmp_path: Path) -> None:
     images = open_images(logged_dataset(LoggingDecoder(tmp_path / "log")), "train", 4)
 
     assert NUM_IMAGES > cache.BLOCK
@@ -82,7 +82,7 @@ def test_split_beyond_one_block_keeps_its_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mean_bytes", "fits"), [(10, True), (10**12, False)])
-def test_split_larger_than_the_machine_is_streamed(tmp_path: Path, mean_bytes: int, fits: bool) -> None:
+def test_split_too_large_for_the_machine_is_not_cached(tmp_path: Path, mean_bytes: int, fits: bool) -> None:
     image = np.broadcast_to(np.uint8(0), (1, mean_bytes, 1))  # occupies one byte, whatever its size
     split = Split(labels=np.zeros(1000, dtype=np.int64), decode=lambda i, short_side: image, in_memory=False)
 
@@ -94,22 +94,22 @@ def test_split_larger_than_the_machine_is_streamed(tmp_path: Path, mean_bytes: i
 
 
 @pytest.mark.parametrize("failing", [5, 299])
-def test_failing_build_leaves_no_folder_and_the_next_one_succeeds(
+def test_failed_build_of_a_cache_leaves_no_folder_and_the_next_build_succeeds(
     tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    whole = LoggingDecoder(tmp_path / "log")
+    decode = LoggingDecoder(tmp_path / "log")
 
-    def spoiled(i: int, short_side: int) -> Pixels:
+    def failing_decode(i: int, short_side: int) -> Pixels:
         if i == failing:
             raise ConfigError("cannot read the image")
-        return whole(i, short_side)
+        return decode(i, short_side)
 
     monkeypatch.setattr(cache, "SAMPLED", 1)
     with pytest.raises(ConfigError, match="cannot read the image"):
-        open_images(logged_dataset(spoiled), "train", 8)
+        open_images(logged_dataset(failing_decode), "train", 8)
 
     assert not [path for path in own_cache.iterdir() if path.is_dir()]
-    (image,) = open_images(logged_dataset(whole), "train", 8)(np.array([failing]))
+    (image,) = open_images(logged_dataset(decode), "train", 8)(np.array([failing]))
     assert image[0, 0, 0] == failing % 256
 
 
@@ -121,7 +121,7 @@ def test_failing_build_leaves_no_folder_and_the_next_one_succeeds(
         ({"HOME": "/home/me"}, "/home/me/.cache/mobilenet-sweep"),
     ],
 )
-def test_cache_lies_where_the_environment_says(
+def test_cache_folder_follows_the_environment(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str
 ) -> None:
     for name in ("MOBILENET_SWEEP_CACHE", "XDG_CACHE_HOME"):

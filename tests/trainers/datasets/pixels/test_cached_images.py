@@ -1,4 +1,4 @@
-"""Decoded images of real datasets are the same however they are kept."""
+"""Decoded images are equal whether a cache is built, mapped or skipped."""
 
 import pickle
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ MakeFolder = Callable[[Mapping[str, int]], Path]
 
 
 @pytest.mark.parametrize("short_side", [8, 16, 256])
-def test_pixels_are_the_same_built_mapped_and_streamed(
+def test_pixels_of_a_built_a_mapped_and_no_cache_are_equal(
     make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, short_side: int
 ) -> None:
     dataset = image_folder(make_folder({"train/a": 9, "train/b": 7, "val/a": 5, "val/b": 0}))
@@ -30,10 +30,10 @@ def test_pixels_are_the_same_built_mapped_and_streamed(
     numbers = np.random.default_rng(0).permutation(16)
     expected = [dataset.splits["train"].decode(i, short_side) for i in numbers.tolist()]
     for images in (built, mapped, streamed):
-        read = list(images(numbers))
-        assert len(images(numbers)) == len(read) == 16
-        assert all(image.dtype == np.uint8 for image in read)
-        assert all(map(np.array_equal, read, expected))
+        arrays = list(images(numbers))
+        assert len(images(numbers)) == len(arrays) == 16
+        assert all(image.dtype == np.uint8 for image in arrays)
+        assert all(map(np.array_equal, arrays, expected))
 
 
 def test_images_in_memory_are_not_cached(own_cache: Path) -> None:
@@ -43,7 +43,7 @@ def test_images_in_memory_are_not_cached(own_cache: Path) -> None:
     assert not own_cache.exists()
 
 
-def test_splits_sizes_and_datasets_have_caches_of_their_own(make_folder: MakeFolder, own_cache: Path) -> None:
+def test_every_split_and_size_of_a_dataset_has_its_own_cache(make_folder: MakeFolder, own_cache: Path) -> None:
     dataset = image_folder(make_folder({"train/a": 3, "train/b": 3, "val/a": 2, "val/b": 0}))
     for split, short_side in (("train", 8), ("train", 9), ("val", 8)):
         open_images(dataset, split, short_side)  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ def test_splits_sizes_and_datasets_have_caches_of_their_own(make_folder: MakeFol
     assert folders == {f"{dataset.fingerprint}-{suffix}-v2" for suffix in ("train-8", "train-9", "val-8")}
 
 
-def test_cached_images_reach_a_loaders_worker_without_copying_their_pixels(make_folder: MakeFolder) -> None:
+def test_cached_images_are_pickled_for_a_worker_without_pixels(make_folder: MakeFolder) -> None:
     images = open_images(image_folder(make_folder({"train/a": 3, "train/b": 3})), "train", 32)
 
     message = pickle.dumps(images)
@@ -63,17 +63,15 @@ def test_cached_images_reach_a_loaders_worker_without_copying_their_pixels(make_
 
 
 @pytest.mark.parametrize("name", ["pixels.bin", "shapes.npy"])
-@pytest.mark.parametrize("kept", [None, 0, 100, -1])
-def test_a_cache_that_is_not_whole_is_not_read_beyond_its_end(
-    make_folder: MakeFolder, own_cache: Path, name: str, kept: int | None
-) -> None:
+@pytest.mark.parametrize("num_bytes", [None, 0, 100, -1])
+def test_truncated_cache_is_refused(make_folder: MakeFolder, own_cache: Path, name: str, num_bytes: int | None) -> None:
     dataset = image_folder(make_folder({"train/a": 3, "train/b": 3}))
     open_images(dataset, "train", 32)
     (file,) = own_cache.rglob(name)
     content = file.read_bytes()
     file.unlink()
-    if kept is not None:
-        file.write_bytes(content[:kept])
+    if num_bytes is not None:
+        file.write_bytes(content[:num_bytes])
 
     with pytest.raises(ConfigError, match=f"{file.parent} is damaged; delete it, and the images are decoded again"):
         open_images(dataset, "train", 32)

@@ -1,4 +1,4 @@
-"""Damaged images of every kind are found, left out and named; whatever can be decoded is used."""
+"""Damaged images of every kind are left out and named; every image that can be decoded is used."""
 
 import os
 import pickle
@@ -45,7 +45,7 @@ def half(content: bytes) -> bytes:
 
 
 def bomb() -> bytes:
-    """A PNG of 20,000 x 20,000 px, beyond what Pillow decodes."""
+    """Return a PNG of 20,000 x 20,000 px, which Pillow refuses to decode."""
     file = BytesIO()
     Image.new("1", (20_000, 20_000)).save(file, "PNG")
     return file.getvalue()
@@ -71,11 +71,11 @@ DAMAGED: dict[str, bytes | str] = {
     "dangling.jpg": "nowhere.jpg",
     "loop.png": "",
 }
-"""Content by the end of a file's name; as text, what a link points to, itself if empty."""
+"""Contents by file name. A text stands for a link to the named file; an empty text stands for a link to itself."""
 
 
 def good_images() -> dict[str, bytes]:
-    """Odd images that are fine, by the end of a file's name."""
+    """Return unusual images that can be decoded, by file name."""
     wide, thin, deep, animated, dot = (BytesIO() for _ in range(5))
     Image.new("L", (20_000, 30)).save(wide, "PNG")
     Image.new("RGB", (1, 20_000)).save(thin, "PNG")
@@ -99,7 +99,7 @@ def good_images() -> dict[str, bytes]:
 
 
 def write(path: bytes, content: bytes | str) -> None:
-    """A file, or a link where `content` is text."""
+    """Write a file, or a link where `content` is text."""
     if isinstance(content, str):
         os.symlink(os.fsencode(content) or os.path.basename(path), path)
     else:
@@ -108,7 +108,7 @@ def write(path: bytes, content: bytes | str) -> None:
 
 
 def spoiled_folder(folder: Path, num_damaged: int) -> tuple[set[bytes], set[bytes]]:
-    """An image folder with so many damaged images of all kinds among good ones; the good files and the damaged ones."""
+    """Write an image folder with damaged images among good ones, and return the paths of both, good ones first."""
     places = [os.fsencode(folder / split / label) for split in ("train", "val", "test") for label in ("a", "b")]
     for place in places:
         os.makedirs(place)
@@ -126,15 +126,15 @@ def spoiled_folder(folder: Path, num_damaged: int) -> tuple[set[bytes], set[byte
 
 
 def files(dataset: Dataset, names: tuple[str, ...] = ("train", "val", "test")) -> list[bytes]:
-    """The files that are left in the splits."""
-    found: list[bytes] = []
+    """Return the files of the splits `names` in order."""
+    paths: list[bytes] = []
     for name in names:
         decode, members = dataset.splits[name].decode, np.arange(len(dataset.splits[name]))  # type: ignore[index]
         while isinstance(decode, Part):
             decode, members = decode.whole, decode.members[members]
         assert isinstance(decode, Decoder)
-        found += [os.fsencode(decode.paths[i]) for i in members]
-    return found
+        paths += [os.fsencode(decode.paths[i]) for i in members]
+    return paths
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def spoiled(make_folder: MakeFolder) -> Path:
     return folder
 
 
-def test_500_damaged_images_of_12_kinds_are_all_found_and_every_good_one_is_trained_on(tmp_path: Path) -> None:
+def test_500_damaged_images_of_12_kinds_are_left_out_and_all_good_ones_used(tmp_path: Path) -> None:
     good, damaged = spoiled_folder(tmp_path / "images", NUM_DAMAGED)
     announced: list[str] = []
 
@@ -164,26 +164,24 @@ def test_500_damaged_images_of_12_kinds_are_all_found_and_every_good_one_is_trai
 
     config = replace(SETTINGS, data=str(tmp_path / "images"))
     for name in ("train", "val", "test"):
-        read = batches(dataset, name, config, num_workers=0, centred=True)  # type: ignore[arg-type]
-        labels = [label for _, of_batch in read for label in of_batch.tolist()]
+        split_batches = batches(dataset, name, config, num_workers=0, centred=True)  # type: ignore[arg-type]
+        labels = [label for _, batch_labels in split_batches for label in batch_labels.tolist()]
         assert labels == [int(b"/b/" in path) for path in files(dataset, (name,))]
-    [measured] = train_point(Point(id="p", config=config, folder=tmp_path / "p"))
-    assert np.isfinite([measured.train_loss, measured.val_loss, measured.test_loss]).all()
+    [measurement] = train_point(Point(id="p", config=config, folder=tmp_path / "p"))
+    assert np.isfinite([measurement.train_loss, measurement.val_loss, measurement.test_loss]).all()
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_each_kind_of_damage_has_a_reason_without_the_name(tmp_path: Path, name: str) -> None:
+def test_each_kind_of_damage_has_a_reason_without_the_path(tmp_path: Path, name: str) -> None:
     write(os.fsencode(tmp_path / name), DAMAGED[name])
     split = Split(labels=np.zeros(1, dtype=np.int64), decode=Decoder([str(tmp_path / name)]), in_memory=False)
     dataset = Dataset(name="d", classes=("a",), splits={"val": split}, fingerprint=name, note="")
 
     check_images(dataset, ["val"], again=False)
 
-    with pytest.raises(
-        ConfigError, match=r"^no image of the val split of d can be read; replace them, from "
-    ) as raised:
+    with pytest.raises(ConfigError, match=r"^no image of the val split of d can be read; replace them, from ") as error:
         without_damaged(dataset)
-    reason = str(raised.value).partition(f"{tmp_path / name} on (")[2].removesuffix(")")
+    reason = str(error.value).partition(f"{tmp_path / name} on (")[2].removesuffix(")")
     assert len(reason) > 5
     assert str(tmp_path) not in reason
 
@@ -194,7 +192,7 @@ def test_16_bit_images_use_all_8_bits(tmp_path: Path) -> None:
     assert (Decoder([str(tmp_path / "deep.png")])(0, 16) == RAMP[..., None]).all()
 
 
-def test_only_what_was_found_is_left_out(spoiled: Path) -> None:
+def test_check_leaves_out_exactly_the_damaged_images(spoiled: Path) -> None:
     assert load_dataset(str(spoiled)).sizes == "16 train, 6 val"
 
     checked = check_dataset(str(spoiled))
@@ -217,7 +215,9 @@ def test_only_what_was_found_is_left_out(spoiled: Path) -> None:
     assert checked.fingerprint == load_dataset(str(spoiled)).fingerprint
 
 
-def test_images_are_checked_once(spoiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_checked_once_and_damaged_ones_again_on_request(
+    spoiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     check_dataset(str(spoiled))
     decode, decoded = Decoder.__call__, list[int]()
     monkeypatch.setattr(Decoder, "__call__", lambda self, i, px: (decoded.append(i), decode(self, i, px))[1])
@@ -238,10 +238,10 @@ def test_images_in_memory_need_no_check(own_cache: Path) -> None:
     assert not own_cache.exists()
 
 
-def test_a_training_on_a_node_where_nothing_was_checked_meets_no_damaged_image(spoiled: Path, tmp_path: Path) -> None:
-    [measured] = train_point(Point(id="p", config=replace(SETTINGS, data=str(spoiled)), folder=tmp_path / "p"))
+def test_training_without_an_earlier_check_leaves_out_damaged_images(spoiled: Path, tmp_path: Path) -> None:
+    [measurement] = train_point(Point(id="p", config=replace(SETTINGS, data=str(spoiled)), folder=tmp_path / "p"))
 
-    assert np.isfinite(measured.train_loss)
+    assert np.isfinite(measurement.train_loss)
     assert load_dataset(str(spoiled)).sizes == "13 train, 6 val"
 
 
@@ -254,8 +254,8 @@ def test_one_split_alone_can_be_checked(spoiled: Path) -> None:
     assert [line.split()[3] for line in announced] == ["6", "16"]
 
 
-def test_repaired_images_are_used_again_and_caches_are_not_mixed(spoiled: Path) -> None:
-    """Of the same size, so that nothing but another try can tell."""
+def test_repaired_image_is_used_again_with_a_new_cache(spoiled: Path) -> None:
+    """The repaired file keeps its size, so that only decoding it again shows the repair."""
     before = check_dataset(str(spoiled))
     images = open_images(before, "train", 8)
     assert all((image == before.splits["train"].decode(i, 8)).all() for i, image in enumerate(images(np.arange(13))))
@@ -270,9 +270,9 @@ def test_repaired_images_are_used_again_and_caches_are_not_mixed(spoiled: Path) 
     assert after.sizes == "14 train, 6 val"
     assert after.fingerprint == before.fingerprint
     images = open_images(after, "train", 8)
-    read = list(images(np.arange(14)))
-    assert (read[2] == 7).all()
-    assert all((image == after.splits["train"].decode(i, 8)).all() for i, image in enumerate(read))
+    arrays = list(images(np.arange(14)))
+    assert (arrays[2] == 7).all()
+    assert all((image == after.splits["train"].decode(i, 8)).all() for i, image in enumerate(arrays))
 
 
 def test_a_class_that_loses_every_image_is_refused(make_folder: MakeFolder) -> None:
@@ -287,7 +287,7 @@ def test_a_class_that_loses_every_image_is_refused(make_folder: MakeFolder) -> N
             check_dataset(str(folder))
 
 
-def test_a_held_out_part_stays_the_same_whatever_is_damaged(make_folder: MakeFolder) -> None:
+def test_held_out_part_does_not_depend_on_damage(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/a": 40, "train/b": 40})
     before = load_dataset(str(folder))
     for i in range(1, 40, 2):
@@ -300,7 +300,7 @@ def test_a_held_out_part_stays_the_same_whatever_is_damaged(make_folder: MakeFol
     assert after.note == "validated on a stratified 10% of train; 20 damaged images left out"
 
 
-def test_a_cache_that_cannot_be_written_is_named(
+def test_error_names_a_cache_that_cannot_be_written(
     spoiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -310,11 +310,11 @@ def test_a_cache_that_cannot_be_written_is_named(
         check_dataset(str(spoiled))
 
 
-def test_an_evaluation_leaves_damaged_images_out_and_says_how_many(spoiled: Path) -> None:
+def test_evaluation_leaves_out_and_counts_damaged_images(spoiled: Path) -> None:
     (spoiled / "val/b/001.png").write_bytes(b"")
     network = Network(untrained(SETTINGS).model, SETTINGS, ("a", "b"))
 
-    found = evaluate_network(network, str(spoiled))
+    evaluation = evaluate_network(network, str(spoiled))
 
-    assert (found.num_images, found.num_damaged) == (5, 1)
-    assert found.confusion.sum(dim=1).tolist() == [3, 2]
+    assert (evaluation.num_images, evaluation.num_damaged) == (5, 1)
+    assert evaluation.confusion.sum(dim=1).tolist() == [3, 2]

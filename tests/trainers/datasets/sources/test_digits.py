@@ -1,4 +1,4 @@
-"""The embedded digits, and the contract of every dataset."""
+"""The embedded digits have fixed splits, and every registered dataset keeps the contract of datasets."""
 
 from collections import Counter
 from dataclasses import replace
@@ -39,16 +39,16 @@ def test_dataset_keeps_its_contract(name: str) -> None:
             assert np.array_equal(image, split.decode(i, 16))
 
 
-def test_digits_are_parted_60_20_20() -> None:
+def test_digits_are_split_60_20_20() -> None:
     assert digits().sizes == "1078 train, 360 val, 359 test"
 
 
-def test_every_digit_lies_in_exactly_one_split() -> None:
+def test_every_digit_is_in_exactly_one_split() -> None:
     dataset = digits()
     labelled = Counter(
-        (pixels_i, int(label))
+        (content, int(label))
         for name, split in dataset.splits.items()
-        for pixels_i, label in zip(pixels(dataset, name), split.labels, strict=True)
+        for content, label in zip(pixels(dataset, name), split.labels, strict=True)
     )
     bunch = load_digits()
     grey = np.repeat((bunch.images * (255 / 16)).round().astype(np.uint8)[..., None], 3, axis=-1)
@@ -57,14 +57,14 @@ def test_every_digit_lies_in_exactly_one_split() -> None:
 
 
 @pytest.mark.parametrize(("split", "share"), [("train", 0.6), ("val", 0.2), ("test", 0.2)])
-def test_every_split_holds_its_share_of_every_digit(split: str, share: float) -> None:
+def test_every_split_has_its_share_of_every_digit(split: str, share: float) -> None:
     counts = np.bincount(digits().splits[split].labels)  # type: ignore[index]
     expected = share * np.bincount(load_digits().target)
 
     assert np.abs(counts - expected).max() <= 1
 
 
-def test_splits_of_the_digits_are_fixed() -> None:
+def test_digits_of_a_split_never_change() -> None:
     assert pixels(digits(), "val") == pixels(digits(), "val")
     assert digits().splits["val"].labels[:12].tolist() == [0, 1, 0, 2, 4, 7, 0, 3, 5, 8, 9, 8]
 
@@ -79,7 +79,9 @@ def test_splits_of_the_digits_are_fixed() -> None:
         ([1, 2], 0.5, [0, 1]),
     ],
 )
-def test_stratified_part_takes_its_share_and_leaves_one(counts: list[int], share: float, expected: list[int]) -> None:
+def test_stratified_part_takes_its_share_of_each_class_and_leaves_one(
+    counts: list[int], share: float, expected: list[int]
+) -> None:
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
     mask = stratified_part(labels, share, seed=0)
 
@@ -94,7 +96,7 @@ def test_stratified_part_follows_its_seed() -> None:
 
 
 @pytest.mark.parametrize("data", ["imagenet", "Digits", "digits:/root", "/no/such/folder", "~/no/such/folder"])
-def test_unknown_dataset_says_what_there_is(data: str) -> None:
+def test_error_on_an_unknown_dataset_lists_the_datasets(data: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_dataset(data)
 
@@ -102,7 +104,7 @@ def test_unknown_dataset_says_what_there_is(data: str) -> None:
     assert "digits" in str(caught.value)
 
 
-def test_file_is_no_dataset(tmp_path: Path) -> None:
+def test_file_is_refused_as_a_dataset(tmp_path: Path) -> None:
     (tmp_path / "images.zip").touch()
 
     with pytest.raises(ConfigError, match="give the path of an image folder"):

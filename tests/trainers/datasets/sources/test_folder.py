@@ -1,4 +1,4 @@
-"""Image folders: every layout and file that people have, and errors that say what to do."""
+"""Image folders of every usual layout are read; errors say what to do."""
 
 import os
 import re
@@ -25,7 +25,7 @@ LEFT_DARK_RIGHT_BRIGHT = np.repeat(np.linspace(0, 1, WIDTH)[None], HEIGHT, axis=
 
 
 def files(dataset: Dataset, split: str) -> list[str]:
-    """The CLASS/IMAGE of a split's images, in order."""
+    """Return CLASS/IMAGE of every image of a split, in order."""
     decode = dataset.splits[split].decode  # type: ignore[index]
     members = list(range(len(dataset.splits[split])))  # type: ignore[index]
     if isinstance(decode, Part):
@@ -73,7 +73,7 @@ COLOURS: dict[str, tuple[Callable[[], Image.Image], str, tuple[int, ...], int]] 
 
 
 @pytest.mark.parametrize("name", COLOURS)
-def test_every_kind_of_image_decodes_to_its_colour(tmp_path: Path, name: str) -> None:
+def test_image_of_every_mode_decodes_to_its_colour(tmp_path: Path, name: str) -> None:
     make, file, colour, tolerance = COLOURS[name]
     make().save(tmp_path / file)
 
@@ -85,7 +85,7 @@ def test_every_kind_of_image_decodes_to_its_colour(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.parametrize("file", ["a.png", "a.tiff"])
-def test_16_bit_grey_keeps_its_range(tmp_path: Path, file: str) -> None:
+def test_16_bit_grey_image_is_scaled_to_8_bits(tmp_path: Path, file: str) -> None:
     Image.fromarray((LEFT_DARK_RIGHT_BRIGHT * 65535).astype(np.uint16)).save(tmp_path / file)
 
     pixels = decode(tmp_path / file)
@@ -109,7 +109,7 @@ def test_16_bit_grey_keeps_its_range(tmp_path: Path, file: str) -> None:
         ((1, 90), 5, (1, 90)),
     ],
 )
-def test_shorter_side_is_exact_and_never_enlarged(
+def test_shorter_side_is_reduced_exactly_and_never_enlarged(
     tmp_path: Path, file: str, size: tuple[int, int], short_side: int, expected: tuple[int, int]
 ) -> None:
     Image.new("RGB", size).save(tmp_path / file)
@@ -120,7 +120,7 @@ def test_shorter_side_is_exact_and_never_enlarged(
 
 
 @pytest.mark.parametrize(("file", "tolerance"), [("a.png", 2), ("a.jpg", 6)])
-def test_reduced_image_shows_the_same_scene(tmp_path: Path, file: str, tolerance: int) -> None:
+def test_reduced_image_keeps_its_gradient(tmp_path: Path, file: str, tolerance: int) -> None:
     gradient = np.linspace(0, 255, 400)[None, :, None] * np.ones((300, 1, 3))
     Image.fromarray(gradient.astype(np.uint8)).save(tmp_path / file, quality=95)
 
@@ -140,14 +140,14 @@ def test_classes_are_sorted_and_labels_follow_them(make_folder: MakeFolder) -> N
 
 
 @pytest.mark.parametrize("name", ["val", "validation", "valid"])
-def test_validation_folder_goes_by_three_names(make_folder: MakeFolder, name: str) -> None:
+def test_validation_folder_may_have_three_names(make_folder: MakeFolder, name: str) -> None:
     dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, f"{name}/a": 1, f"{name}/b": 2}))
 
     assert dataset.sizes == "4 train, 3 val"
     assert dataset.note == "validated on its own split"
 
 
-def test_test_folder_is_kept_apart(make_folder: MakeFolder) -> None:
+def test_images_of_each_folder_stay_in_their_split(make_folder: MakeFolder) -> None:
     folder = make_folder({f"{split}/{name}": 2 for split in ("train", "val", "test") for name in "ab"})
     dataset = image_folder(folder)
 
@@ -173,20 +173,20 @@ def test_without_validation_folder_a_stratified_tenth_of_train_validates(
     assert len(dataset.splits.get("test", ())) == (3 if with_test else 0)  # type: ignore[call-overload]
 
 
-def test_unlabelled_test_images_are_left_out_and_that_is_said(make_folder: MakeFolder) -> None:
+def test_unlabelled_test_images_are_left_out_with_a_note(make_folder: MakeFolder) -> None:
     dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0, "test": 2}))
 
     assert dataset.sizes == "4 train, 1 val"
     assert dataset.note == "validated on its own split; test/ has no class folders and is left out"
 
 
-def test_held_out_part_is_the_same_each_time(make_folder: MakeFolder) -> None:
+def test_held_out_part_never_changes(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/a": 30, "train/b": 30})
 
     assert files(image_folder(folder), "val") == files(image_folder(folder), "val")
 
 
-def test_only_images_count_in_any_case_and_depth(make_folder: MakeFolder) -> None:
+def test_images_are_found_by_any_case_of_suffix_and_at_any_depth(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
     (folder / "train/a/notes.txt").write_text("no image")
     (folder / "train/README").write_text("no class")
@@ -196,7 +196,7 @@ def test_only_images_count_in_any_case_and_depth(make_folder: MakeFolder) -> Non
     assert image_folder(folder).sizes == "5 train, 1 val"
 
 
-def test_links_that_loop_are_no_classes_and_are_not_followed(make_folder: MakeFolder) -> None:
+def test_looping_links_are_no_classes_and_are_not_followed(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
     (folder / "train/loop").symlink_to("loop")
     (folder / "train/here").symlink_to(".")
@@ -215,7 +215,7 @@ def test_links_that_loop_are_no_classes_and_are_not_followed(make_folder: MakeFo
     assert image_folder(folder).sizes == "4 train, 1 val"
 
 
-def test_files_that_cannot_be_reached_are_listed_and_change_the_fingerprint(make_folder: MakeFolder) -> None:
+def test_broken_links_count_as_images_and_change_the_fingerprint(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
     before = image_folder(folder).fingerprint
     (folder / "train/a/dangling.jpg").symlink_to("elsewhere.jpg")
@@ -227,7 +227,7 @@ def test_files_that_cannot_be_reached_are_listed_and_change_the_fingerprint(make
     assert len({before, dangling.fingerprint, image_folder(folder).fingerprint}) == 3
 
 
-def test_a_class_may_be_named_in_any_bytes(make_folder: MakeFolder) -> None:
+def test_class_folder_may_have_a_name_of_any_bytes(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/a": 2, "train/b": 2})
     (folder / "train/b").rename(folder / "train/caf\udce9")
 
@@ -253,12 +253,14 @@ def test_a_class_may_be_named_in_any_bytes(make_folder: MakeFolder) -> None:
         ({"train/a": 2, "train/b": 2, "test/a": 0, "test/b": 0}, "test has no images"),
     ],
 )
-def test_unusable_folder_says_what_is_wrong(make_folder: MakeFolder, counts: dict[str, int], message: str) -> None:
+def test_error_on_an_unusable_folder_names_the_reason(
+    make_folder: MakeFolder, counts: dict[str, int], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         image_folder(make_folder(counts))
 
 
-def test_a_split_in_the_place_of_the_whole_names_the_whole(make_folder: MakeFolder) -> None:
+def test_error_on_the_folder_of_a_split_suggests_its_parent(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/a": 2, "train/b": 2})
 
     with pytest.raises(ConfigError, match=rf"train has no folder train/; did you mean {folder}\?"):
@@ -304,7 +306,7 @@ def test_fingerprint_changes_with_the_images(make_folder: MakeFolder, change: Ca
 
 
 def test_fingerprint_changes_with_the_split_alone(make_folder: MakeFolder) -> None:
-    """Images in the same order, parted elsewhere."""
+    """The images keep their order; only the border between train and val moves."""
     folder = make_folder({"train/a": 2, "train/b": 4, "val/a": 0, "val/b": 1})
     (folder / "val/b/000.png").rename(folder / "val/b/004.png")
     before = image_folder(folder).fingerprint
@@ -314,29 +316,27 @@ def test_fingerprint_changes_with_the_split_alone(make_folder: MakeFolder) -> No
     assert image_folder(folder).fingerprint != before
 
 
-def test_fingerprint_ignores_where_the_folder_lies_and_when_it_was_written(
-    make_folder: MakeFolder, tmp_path: Path
-) -> None:
+def test_fingerprint_ignores_path_and_time_of_the_folder(make_folder: MakeFolder, tmp_path: Path) -> None:
     folder = make_folder({"train/a": 3, "train/b": 3, "val/a": 1, "val/b": 0})
     before = image_folder(folder).fingerprint
-    copied = Path(shutil.copytree(folder, tmp_path / "else/where"))
-    os.utime(copied / "train/a/000.png", (0, 0))
+    copy = Path(shutil.copytree(folder, tmp_path / "else/where"))
+    os.utime(copy / "train/a/000.png", (0, 0))
     (tmp_path / "link").symlink_to(folder)
 
-    assert image_folder(copied).fingerprint == before
+    assert image_folder(copy).fingerprint == before
     assert image_folder(tmp_path / "link").fingerprint == before
-    assert load_dataset(str(copied)).fingerprint == before
+    assert load_dataset(str(copy)).fingerprint == before
 
 
-def truncated(path: Path) -> None:
+def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:60])
 
 
-def text(path: Path) -> None:
+def overwrite_with_text(path: Path) -> None:
     path.write_text("no image")
 
 
-def empty(path: Path) -> None:
+def make_empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
@@ -346,9 +346,9 @@ def cut_in_half(path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Truncated File Read")  # Pillow warns, then raises
-@pytest.mark.parametrize("spoil", [truncated, text, empty, cut_in_half, Path.unlink])
+@pytest.mark.parametrize("spoil", [truncate, overwrite_with_text, make_empty, cut_in_half, Path.unlink])
 @pytest.mark.parametrize("kind", ["png", "jpg", "gif", "bmp", "tiff", "webp"])
-def test_unreadable_image_is_named(tmp_path: Path, kind: str, spoil: Callable[[Path], None]) -> None:
+def test_error_names_an_unreadable_image(tmp_path: Path, kind: str, spoil: Callable[[Path], None]) -> None:
     path = tmp_path / f"broken.{kind}"
     noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
@@ -385,11 +385,11 @@ def test_imagenet_is_recognised_by_its_thousand_wordnet_ids(tmp_path: Path) -> N
         ((), False),
     ],
 )
-def test_other_classes_are_not_imagenet(classes: tuple[str, ...], expected: bool) -> None:
+def test_is_imagenet_recognises_only_the_classes_of_imagenet(classes: tuple[str, ...], expected: bool) -> None:
     assert is_imagenet(classes) is expected
 
 
-def test_data_in_a_folder_that_cannot_be_printed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_with_an_unprintable_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = os.fsencode(tmp_path) + b"/caf\xe9"
     os.mkdir(folder)
     monkeypatch.chdir(os.fsdecode(folder))

@@ -1,4 +1,4 @@
-"""Parquet shards: every layout that Hugging Face writes, and errors that name the shard and the row."""
+"""Parquet shards in every layout of Hugging Face are read; errors name the shard and the row."""
 
 import json
 import pickle
@@ -26,14 +26,14 @@ CLASS_LABEL = {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}
 
 
 def encoded(i: int, file_format: str = "PNG") -> bytes:
-    """An image of 12 x 10 px that is `i` everywhere."""
+    """Return an encoded image of 12 x 10 px with the grey level `i`."""
     file = BytesIO()
     Image.new("RGB", (12, 10), (i, i, i)).save(file, file_format)
     return file.getvalue()
 
 
 def table(labels: Sequence[Any], /, **columns: Any) -> dict[str, Any]:
-    """Columns of a shard whose image `i` is grey `i`; `columns` replaces or adds some, None removes."""
+    """Return columns of a shard whose image `i` has the grey level `i`; `columns` adds, replaces or (None) removes."""
     images = [{"bytes": encoded(i), "path": f"{i}.png"} for i in range(len(labels))]
     return {
         name: values for name, values in {"image": images, "label": labels, **columns}.items() if values is not None
@@ -41,15 +41,15 @@ def table(labels: Sequence[Any], /, **columns: Any) -> dict[str, Any]:
 
 
 def write(path: Path, columns: Mapping[str, Any], features: Mapping[str, Any] = CLASS_LABEL) -> None:
-    """One shard in row groups of three, with Hugging Face's metadata for those of its columns that have any."""
+    """Write a shard in row groups of three, with Hugging Face's metadata of its columns."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    described = {name: feature for name, feature in features.items() if name in columns}
-    metadata = {"huggingface": json.dumps({"info": {"features": described}})} if described else None
+    known_features = {name: feature for name, feature in features.items() if name in columns}
+    metadata = {"huggingface": json.dumps({"info": {"features": known_features}})} if known_features else None
     pq.write_table(pa.table(dict(columns)).replace_schema_metadata(metadata), path, row_group_size=3)
 
 
 def write_all(folder: Path) -> Path:
-    """All three splits, `train` in two shards."""
+    """Write shards of all three splits, two of them for `train`."""
     write(folder / "train-00000-of-00002.parquet", table([0, 1, 0, 1, 0]))
     write(folder / "train-00001-of-00002.parquet", table([1, 0]))
     write(folder / VAL, table([1, 0]))
@@ -78,14 +78,14 @@ def test_shards_are_read_in_order_with_their_class_names(tmp_path: Path) -> None
 @pytest.mark.parametrize("data", ["{}", "data/{}"])
 @pytest.mark.parametrize("name", ["train-00000-of-00001", "train", "train_0", "train.v2"])
 @pytest.mark.parametrize("val", ["validation-00000-of-00001", "valid", "val-0"])
-def test_splits_are_named_in_every_usual_way(tmp_path: Path, data: str, name: str, val: str) -> None:
+def test_shards_of_a_split_may_have_every_usual_name(tmp_path: Path, data: str, name: str, val: str) -> None:
     write(tmp_path / data.format(f"{name}.parquet"), table(TWO_EACH))
     write(tmp_path / data.format(f"{val}.parquet"), table([1]))
 
     assert load_dataset(str(tmp_path)).sizes == "4 train, 1 val"
 
 
-def test_a_folder_per_split_is_a_layout_too(tmp_path: Path) -> None:
+def test_every_split_may_have_its_own_folder(tmp_path: Path) -> None:
     for folder, labels in (("train", TWO_EACH), ("validation", [0]), ("test", [1, 1])):
         write(tmp_path / folder / "0000.parquet", table(labels))
 
@@ -107,7 +107,7 @@ def test_without_validation_shards_a_stratified_tenth_of_train_validates(tmp_pat
 
 
 @pytest.mark.parametrize("unlabelled", [[-1, -1], pa.array([None, None], pa.int64())])
-def test_an_unlabelled_test_split_is_left_out_and_that_is_said(tmp_path: Path, unlabelled: Any) -> None:
+def test_unlabelled_test_split_is_left_out_with_a_note(tmp_path: Path, unlabelled: Any) -> None:
     write(tmp_path / TRAIN, table(TWO_EACH))
     write(tmp_path / VAL, table([1]))
     write(tmp_path / TEST, table([0, 0], label=unlabelled))
@@ -118,7 +118,7 @@ def test_an_unlabelled_test_split_is_left_out_and_that_is_said(tmp_path: Path, u
     assert dataset.note == "validated on its own split; test has no labels and is left out"
 
 
-def test_splits_of_other_names_are_left_out_and_that_is_said(tmp_path: Path) -> None:
+def test_splits_of_other_names_are_left_out_with_a_note(tmp_path: Path) -> None:
     write(write_all(tmp_path) / "extra-00000-of-00001.parquet", table([0]))
 
     assert load_dataset(str(tmp_path)).note == "validated on its own split; extra is left out"
@@ -143,7 +143,7 @@ LABELS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...], str | N
 
 
 @pytest.mark.parametrize("kind", LABELS)
-def test_labels_come_in_every_usual_kind(tmp_path: Path, kind: str) -> None:
+def test_labels_may_have_every_usual_type(tmp_path: Path, kind: str) -> None:
     columns, features, classes, note = LABELS[kind]
     write(tmp_path / TRAIN, columns, features)
     write(tmp_path / VAL, columns, features)
@@ -166,7 +166,7 @@ def test_labels_come_in_every_usual_kind(tmp_path: Path, kind: str) -> None:
     ],
     ids=["binary", "large binary", "img", "image beside a mask", "path first"],
 )
-def test_images_come_in_every_usual_kind(tmp_path: Path, columns: dict[str, Any]) -> None:
+def test_images_may_have_every_usual_type(tmp_path: Path, columns: dict[str, Any]) -> None:
     write(tmp_path / TRAIN, columns)
     write(tmp_path / VAL, columns)
 
@@ -178,7 +178,7 @@ def cut_short(folder: Path) -> None:
     (folder / TEST).write_bytes(content[: len(content) // 2])
 
 
-def replace(file: str, columns: dict[str, Any], features: Mapping[str, Any] = CLASS_LABEL) -> Callable[[Path], None]:
+def rewrite(file: str, columns: dict[str, Any], features: Mapping[str, Any] = CLASS_LABEL) -> Callable[[Path], None]:
     return lambda folder: write(folder / file, columns, features)
 
 
@@ -192,19 +192,19 @@ OTHER_NAMES = {"label": {"_type": "ClassLabel", "names": ["dog", "cat"]}}
         (lambda folder: [file.unlink() for file in folder.glob("train*")], "has no shards train-.*only val, test"),
         (cut_short, f"cannot read .*{TEST} .*; copy or download it again"),
         (lambda folder: (folder / VAL).write_text("no Parquet file"), f"cannot read .*{VAL} .*"),
-        (replace(TRAIN_0, table(TWO_EACH, label=None)), f"{TRAIN_0} has no label column among image; it needs `label`"),
-        (replace(TRAIN_0, table(TWO_EACH, label=[0.5] * 4), {}), "has no label column among image, label"),
-        (replace(TRAIN_0, table(TWO_EACH, image=None)), "has no image column among label; it needs `image`"),
-        (replace(TRAIN_0, table(TWO_EACH, image=None, a=[b""] * 4, b=[b""] * 4)), r"several image columns \(a, b\)"),
-        (replace(TEST, table(TWO_EACH, label=None)), f"{TEST} has no column 'label' of the type .* in {TRAIN_0}"),
-        (replace(TEST, table(TWO_EACH, image=["x"] * 4)), f"{TEST} has no column 'image' of the type"),
-        (replace(TEST, table(TWO_EACH), OTHER_NAMES), f"{TEST} names other classes than {TRAIN_0}"),
-        (replace(TEST, table([0, 1, 2])), f"{TEST} row 2 has the label 2; it must be 0 to 1"),
-        (replace("train-00001-of-00002.parquet", table([0, -1])), "train-00001.* row 1 has the label -1"),
-        (replace(VAL, {name: pa.array(rows)[:0] for name, rows in table([0]).items()}), f"{VAL} has no rows"),
+        (rewrite(TRAIN_0, table(TWO_EACH, label=None)), f"{TRAIN_0} has no label column among image; it needs `label`"),
+        (rewrite(TRAIN_0, table(TWO_EACH, label=[0.5] * 4), {}), "has no label column among image, label"),
+        (rewrite(TRAIN_0, table(TWO_EACH, image=None)), "has no image column among label; it needs `image`"),
+        (rewrite(TRAIN_0, table(TWO_EACH, image=None, a=[b""] * 4, b=[b""] * 4)), r"several image columns \(a, b\)"),
+        (rewrite(TEST, table(TWO_EACH, label=None)), f"{TEST} has no column 'label' of the type .* in {TRAIN_0}"),
+        (rewrite(TEST, table(TWO_EACH, image=["x"] * 4)), f"{TEST} has no column 'image' of the type"),
+        (rewrite(TEST, table(TWO_EACH), OTHER_NAMES), f"{TEST} names other classes than {TRAIN_0}"),
+        (rewrite(TEST, table([0, 1, 2])), f"{TEST} row 2 has the label 2; it must be 0 to 1"),
+        (rewrite("train-00001-of-00002.parquet", table([0, -1])), "train-00001.* row 1 has the label -1"),
+        (rewrite(VAL, {name: pa.array(rows)[:0] for name, rows in table([0]).items()}), f"{VAL} has no rows"),
     ],
 )  # fmt: skip
-def test_unusable_shards_say_what_is_wrong(tmp_path: Path, spoil: Callable[[Path], None], message: str) -> None:
+def test_error_on_unusable_shards_names_the_reason(tmp_path: Path, spoil: Callable[[Path], None], message: str) -> None:
     spoil(write_all(tmp_path / "pets"))
 
     with pytest.raises(ConfigError, match=message):
@@ -222,7 +222,7 @@ def test_unusable_shards_say_what_is_wrong(tmp_path: Path, spoil: Callable[[Path
         ([0, 0, 10**12, 1], [0], {}, "has the label 1000000000000 among 4 images; number classes from 0 up"),
     ],
 )
-def test_unusable_labels_say_what_is_wrong(
+def test_error_on_unusable_labels_names_the_reason(
     tmp_path: Path, train: list[Any], val: list[Any], features: dict[str, Any], message: str
 ) -> None:
     write(tmp_path / TRAIN, table(train), features)
@@ -243,7 +243,7 @@ def test_unusable_labels_say_what_is_wrong(
         ),
     ],
 )
-def test_an_image_that_cannot_be_decoded_names_its_shard_and_row(
+def test_error_on_an_undecodable_image_names_its_shard_and_row(
     tmp_path: Path, image: bytes | None, message: str
 ) -> None:
     images = [{"bytes": encoded(0), "path": "a"}, {"bytes": image, "path": "b"}]
@@ -267,7 +267,7 @@ def test_damaged_rows_are_left_out_and_named(tmp_path: Path) -> None:
     assert greys(dataset, "val") == [0, 1]
 
 
-def test_a_failing_layout_leaves_nothing_and_the_next_one_succeeds(tmp_path: Path, own_cache: Path) -> None:
+def test_failed_extraction_leaves_no_folder_and_the_next_one_succeeds(tmp_path: Path, own_cache: Path) -> None:
     folder = write_all(tmp_path / "pets")
     dataset = load_dataset(str(folder))
     shutil.move(folder / "train-00001-of-00002.parquet", tmp_path / "away.parquet")
@@ -280,7 +280,7 @@ def test_a_failing_layout_leaves_nothing_and_the_next_one_succeeds(tmp_path: Pat
     assert greys(dataset, "train") == [0, 1, 2, 3, 4, 0, 1]
 
 
-def test_what_a_killed_process_left_is_written_anew(tmp_path: Path, own_cache: Path) -> None:
+def test_partial_folder_of_a_killed_process_is_written_anew(tmp_path: Path, own_cache: Path) -> None:
     dataset = load_dataset(str(write_all(tmp_path / "pets")))
     unfinished = own_cache / f"{dataset.fingerprint}-train-encoded.partial"
     unfinished.mkdir(parents=True)
@@ -290,7 +290,7 @@ def test_what_a_killed_process_left_is_written_anew(tmp_path: Path, own_cache: P
     assert not unfinished.exists()
 
 
-def test_a_disk_too_small_says_where_to_point_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_on_a_full_disk_names_the_variable_of_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = load_dataset(str(write_all(tmp_path)))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))  # type: ignore[attr-defined]
 
@@ -298,7 +298,7 @@ def test_a_disk_too_small_says_where_to_point_the_cache(tmp_path: Path, monkeypa
         dataset.splits["train"].decode(0, 8)
 
 
-def test_images_reach_a_loaders_worker_without_copying_them(tmp_path: Path) -> None:
+def test_decoder_is_pickled_for_a_worker_without_images(tmp_path: Path) -> None:
     write(tmp_path / TRAIN, table([0, 1] * 100))
     decode = load_dataset(str(tmp_path)).splits["train"].decode
     decode(0, 8)
@@ -309,7 +309,7 @@ def test_images_reach_a_loaders_worker_without_copying_them(tmp_path: Path) -> N
     assert np.array_equal(pickle.loads(message)(7, 8), decode(7, 8))
 
 
-def test_images_are_laid_out_once(tmp_path: Path, own_cache: Path) -> None:
+def test_images_of_equal_shards_are_extracted_once(tmp_path: Path, own_cache: Path) -> None:
     folder = write_all(tmp_path / "pets")
     first, second = (load_dataset(str(path)) for path in (folder, shutil.copytree(folder, tmp_path / "copy")))
     assert greys(first, "train") == [0, 1, 2, 3, 4, 0, 1]
@@ -335,8 +335,8 @@ def replace_image(folder: Path) -> None:
 def rename_class(folder: Path) -> None:
     for file in folder.glob("*.parquet"):
         content = pq.read_table(file)
-        described = {"label": {"_type": "ClassLabel", "names": ["cat", "puppy"]}}
-        write(file, dict(zip(content.column_names, content.columns, strict=True)), described)
+        features = {"label": {"_type": "ClassLabel", "names": ["cat", "puppy"]}}
+        write(file, dict(zip(content.column_names, content.columns, strict=True)), features)
 
 
 def swap_splits(folder: Path) -> None:
@@ -363,7 +363,7 @@ def test_fingerprint_ignores_where_the_shards_lie(tmp_path: Path) -> None:
     ("name", "sizes", "classes"),
     [("clothing", "3068 train, 341 val, 372 test", 10), ("cifar10", "45000 train, 5000 val, 10000 test", 10)],
 )
-def test_real_shards_are_read(name: str, sizes: str, classes: int) -> None:
+def test_real_shards_have_the_expected_sizes(name: str, sizes: str, classes: int) -> None:
     folder = REAL / name
     if not folder.is_dir():
         pytest.skip(f"no {folder}: real images are not part of the repository")

@@ -1,4 +1,4 @@
-"""Datasets that torchvision reads: a few images in the layout of each, whose grey tells their class."""
+"""Datasets are read through torchvision, from a few images in the layout of each, whose grey level tells the class."""
 
 import json
 import pickle
@@ -28,16 +28,16 @@ def grey(label: int) -> int:
 
 
 def stack(labels: list[int], *shape: int) -> np.ndarray:
-    """Images (N, *shape), each of the grey of its label."""
+    """Return images (N, *shape), each with the grey level of its label."""
     return np.stack([np.full(shape, grey(label), dtype=np.uint8) for label in labels])
 
 
-def picture(path: Path, label: int) -> None:
+def write_picture(path: Path, label: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (9, 7), (grey(label),) * 3).save(path, **({"quality": 100} if path.suffix == ".jpg" else {}))
 
 
-def lines(path: Path, texts: list[str]) -> None:
+def write_lines(path: Path, texts: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(texts) + "\n")
 
@@ -52,8 +52,8 @@ def cifar(folder: str, key: str, names: str) -> Callable[[Path, Labels], None]:
         files = {"train": labels["train"], "test": labels["test"]}
         if key == "labels":
             files = {f"data_batch_{i + 1}": labels["train"][i::5] for i in range(5)} | {"test_batch": labels["test"]}
-        for name, of_file in files.items():
-            content = {"data": stack(of_file, 3 * 32 * 32), key: of_file}
+        for name, file_labels in files.items():
+            content = {"data": stack(file_labels, 3 * 32 * 32), key: file_labels}
             (root / folder / name).write_bytes(pickle.dumps(content))
 
     return write
@@ -63,73 +63,75 @@ def mnist(folder: str) -> Callable[[Path, Labels], None]:
     def write(root: Path, labels: Labels) -> None:
         raw = root / folder / "raw"
         raw.mkdir(parents=True)
-        for prefix, of_split in (("train", labels["train"]), ("t10k", labels["test"])):
-            header = struct.pack(">HBBIII", 0, 8, 3, len(of_split), 28, 28)
-            (raw / f"{prefix}-images-idx3-ubyte").write_bytes(header + stack(of_split, 28, 28).tobytes())
-            header = struct.pack(">HBBI", 0, 8, 1, len(of_split))
-            (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(header + bytes(of_split))
+        for prefix, split_labels in (("train", labels["train"]), ("t10k", labels["test"])):
+            header = struct.pack(">HBBIII", 0, 8, 3, len(split_labels), 28, 28)
+            (raw / f"{prefix}-images-idx3-ubyte").write_bytes(header + stack(split_labels, 28, 28).tobytes())
+            header = struct.pack(">HBBI", 0, 8, 1, len(split_labels))
+            (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(header + bytes(split_labels))
 
     return write
 
 
 def svhn(root: Path, labels: Labels) -> None:
-    for name, of_split in labels.items():
-        images = np.moveaxis(stack(of_split, 32, 32, 3), 0, -1)
-        from_one = np.array([label or 10 for label in of_split])[:, None]
+    for name, split_labels in labels.items():
+        images = np.moveaxis(stack(split_labels, 32, 32, 3), 0, -1)
+        from_one = np.array([label or 10 for label in split_labels])[:, None]
         scipy.io.savemat(root / f"{name}_32x32.mat", {"X": images, "y": from_one})
 
 
 def stl10(root: Path, labels: Labels) -> None:
-    lines(root / "stl10_binary/class_names.txt", [f"class {i}" for i in range(10)])
+    write_lines(root / "stl10_binary/class_names.txt", [f"class {i}" for i in range(10)])
     (root / "stl10_binary/unlabeled_X.bin").touch()
-    for name, of_split in labels.items():
-        stack(of_split, 3, 96, 96).tofile(root / f"stl10_binary/{name}_X.bin")
-        np.array([label + 1 for label in of_split], dtype=np.uint8).tofile(root / f"stl10_binary/{name}_y.bin")
+    for name, split_labels in labels.items():
+        stack(split_labels, 3, 96, 96).tofile(root / f"stl10_binary/{name}_X.bin")
+        np.array([label + 1 for label in split_labels], dtype=np.uint8).tofile(root / f"stl10_binary/{name}_y.bin")
 
 
 def flowers102(root: Path, labels: Labels) -> None:
-    every = [(split, label) for split in labels for label in labels[split]]
-    for i, (_, label) in enumerate(every):
-        picture(root / f"flowers-102/jpg/image_{i + 1:05d}.jpg", label)
+    entries = [(split, label) for split in labels for label in labels[split]]
+    for i, (_, label) in enumerate(entries):
+        write_picture(root / f"flowers-102/jpg/image_{i + 1:05d}.jpg", label)
     ids = {
-        name: [i + 1 for i, (of, _) in enumerate(every) if of == split]
+        name: [i + 1 for i, (image_split, _) in enumerate(entries) if image_split == split]
         for split, name in (("train", "trnid"), ("val", "valid"), ("test", "tstid"))
     }
     scipy.io.savemat(root / "flowers-102/setid.mat", ids)
-    scipy.io.savemat(root / "flowers-102/imagelabels.mat", {"labels": [label + 1 for _, label in every]})
+    scipy.io.savemat(root / "flowers-102/imagelabels.mat", {"labels": [label + 1 for _, label in entries]})
 
 
 def oxford_iiit_pet(root: Path, labels: Labels) -> None:
     for split, name in (("train", "trainval"), ("test", "test")):
         entries = [(f"breed_{label:02}_{split}{i}", label) for i, label in enumerate(labels[split])]  # type: ignore[index]
-        lines(root / f"oxford-iiit-pet/annotations/{name}.txt", [f"{id_} {label + 1} 1 1" for id_, label in entries])
+        write_lines(
+            root / f"oxford-iiit-pet/annotations/{name}.txt", [f"{id_} {label + 1} 1 1" for id_, label in entries]
+        )
         for id_, label in entries:
-            picture(root / f"oxford-iiit-pet/images/{id_}.jpg", label)
+            write_picture(root / f"oxford-iiit-pet/images/{id_}.jpg", label)
 
 
 def food101(root: Path, labels: Labels) -> None:
-    for split, of_split in labels.items():
-        listed: dict[str, list[str]] = {}
-        for i, label in enumerate(of_split):
-            listed.setdefault(f"dish_{label:03}", []).append(f"dish_{label:03}/{split}{i}")
-            picture(root / f"food-101/images/dish_{label:03}/{split}{i}.jpg", label)
-        lines(root / f"food-101/meta/{split}.json", [json.dumps(listed)])
+    for split, split_labels in labels.items():
+        paths: dict[str, list[str]] = {}
+        for i, label in enumerate(split_labels):
+            paths.setdefault(f"dish_{label:03}", []).append(f"dish_{label:03}/{split}{i}")
+            write_picture(root / f"food-101/images/dish_{label:03}/{split}{i}.jpg", label)
+        write_lines(root / f"food-101/meta/{split}.json", [json.dumps(paths)])
 
 
 def dtd(root: Path, labels: Labels) -> None:
-    for split, of_split in labels.items():
-        names = [f"texture{label:02}/{split}{i}.jpg" for i, label in enumerate(of_split)]
-        lines(root / f"dtd/dtd/labels/{split}1.txt", names)
-        for name, label in zip(names, of_split, strict=True):
-            picture(root / "dtd/dtd/images" / name, label)
+    for split, split_labels in labels.items():
+        names = [f"texture{label:02}/{split}{i}.jpg" for i, label in enumerate(split_labels)]
+        write_lines(root / f"dtd/dtd/labels/{split}1.txt", names)
+        for name, label in zip(names, split_labels, strict=True):
+            write_picture(root / "dtd/dtd/images" / name, label)
 
 
 def gtsrb(root: Path, labels: Labels) -> None:
     for i, label in enumerate(labels["train"]):
-        picture(root / f"gtsrb/GTSRB/Training/{label:05}/{i:05}.ppm", label)
+        write_picture(root / f"gtsrb/GTSRB/Training/{label:05}/{i:05}.ppm", label)
     for i, label in enumerate(labels["test"]):
-        picture(root / f"gtsrb/GTSRB/Final_Test/Images/{i:05}.ppm", label)
-    lines(
+        write_picture(root / f"gtsrb/GTSRB/Final_Test/Images/{i:05}.ppm", label)
+    write_lines(
         root / "gtsrb/GT-final_test.csv",
         ["Filename;ClassId", *(f"{i:05}.ppm;{label}" for i, label in enumerate(labels["test"]))],
     )
@@ -137,14 +139,14 @@ def gtsrb(root: Path, labels: Labels) -> None:
 
 def fgvc_aircraft(root: Path, labels: Labels) -> None:
     data = root / "fgvc-aircraft-2013b/data"
-    lines(data / "variants.txt", [f"Boeing {i}" for i in range(max(labels["train"]) + 1)])
-    for split, of_split in labels.items():
-        lines(
+    write_lines(data / "variants.txt", [f"Boeing {i}" for i in range(max(labels["train"]) + 1)])
+    for split, split_labels in labels.items():
+        write_lines(
             data / f"images_variant_{split}.txt",
-            [f"{split}{i} Boeing {label}" for i, label in enumerate(of_split)],
+            [f"{split}{i} Boeing {label}" for i, label in enumerate(split_labels)],
         )
-        for i, label in enumerate(of_split):
-            picture(data / f"images/{split}{i}.jpg", label)
+        for i, label in enumerate(split_labels):
+            write_picture(data / f"images/{split}{i}.jpg", label)
 
 
 WRITERS: dict[str, tuple[Callable[[Path, Labels], None], int]] = {
@@ -161,12 +163,12 @@ WRITERS: dict[str, tuple[Callable[[Path, Labels], None], int]] = {
     "gtsrb": (gtsrb, 5),
     "fgvc_aircraft": (fgvc_aircraft, 5),
 }
-"""How each dataset is written, and with how many classes: as many as torchvision insists on."""
+"""Writer and number of classes of every dataset; torchvision fixes the number for most."""
 
 
 @pytest.fixture(autouse=True)
 def without_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets torchvision read files that are not the real ones."""
+    """Make torchvision accept files with other checksums than the real ones."""
     for cls in (torchvision.CIFAR10, torchvision.CIFAR100, torchvision.STL10):
         for files in ("train_list", "test_list"):
             monkeypatch.setattr(cls, files, [[name, None] for name, _ in getattr(cls, files)])
@@ -181,7 +183,7 @@ def without_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(name: str, root: Path) -> Labels:
-    """Two or three images a class to train on and one or two for every other split, in a random order."""
+    """Write a dataset with three training, one validation and two test images of every class, in a random order."""
     writer, count = WRITERS[name]
     generator = np.random.default_rng(0)
     repeats: dict[SplitName, int] = {"train": 3, "val": 1, "test": 2}
@@ -195,15 +197,15 @@ def write(name: str, root: Path) -> Labels:
 
 
 @pytest.mark.parametrize("name", TORCHVISION_SETS)
-def test_every_dataset_keeps_its_contract(tmp_path: Path, name: str) -> None:
-    written, count = write(name, tmp_path / "root"), WRITERS[name][1]
+def test_every_torchvision_dataset_keeps_its_contract(tmp_path: Path, name: str) -> None:
+    labels, count = write(name, tmp_path / "root"), WRITERS[name][1]
 
     dataset = load_dataset(f"{name}:{tmp_path / 'root'}")
 
     assert dataset.name == name
     assert len(set(dataset.classes)) == len(dataset.classes) == count
     assert list(dataset.splits) == ["train", "val", "test"]
-    if "val" in written:
+    if "val" in labels:
         assert dataset.sizes == f"{3 * count} train, {count} val, {2 * count} test"
         assert dataset.note == "validated on its own split"
     else:
@@ -218,8 +220,8 @@ def test_every_dataset_keeps_its_contract(tmp_path: Path, name: str) -> None:
             assert np.unique(image).tolist() == [grey(int(split.labels[i]))]
 
 
-def test_pictures_are_neither_flipped_nor_turned(tmp_path: Path) -> None:
-    """STL-10 keeps columns before rows, SVHN the images last."""
+def test_images_are_neither_flipped_nor_transposed(tmp_path: Path) -> None:
+    """STL-10 stores columns before rows, and SVHN stores the images along the last axis."""
     left_dark_right_bright = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, :, None], (32, 32, 3))
     images = np.repeat(left_dark_right_bright[..., None], 30, axis=3)
     for split in ("train", "test"):
@@ -237,7 +239,7 @@ def test_pictures_are_neither_flipped_nor_turned(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TORCHVISION_SETS)
-def test_missing_files_say_where_they_belong_and_how_to_get_them(tmp_path: Path, name: str) -> None:
+def test_error_on_missing_files_names_their_folder_and_the_download_flag(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_dataset(f"{name}:{tmp_path}")
 
@@ -256,7 +258,9 @@ def test_missing_files_say_where_they_belong_and_how_to_get_them(tmp_path: Path,
     ],
 )
 @pytest.mark.parametrize("spoil", [lambda path: path.rename(path.with_name("away")), lambda path: truncate(path)])
-def test_incomplete_files_are_one_message(tmp_path: Path, name: str, file: str, spoil: Callable[[Path], Any]) -> None:
+def test_error_on_incomplete_files_names_dataset_and_folder(
+    tmp_path: Path, name: str, file: str, spoil: Callable[[Path], Any]
+) -> None:
     write(name, tmp_path / "root")
     spoil(tmp_path / "root" / file)
 
@@ -272,7 +276,7 @@ def truncate(path: Path) -> None:
             file.unlink()
 
 
-def test_fingerprint_tells_datasets_and_labels_apart_and_not_places(tmp_path: Path) -> None:
+def test_fingerprint_depends_on_dataset_and_labels_but_not_on_the_path(tmp_path: Path) -> None:
     for name, root in (
         ("mnist", "a"),
         ("mnist", "b"),
@@ -285,12 +289,12 @@ def test_fingerprint_tells_datasets_and_labels_apart_and_not_places(tmp_path: Pa
     labels = tmp_path / "c/MNIST/raw/train-labels-idx1-ubyte"
     content = labels.read_bytes()
     labels.write_bytes(content[:8] + bytes(reversed(content[8:])))
-    picture(tmp_path / "e/dtd/dtd/images/texture00/other.jpg", 3)
+    write_picture(tmp_path / "e/dtd/dtd/images/texture00/other.jpg", 3)
     (tmp_path / "e/dtd/dtd/labels/val1.txt").write_text(
         (tmp_path / "e/dtd/dtd/labels/val1.txt").read_text() + "texture00/other.jpg\n"
     )
 
-    prints = {
+    fingerprints = {
         key: load_dataset(f"{name}:{tmp_path / key}").fingerprint
         for name, key in (
             ("mnist", "a"),
@@ -302,11 +306,11 @@ def test_fingerprint_tells_datasets_and_labels_apart_and_not_places(tmp_path: Pa
         )
     }
 
-    assert prints["a"] == prints["b"]
-    assert len(set(prints.values())) == 5
+    assert fingerprints["a"] == fingerprints["b"]
+    assert len(set(fingerprints.values())) == 5
 
 
-def test_a_name_alone_lies_in_the_cache_folder(own_cache: Path) -> None:
+def test_dataset_without_a_path_is_read_from_the_cache_folder(own_cache: Path) -> None:
     write("mnist", own_cache / "datasets")
 
     assert load_dataset("mnist").name == "mnist"
@@ -326,33 +330,35 @@ def test_a_name_alone_lies_in_the_cache_folder(own_cache: Path) -> None:
         ("~/images", "{home}/images"),
     ],
 )
-def test_data_is_the_same_from_everywhere(data: str, expected: str) -> None:
+def test_canonical_data_does_not_depend_on_the_working_folder(data: str, expected: str) -> None:
     assert canonical(data) == expected.format(cwd=Path.cwd(), home=Path.home())
     assert canonical(canonical(data)) == canonical(data)
 
 
-def test_only_fetching_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+def test_fetch_downloads_and_load_dataset_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    roots: list[str] = []
 
-    def answer(self: torchvision.MNIST) -> None:
-        asked.append(str(self.root))
+    def download(self: torchvision.MNIST) -> None:
+        roots.append(str(self.root))
         if not Path(self.raw_folder).exists():
             WRITERS["mnist"][0](Path(self.root), {"train": [0, 1] * 10, "test": [0, 1]})
 
-    monkeypatch.setattr(torchvision.MNIST, "download", answer)
+    monkeypatch.setattr(torchvision.MNIST, "download", download)
     with pytest.raises(ConfigError):
         load_dataset(f"mnist:{tmp_path}")
-    assert asked == []
+    assert roots == []
 
     fetch("digits")
     fetch("/no/such/folder")
     fetch(f"mnist:{tmp_path / 'new'}")
 
-    assert set(asked) == {str(tmp_path / "new")}
+    assert set(roots) == {str(tmp_path / "new")}
 
 
 @pytest.mark.parametrize("error", [OSError("no network"), RuntimeError("File not found or corrupted.")])
-def test_a_failing_download_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_error_on_a_failed_download_names_dataset_and_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
