@@ -1,4 +1,4 @@
-"""Costs against golden numbers, torch's own counter on a real forward pass, and the published tables."""
+"""Costs equal golden numbers, the counts of torch on a real forward pass, and the published tables."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from trainers.models.cost import Cost, cost, count
 from trainers.models.registry import MODELS, build_model
 
 GOLDENS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "cost_goldens.json").read_text())
-"""Cells and their costs, written by `counted_by_torch`."""
+"""Networks and their costs, written by `counted_by_torch`."""
 TF_SLIM_V2 = {
     (1.4, 224): 582, (1.3, 224): 509,
     (1.0, 224): 300, (1.0, 192): 221, (1.0, 160): 154, (1.0, 128): 99, (1.0, 96): 56,
@@ -29,7 +29,7 @@ TF_SLIM_V2 = {
 
 
 class CountOutputs(TorchDispatchMode):
-    """Adds up the output elements of the convolutions and matrix products that reach the backend."""
+    """A mode that adds up the output elements of convolutions and matrix products."""
 
     total = 0
 
@@ -41,7 +41,7 @@ class CountOutputs(TorchDispatchMode):
 
 
 class CollectOutputs(TorchDispatchMode):
-    """Collects every tensor that an operation returns."""
+    """A mode that collects every tensor that an operation returns."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class CollectOutputs(TorchDispatchMode):
 
 
 def counted_by_torch(model: nn.Module, resolution: int) -> Cost:
-    """The cost as torch sees the operations of a real forward pass on the CPU; its counter leaves out biases."""
+    """Return the cost that torch counts in a real forward pass on the CPU, where biases are no operations."""
     image = torch.zeros(1, 3, resolution, resolution)
     model.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as flops:
@@ -70,12 +70,12 @@ def cell_id(golden: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("golden", GOLDENS, ids=cell_id)
-def test_cost_of_a_network_is_its_golden(golden: dict[str, Any]) -> None:
+def test_cost_of_a_network_equals_its_golden(golden: dict[str, Any]) -> None:
     assert cost(TrainConfig(**golden["network"])) == Cost(**golden["cost"])
 
 
 @pytest.mark.parametrize("golden", GOLDENS, ids=cell_id)
-def test_golden_is_what_torch_counts(golden: dict[str, Any]) -> None:
+def test_golden_equals_the_count_of_torch(golden: dict[str, Any]) -> None:
     config = TrainConfig(**golden["network"])
 
     assert counted_by_torch(build_model(config), config.resolution) == Cost(**golden["cost"])
@@ -86,7 +86,7 @@ def test_goldens_cover_every_model() -> None:
 
 
 @pytest.mark.parametrize(("cell", "millions"), TF_SLIM_V2.items(), ids=str)
-def test_v2_cell_has_its_published_macs(cell: tuple[float, int], millions: int) -> None:
+def test_v2_has_its_published_macs(cell: tuple[float, int], millions: int) -> None:
     width, resolution = cell
 
     assert cost(TrainConfig(width_mult=width, resolution=resolution, num_classes=1000)).macs // 10**6 == millions
@@ -95,8 +95,8 @@ def test_v2_cell_has_its_published_macs(cell: tuple[float, int], millions: int) 
 @pytest.mark.parametrize(
     ("width", "millions"), [(1.4, 6.06), (1.3, 5.34), (1.0, 3.47), (0.75, 2.61), (0.5, 1.95), (0.35, 1.66)]
 )
-def test_v2_width_has_its_published_parameters(width: float, millions: float) -> None:
-    """TensorFlow's table leaves batch normalisation out."""
+def test_v2_has_its_published_parameters(width: float, millions: float) -> None:
+    """The published table, TensorFlow's, leaves out the parameters of batch normalisation."""
     config = TrainConfig(width_mult=width, num_classes=1000)
     with torch.device("meta"):
         norms = [m for m in build_model(config).modules() if isinstance(m, nn.BatchNorm2d)]
@@ -118,13 +118,13 @@ def test_layer_costs_its_closed_form(layer: nn.Module, size: int, macs: int, num
     assert count(layer, size) == Cost(macs=macs, num_params=num_params, activations=activations)
 
 
-def test_layer_used_twice_counts_twice_but_owns_its_parameters_once() -> None:
+def test_layer_used_twice_costs_two_passes_but_one_set_of_parameters() -> None:
     conv = nn.Conv2d(3, 3, 1, bias=False)
 
     assert count(nn.Sequential(conv, nn.ReLU(), conv), 4) == Cost(macs=2 * 16 * 9, num_params=9, activations=2 * 48)
 
 
-def test_frozen_parameters_are_not_trainable() -> None:
+def test_frozen_parameters_are_not_counted() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.Conv2d(4, 5, 1, bias=False))
     model[0].requires_grad_(False)
 
@@ -132,7 +132,7 @@ def test_frozen_parameters_are_not_trainable() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_count_is_the_same_on_meta_tensors_and_leaves_the_model_as_it_was(model: str) -> None:
+def test_count_on_meta_tensors_equals_count_on_cpu_and_leaves_the_model_unchanged(model: str) -> None:
     config = TrainConfig(model=model, width_mult=0.25, resolution=64, num_classes=10)
     with torch.device("meta"):
         network = build_model(config)
@@ -146,7 +146,7 @@ def test_count_is_the_same_on_meta_tensors_and_leaves_the_model_as_it_was(model:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_cost_allocates_nothing(model: str) -> None:
+def test_cost_allocates_no_tensor(model: str) -> None:
     outputs = CollectOutputs()
     with outputs:
         cost(TrainConfig(model=model, width_mult=0.15, resolution=24, num_classes=3))
@@ -155,7 +155,7 @@ def test_cost_allocates_nothing(model: str) -> None:
     assert all(tensor.is_meta for tensor in outputs.tensors)
 
 
-def test_cost_does_not_disturb_the_random_state() -> None:
+def test_cost_leaves_the_random_state_unchanged() -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
@@ -166,7 +166,7 @@ def test_cost_does_not_disturb_the_random_state() -> None:
 
 
 class Scaled(nn.Module):
-    """A layer (B, 3, R, R) to (B, R) by one operation that multiplies and adds."""
+    """A layer of one operation that multiplies and adds, on the first channel of the first image."""
 
     def __init__(self, operation: Any) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ def test_operation_that_cannot_be_counted_is_named(operation: Any, name: str) ->
 
 
 class Functional(nn.Module):
-    """A convolution without a module, attention with one and attention without."""
+    """A network of a functional convolution, an attention module and functional attention."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -212,14 +212,14 @@ def test_functional_convolution_and_attention_are_counted() -> None:
         with torch.no_grad(), FlopCounterMode(display=False) as flops:
             model(torch.empty(1, 3, 16, 16))
 
-    found = count(model, 16)
+    model_cost = count(model, 16)
 
     tokens = 7 * 7
     convolution, projections, products = tokens * 16 * 27, 4 * tokens * 16 * 16, 2 * 2 * tokens * tokens * 16
-    assert found.macs == convolution + projections + products == flops.get_total_flops() // 2
+    assert model_cost.macs == convolution + projections + products == flops.get_total_flops() // 2
     # outputs of the convolution, of the projections to q, k, v and out, of q k (4 heads, then 1), of both sums over v
-    assert found.activations == tokens * (16 + 4 * 16 + (4 + 1) * tokens + 2 * 16)
-    assert found.num_params == 16 * 27 + 2 * 16 + 4 * 16 * 16 + 4 * 16
+    assert model_cost.activations == tokens * (16 + 4 * 16 + (4 + 1) * tokens + 2 * 16)
+    assert model_cost.num_params == 16 * 27 + 2 * 16 + 4 * 16 * 16 + 4 * 16
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_functional_convolution_and_attention_are_counted() -> None:
         ),
     ],
 )
-def test_other_layers_are_counted_or_free(layer: nn.Module, macs: int) -> None:
+def test_other_layers_cost_their_convolutions_only(layer: nn.Module, macs: int) -> None:
     assert count(layer, 8).macs == macs
 
 
@@ -243,7 +243,7 @@ def test_unknown_model_lists_the_models() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "same"),
+    ("changes", "equal"),
     [
         ({"dropout": 0.5}, True),
         ({"lr": 0.5, "epochs": 3, "seed": 4}, True),
@@ -255,8 +255,8 @@ def test_unknown_model_lists_the_models() -> None:
         ({"model": "mobilenet_v1"}, False),
     ],
 )
-def test_cost_follows_the_shape_of_the_network_only(given: dict[str, Any], same: bool) -> None:
+def test_cost_follows_the_shape_of_the_network_only(changes: dict[str, Any], equal: bool) -> None:
     base: dict[str, Any] = {"width_mult": 0.2, "resolution": 40, "num_classes": 10}
 
-    assert (cost(TrainConfig(**(base | given))) == cost(TrainConfig(**base))) is same
-    assert same is not bool(given.keys() & set(SHAPE_FIELDS))
+    assert (cost(TrainConfig(**(base | changes))) == cost(TrainConfig(**base))) is equal
+    assert equal is not bool(changes.keys() & set(SHAPE_FIELDS))

@@ -1,4 +1,4 @@
-"""The networks against torchvision's, and what every registered model must do."""
+"""Networks equal torchvision's, and every registered model keeps the contract of models."""
 
 import pytest
 import torch
@@ -16,8 +16,8 @@ TORCHVISION_V3 = {
 }
 
 
-def config(model: str, **given: float) -> TrainConfig:
-    return TrainConfig(**({"model": model, "num_classes": 10, "resolution": 32} | given))  # type: ignore[arg-type]
+def config(model: str, **settings: float) -> TrainConfig:
+    return TrainConfig(**({"model": model, "num_classes": 10, "resolution": 32} | settings))  # type: ignore[arg-type]
 
 
 def shapes(model: nn.Module) -> list[tuple[str, torch.Size]]:
@@ -28,9 +28,9 @@ def num_params(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def assert_same_network(ours: nn.Module, theirs: nn.Module) -> None:
+def assert_equal_networks(ours: nn.Module, theirs: nn.Module) -> None:
     assert shapes(ours) == shapes(theirs)
-    for module in theirs.modules():  # so that every BN and bias matters to the output
+    for module in theirs.modules():  # every BN and bias now affects the output
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.running_mean, -0.1, 0.1)  # type: ignore[arg-type]
@@ -43,27 +43,27 @@ def assert_same_network(ours: nn.Module, theirs: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("width", [1.4, 1.3, 1.0, 0.75, 0.5, 0.35, 0.25, 0.1])
-def test_v2_is_torchvisions_at_every_published_width(width: float) -> None:
+def test_v2_equals_torchvision_at_every_published_width(width: float) -> None:
     ours = build_model(config("mobilenet_v2", width_mult=width))
 
-    assert_same_network(ours, published.MobileNetV2(num_classes=10, width_mult=width))
+    assert_equal_networks(ours, published.MobileNetV2(num_classes=10, width_mult=width))
 
 
-def test_v2_rounds_to_four_channels_on_request() -> None:
+def test_v2_with_round_nearest_four_equals_torchvision() -> None:
     ours = build_model(config("mobilenet_v2", width_mult=0.1, round_nearest=4))
 
-    assert_same_network(ours, published.MobileNetV2(num_classes=10, width_mult=0.1, round_nearest=4))
+    assert_equal_networks(ours, published.MobileNetV2(num_classes=10, width_mult=0.1, round_nearest=4))
 
 
 @pytest.mark.parametrize("model", TORCHVISION_V3)
-def test_v3_is_torchvisions_at_width_one(model: str) -> None:
-    assert_same_network(build_model(config(model)), TORCHVISION_V3[model](weights=None, num_classes=10))
+def test_v3_equals_torchvision_at_width_one(model: str) -> None:
+    assert_equal_networks(build_model(config(model)), TORCHVISION_V3[model](weights=None, num_classes=10))
 
 
 @pytest.mark.parametrize(
     ("model", "published_params"), [("mobilenet_v3_large", 3_993_528), ("mobilenet_v3_small", 2_041_872)]
 )
-def test_v3_at_three_quarters_is_the_published_network_and_not_torchvisions(model: str, published_params: int) -> None:
+def test_v3_at_width_three_quarters_has_the_published_number_of_parameters(model: str, published_params: int) -> None:
     with torch.device("meta"):
         ours = build_model(config(model, width_mult=0.75, num_classes=1000))
         theirs = TORCHVISION_V3[model](weights=None, width_mult=0.75)
@@ -113,7 +113,7 @@ def test_every_model_takes_any_width_and_resolution(
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("total_stride", [4, 8, 16, 32])
-def test_total_stride_sets_the_last_feature_map(model: str, total_stride: int) -> None:
+def test_total_stride_sets_the_size_of_the_last_feature_map(model: str, total_stride: int) -> None:
     network = build_model(config(model, width_mult=0.1, total_stride=total_stride)).eval()
 
     with torch.no_grad():
@@ -137,7 +137,7 @@ def test_total_stride_changes_no_weight(model: str, total_stride: int) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("dropout", [0.0, 0.35])
-def test_dropout_lies_before_the_last_layer_only(model: str, dropout: float) -> None:
+def test_dropout_comes_only_before_the_last_layer(model: str, dropout: float) -> None:
     leaves = [
         m for m in build_model(config(model, width_mult=0.1, dropout=dropout)).modules() if not list(m.children())
     ]
@@ -147,7 +147,7 @@ def test_dropout_lies_before_the_last_layer_only(model: str, dropout: float) -> 
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_weights_follow_from_the_global_seed(model: str) -> None:
+def test_initial_weights_follow_the_global_seed(model: str) -> None:
     def weights(seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
         return torch.cat([p.detach().flatten() for p in build_model(config(model, width_mult=0.1)).parameters()])
@@ -185,5 +185,5 @@ def test_channels_round_to_the_nearest_multiple_never_ten_percent_down(divisor: 
         ((), 4, []),
     ],
 )
-def test_earliest_strides_give_way_first(strides: tuple[int, ...], total: int, expected: list[int]) -> None:
+def test_earliest_strides_are_reduced_first(strides: tuple[int, ...], total: int, expected: list[int]) -> None:
     assert reduce_early_strides(strides, total) == expected
