@@ -1,4 +1,4 @@
-"""Depthwise convolutions in bf16 on a CPU: in fp32 where bf16 would be slow, and the same network either way."""
+"""On a CPU, depthwise convolutions of a bf16 training run in fp32 where the bf16 gradient has no fast kernel."""
 
 import copy
 
@@ -22,7 +22,7 @@ from trainers.models.registry import build_model
         (3, 2, 8, torch.float32),
     ],
 )
-def test_only_gradients_without_a_kernel_are_computed_in_fp32(
+def test_only_gradients_without_a_bf16_kernel_are_computed_in_fp32(
     kernel: int, stride: int, size: int, dtype: torch.dtype
 ) -> None:
     conv = nn.Conv2d(4, 4, kernel, stride, kernel // 2, groups=4, bias=False)
@@ -34,19 +34,19 @@ def test_only_gradients_without_a_kernel_are_computed_in_fp32(
     with torch.autocast("cpu", torch.bfloat16):
         output = model(images.bfloat16())
         with torch.inference_mode():
-            scored = model(images.bfloat16())
+            inferred = model(images.bfloat16())
     output.float().sum().backward()
     expected = reference(images)
     expected.sum().backward()
 
     assert output.dtype == dtype
-    assert scored.dtype == torch.bfloat16
+    assert inferred.dtype == torch.bfloat16
     torch.testing.assert_close(output.float(), expected, rtol=0.02, atol=0.02)
     torch.testing.assert_close(conv.weight.grad, reference.weight.grad, rtol=0.02, atol=0.2)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_prepared_network_is_the_same_network(precision: str) -> None:
+def test_prepared_network_has_equal_layers_shapes_and_outputs(precision: str) -> None:
     config = TrainConfig(
         model="mobilenet_v3_small", width_mult=0.35, resolution=32, num_classes=10, precision=precision
     )  # type: ignore[arg-type]
@@ -62,7 +62,7 @@ def test_a_prepared_network_is_the_same_network(precision: str) -> None:
 
 
 class Doubled(nn.Conv2d):
-    """A user's own convolution."""
+    """A convolution of a user's own class."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return 2 * super().forward(input)
@@ -81,7 +81,7 @@ def test_only_plain_depthwise_convolutions_are_replaced() -> None:
     assert torch.equal(model(images), expected)
 
 
-def test_a_replaced_layer_keeps_its_names_parameters_hooks_and_places() -> None:
+def test_replaced_layer_keeps_its_names_parameters_and_hooks() -> None:
     shared = nn.Conv2d(4, 4, 3, padding=1, groups=4)
     model = nn.ModuleDict({"a": nn.Sequential(shared, nn.ReLU()), "b": shared, "c": nn.Conv2d(4, 4, 1)})
     calls: list[str] = []

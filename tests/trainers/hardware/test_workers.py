@@ -1,4 +1,4 @@
-"""Two processes that train together, for real, over gloo: what they measure is what one process measures."""
+"""Two processes that train together over gloo measure what one process measures."""
 
 import pickle
 import socket
@@ -33,17 +33,17 @@ PLAIN = {
     "batch_size": 64,
     "lr": 0.02,
 }
-"""Nothing random but the order, so that both sides see the same images."""
+"""Settings with a random order only, so that one process and two train on equal images."""
 
 
 def linear(config: TrainConfig) -> nn.Module:
-    """A network without batch normalisation, the sum over whose images does not depend on who adds up which."""
+    """Return a network without batch normalisation, so that its gradients add up over the images of all workers."""
     assert config.num_classes is not None
     return nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(3 * 8 * 8, config.num_classes))
 
 
 def work(rank: int, count: int, port: int, points: Sequence[Point], out: Path) -> None:
-    """What each process does; the first keeps its measurements."""
+    """Train `points` in one of `count` processes, write the results to `out`, and check that damage is agreed on."""
     MODELS["linear"] = linear
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count)
@@ -57,7 +57,7 @@ def work(rank: int, count: int, port: int, points: Sequence[Point], out: Path) -
 
 
 def count_reductions(point: Point) -> tuple[int, int]:
-    """The number of steps of one epoch, and how often they reduced gradients over the workers."""
+    """Return the number of steps of one epoch and the number of gradient reductions over the workers."""
     training = classifier.Training(point)
     reductions: list[int] = []
 
@@ -73,14 +73,14 @@ def count_reductions(point: Point) -> tuple[int, int]:
 
 
 def with_damaged(i: int) -> Dataset:
-    """The digits on a machine on which the validation image `i` cannot be read."""
-    found = digits()
-    val = replace(found.splits["val"], damaged=(DamagedImage(index=i, image=f"{i}.png", reason="torn"),))
-    return replace(found, splits={**found.splits, "val": val})
+    """Return the digits as a machine sees them that cannot read the validation image `i`."""
+    dataset = digits()
+    val = replace(dataset.splits["val"], damaged=(DamagedImage(index=i, image=f"{i}.png", reason="torn"),))
+    return replace(dataset, splits={**dataset.splits, "val": val})
 
 
 def train_together(points: Sequence[Point], out: Path) -> list[list[Measurement]]:
-    """The measurements of each of two processes."""
+    """Train `points` in two processes, and return the measurements of each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -88,8 +88,10 @@ def train_together(points: Sequence[Point], out: Path) -> list[list[Measurement]
     return [pickle.loads((out / f"{rank}.pkl").read_bytes()) for rank in (0, 1)]
 
 
-def test_two_workers_follow_one(make_point: MakePoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To a millionth without batch normalisation; with it, over each worker's own 32 images, losses within 15 %."""
+def test_two_workers_measure_what_one_measures(
+    make_point: MakePoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losses agree to a millionth without batch normalisation, and to 15 % with it, as each worker normalises alone."""
     monkeypatch.setitem(MODELS, "linear", linear)
     settings: dict[str, dict[str, Any]] = {
         "linear": {"model": "linear"},
@@ -104,8 +106,8 @@ def test_two_workers_follow_one(make_point: MakePoint, tmp_path: Path, monkeypat
             "epochs": 2,
         },
     }
-    alone = [make_point(f"{name}_alone", **(PLAIN | given)) for name, given in settings.items()]
-    together = [make_point(f"{name}_together", **(PLAIN | given)) for name, given in settings.items()]
+    alone = [make_point(f"{name}_alone", **(PLAIN | changes)) for name, changes in settings.items()]
+    together = [make_point(f"{name}_together", **(PLAIN | changes)) for name, changes in settings.items()]
     expected = list(train(trial_of(alone)))
 
     first, second = train_together(together, tmp_path)
@@ -125,7 +127,7 @@ def test_two_workers_follow_one(make_point: MakePoint, tmp_path: Path, monkeypat
             )
         assert two.device == f"2 x {one.device}"
     assert [(tmp_path / f"{rank}.reductions").read_text() for rank in (0, 1)] == ["(16, 16)"] * 2  # not 64
-    # the checkpoint is of the same format: one process goes on from it
+    # one process can resume from the checkpoint of two
     (last,) = (m for m in first if m.point == together[0].id and m.epoch == together[0].config.epochs)
     assert list(train_point(together[0]))[-1] == last
     states = [checkpoint.load(p.folder / checkpoint.BEST) for p in (alone[1], together[1])]
@@ -137,7 +139,7 @@ def test_two_workers_follow_one(make_point: MakePoint, tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize("num_images", [1, 2, 4, 7, 60])
-def test_shares_are_the_batch(num_images: int, count: int) -> None:
+def test_shares_of_the_workers_make_up_the_batch(num_images: int, count: int) -> None:
     images = list(range(num_images))
 
     shares = [images[Workers(rank, count).share_of(num_images)] for rank in range(count)]
@@ -146,7 +148,7 @@ def test_shares_are_the_batch(num_images: int, count: int) -> None:
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_a_process_by_itself_shares_nothing() -> None:
+def test_single_process_shares_no_images_and_sums_no_tensors() -> None:
     alone = Workers.current()
     values = torch.ones(2)
     model = nn.Linear(1, 1)
