@@ -1,4 +1,4 @@
-"""State dicts as other authors write them, made from torchvision's by renaming; written apart from the code tested."""
+"""State dicts in the layouts of other authors, renamed from torchvision's without the code under test."""
 
 import torch
 from torch import nn
@@ -10,7 +10,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 def like_dli14(model: nn.Module) -> Tensors:
-    """The state of torchvision's MobileNetV2 or V3 under d-li14's names, by walking the layers of each block."""
+    """Return the state of torchvision's MobileNetV2 or V3 under d-li14's names."""
     state: Tensors = {}
     *features, last = model.features  # type: ignore[misc]
     put(state, "features.0.", {"0": features[0][0], "1": features[0][1]})
@@ -27,7 +27,7 @@ def like_dli14(model: nn.Module) -> Tensors:
 
 
 def layers_v2(block: BlockV2) -> dict[str, nn.Module]:
-    """One flat sequence, of which the activations have numbers but no tensors."""
+    """Return the layers of a MobileNetV2 block as one flat sequence, in which activations are numbered too."""
     flat: list[nn.Module] = []
     for part in block.conv:
         flat += list(part) if isinstance(part, Conv2dNormActivation) else [part]
@@ -35,7 +35,7 @@ def layers_v2(block: BlockV2) -> dict[str, nn.Module]:
 
 
 def layers_v3(block: BlockV3) -> dict[str, nn.Module]:
-    """A flat sequence with a place for squeeze-excite in each block: after the activation if nothing expands."""
+    """Return the layers of a MobileNetV3 block as a flat sequence with a fixed place for squeeze-excite."""
     *convs, projection = [part for part in block.block if isinstance(part, Conv2dNormActivation)]
     squeezes = [part for part in block.block if isinstance(part, SqueezeExcitation)]
     flat: dict[str, nn.Module] = {}
@@ -49,7 +49,7 @@ def layers_v3(block: BlockV3) -> dict[str, nn.Module]:
 
 
 def put(state: Tensors, prefix: str, layers: dict[str, nn.Module]) -> None:
-    """Add the tensors of `layers`; the squeeze's convolutions are linear layers there."""
+    """Add the tensors of `layers` to `state`, with the 1 x 1 convolutions of squeeze-excite as linear layers."""
     for name, layer in layers.items():
         for leaf, tensor in layer.state_dict().items():
             linear = ".fc." in name and leaf == "weight"
@@ -57,7 +57,7 @@ def put(state: Tensors, prefix: str, layers: dict[str, nn.Module]) -> None:
 
 
 def randomised(model: nn.Module) -> nn.Module:
-    """`model` with statistics and scales unlike those of a fresh one, so that a tensor in the wrong place shows."""
+    """Randomise the scales and statistics of `model`, so that a tensor in the wrong place changes the output."""
     generator = torch.Generator().manual_seed(0)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):

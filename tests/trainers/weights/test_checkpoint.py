@@ -1,4 +1,4 @@
-"""Checkpoints are whole or absent, and run no code."""
+"""A checkpoint is written whole or not at all, and loading it runs no code."""
 
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ from trainers.weights import checkpoint
 
 
 class Unsavable:
-    """Stops being written halfway, as a full disk would stop it."""
+    """An object that fails to be pickled, as on a full disk."""
 
     def __reduce__(self) -> Any:
         raise OSError("no space left on device")
 
 
 class Payload:
-    """Touches a file when it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,7 +35,7 @@ class Payload:
         {},
     ],
 )
-def test_state_survives_the_disk(tmp_path: Path, state: dict[str, Any]) -> None:
+def test_state_is_loaded_as_it_was_saved(tmp_path: Path, state: dict[str, Any]) -> None:
     checkpoint.save(state, tmp_path / "deep" / "last.pt")
 
     loaded = checkpoint.load(tmp_path / "deep" / "last.pt")
@@ -43,11 +43,11 @@ def test_state_survives_the_disk(tmp_path: Path, state: dict[str, Any]) -> None:
     assert loaded is not None
     assert loaded.keys() == state.keys()
     for key, value in state.items():
-        same = torch.equal(loaded[key], value) if isinstance(value, torch.Tensor) else loaded[key] == value
-        assert same, key
+        equal = torch.equal(loaded[key], value) if isinstance(value, torch.Tensor) else loaded[key] == value
+        assert equal, key
 
 
-def test_saving_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
+def test_saving_replaces_the_file_and_leaves_no_other(tmp_path: Path) -> None:
     checkpoint.save({"epoch": 1}, tmp_path / "last.pt")
     checkpoint.save({"epoch": 2}, tmp_path / "last.pt")
 
@@ -56,7 +56,7 @@ def test_saving_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_failing_save_leaves_the_old_file_and_no_partial_one(tmp_path: Path, exists: bool) -> None:
+def test_failed_save_leaves_the_old_file_and_no_partial_one(tmp_path: Path, exists: bool) -> None:
     if exists:
         checkpoint.save({"epoch": 1}, tmp_path / "last.pt")
 

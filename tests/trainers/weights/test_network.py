@@ -1,4 +1,4 @@
-"""Networks from files: those of a training, bare state dicts of several authors, and what is refused."""
+"""Networks are loaded from checkpoints of a training and from state dicts of several authors."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,12 +21,12 @@ from trainers.weights.network import imagenet_classes, load_network
 MakePoint = Callable[..., Point]
 
 
-def built(model: str = "mobilenet_v2", width_mult: float = 0.25, **settings: Any) -> nn.Module:
+def build_random(model: str = "mobilenet_v2", width_mult: float = 0.25, **settings: Any) -> nn.Module:
     torch.manual_seed(0)
     return randomised(build_model(TrainConfig(model=model, width_mult=width_mult, **({"num_classes": 7} | settings))))
 
 
-def assert_same_function(loaded: nn.Module, expected: nn.Module) -> None:
+def assert_equal_outputs(loaded: nn.Module, expected: nn.Module) -> None:
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         torch.testing.assert_close(loaded(images), expected(images), rtol=1e-4, atol=1e-5)
@@ -34,7 +34,7 @@ def assert_same_function(loaded: nn.Module, expected: nn.Module) -> None:
 
 @pytest.mark.parametrize("name", [checkpoint.BEST, checkpoint.LAST])
 @pytest.mark.parametrize("ema_decay", [None, 0.5])
-def test_a_checkpoint_of_a_training_is_the_network_that_was_scored(
+def test_checkpoint_of_a_training_loads_as_the_best_network(
     make_point: MakePoint, name: str, ema_decay: float | None
 ) -> None:
     point = make_point(epochs=1, ema_decay=ema_decay)
@@ -49,7 +49,7 @@ def test_a_checkpoint_of_a_training_is_the_network_that_was_scored(
     assert all(torch.equal(tensor, best["model"][key]) for key, tensor in network.model.state_dict().items())
 
 
-def test_outputs_without_a_class_have_names_of_their_own(make_point: MakePoint) -> None:
+def test_outputs_beyond_the_classes_are_named_by_number(make_point: MakePoint) -> None:
     point = make_point(epochs=1, num_classes=12)
     list(train_point(point))
 
@@ -68,37 +68,37 @@ def test_outputs_without_a_class_have_names_of_their_own(make_point: MakePoint) 
     ],
 )
 @pytest.mark.parametrize("wrap", [dict, lambda s: {"epoch": 3, "state_dict": {f"module.{k}": t for k, t in s.items()}}])
-def test_family_width_and_classes_of_a_state_dict_are_told_by_its_shapes(
+def test_shapes_of_a_state_dict_tell_family_width_and_classes(
     tmp_path: Path, model: str, width_mult: float, settings: dict[str, int], wrap: Callable[[Any], Any]
 ) -> None:
-    expected = built(model, width_mult, **settings)
+    expected = build_random(model, width_mult, **settings)
     torch.save(wrap(expected.state_dict()), tmp_path / "weights.pth")
 
     network = load_network(tmp_path / "weights.pth")
 
-    found = network.config
-    assert (found.model, found.width_mult, found.num_classes) == (model, width_mult, settings.get("num_classes", 7))
-    assert found.round_nearest == settings.get("round_nearest", 8)
-    assert_same_function(network.model, expected)
+    config = network.config
+    assert (config.model, config.width_mult, config.num_classes) == (model, width_mult, settings.get("num_classes", 7))
+    assert config.round_nearest == settings.get("round_nearest", 8)
+    assert_equal_outputs(network.model, expected)
 
 
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize(("width_mult", "round_nearest"), [(1.0, 8), (0.35, 8), (0.1, 4)])
-def test_dli14s_mobilenetv2_computes_what_torchvisions_does(
+def test_mobilenetv2_of_dli14_computes_the_outputs_of_torchvision(
     tmp_path: Path, width_mult: float, round_nearest: int, old: bool
 ) -> None:
-    expected = built(width_mult=width_mult, round_nearest=round_nearest)
+    expected = build_random(width_mult=width_mult, round_nearest=round_nearest)
     state = like_dli14(expected)
     torch.save({k: t for k, t in state.items() if not (old and "tracked" in k)}, tmp_path / "weights.pth")
 
     network = load_network(tmp_path / "weights.pth")
 
     assert (network.config.width_mult, network.config.round_nearest) == (width_mult, round_nearest)
-    assert_same_function(network.model, expected)
+    assert_equal_outputs(network.model, expected)
 
 
 class Dli14Block(nn.Module):
-    """d-li14's order of layers: depthwise, normalisation, squeeze, activation."""
+    """A MobileNetV3 block in d-li14's order: depthwise, normalisation, squeeze-excite, activation."""
 
     def __init__(self, block: Any) -> None:
         super().__init__()
@@ -112,8 +112,8 @@ class Dli14Block(nn.Module):
 
 @pytest.mark.parametrize("width_mult", [1.0, 0.75])
 @pytest.mark.parametrize("model", ["mobilenet_v3_small", "mobilenet_v3_large"])
-def test_dli14s_mobilenetv3_squeezes_before_the_activation(tmp_path: Path, model: str, width_mult: float) -> None:
-    expected = built(model, width_mult, bn_eps=1e-5)
+def test_mobilenetv3_of_dli14_squeezes_before_the_activation(tmp_path: Path, model: str, width_mult: float) -> None:
+    expected = build_random(model, width_mult, bn_eps=1e-5)
     torch.save(like_dli14(expected), tmp_path / "weights.pth")
     with torch.no_grad():
         paper = expected(torch.ones(1, 3, 64, 64))
@@ -124,19 +124,19 @@ def test_dli14s_mobilenetv3_squeezes_before_the_activation(tmp_path: Path, model
     network = load_network(tmp_path / "weights.pth")
 
     assert network.config.width_mult == width_mult
-    assert_same_function(network.model, expected)
+    assert_equal_outputs(network.model, expected)
     with torch.no_grad():
         assert not torch.allclose(network.model(torch.ones(1, 3, 64, 64)), paper, rtol=1e-2)
 
 
-def test_a_thousand_outputs_have_imagenets_names(tmp_path: Path) -> None:
+def test_thousand_outputs_have_the_class_names_of_imagenet(tmp_path: Path) -> None:
     torch.save(mobilenet_v2().state_dict(), tmp_path / "weights.pth")
 
     assert load_network(tmp_path / "weights.pth").classes[:2] == ("tench", "goldfish")
     assert len(imagenet_classes()) == 1000
 
 
-def test_what_a_state_dict_is_of_can_be_told(tmp_path: Path) -> None:
+def test_caller_may_state_the_settings_and_classes_of_a_state_dict(tmp_path: Path) -> None:
     config = TrainConfig(width_mult=0.26, resolution=96, num_classes=2, total_stride=16)
     torch.save(build_model(config).state_dict(), tmp_path / "weights.pth")
 
@@ -147,8 +147,8 @@ def test_what_a_state_dict_is_of_can_be_told(tmp_path: Path) -> None:
         load_network(tmp_path / "weights.pth", config=config, classes=("cat", "dog", "cow"))
 
 
-def test_a_head_of_other_classes_stays_fresh_and_is_named(tmp_path: Path) -> None:
-    expected = built()
+def test_head_for_other_classes_stays_fresh_with_a_warning(tmp_path: Path) -> None:
+    expected = build_random()
     torch.save(expected.state_dict(), tmp_path / "weights.pth")
     with pytest.warns(UserWarning, match=r"has other classes: classifier.1.weight, classifier.1.bias keep their fresh"):
         network = load_network(tmp_path / "weights.pth", config=TrainConfig(width_mult=0.25, num_classes=3))
@@ -158,35 +158,35 @@ def test_a_head_of_other_classes_stays_fresh_and_is_named(tmp_path: Path) -> Non
     assert all(torch.equal(loaded[k], t) for k, t in expected.state_dict().items() if "classifier" not in k)
 
 
-def changed(drop: str = "-", **tensors: torch.Tensor) -> dict[str, Any]:
-    """A state dict without the names that contain `drop`, and with other tensors."""
-    state = {key: tensor for key, tensor in built().state_dict().items() if drop not in key}
+def state_with(drop: str = "-", **tensors: torch.Tensor) -> dict[str, Any]:
+    """Return a state dict without the names that contain `drop`, and with `tensors` added or replaced."""
+    state = {key: tensor for key, tensor in build_random().state_dict().items() if drop not in key}
     return state | {name.replace("__", "."): tensor for name, tensor in tensors.items()}
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "message"),
     [
-        (changed("features.3.conv.0.0.weight"), "it lacks features.3.conv.0.0.weight$"),
-        (changed(extra=torch.ones(1)), "it has unknown extra$"),
-        (changed(classifier__1__weight=torch.ones(7, 9)), r"classifier.1.weight is \(7, 9\), not \(7, 1280\)"),
-        (changed(features__9__conv__2__weight=torch.ones(3)), "is a mobilenet_v2 of an unknown width"),
-        (changed("classifier"), "it lacks classifier.1.weight, classifier.1.bias$"),
+        (state_with("features.3.conv.0.0.weight"), "it lacks features.3.conv.0.0.weight$"),
+        (state_with(extra=torch.ones(1)), "it has unknown extra$"),
+        (state_with(classifier__1__weight=torch.ones(7, 9)), r"classifier.1.weight is \(7, 9\), not \(7, 1280\)"),
+        (state_with(features__9__conv__2__weight=torch.ones(3)), "is a mobilenet_v2 of an unknown width"),
+        (state_with("classifier"), "it lacks classifier.1.weight, classifier.1.bias$"),
         ({"fc.weight": torch.ones(3, 4)}, r"holds none of mobilenet_v1, .*: it begins with fc.weight \(3, 4\)"),
         ({"epoch": 3}, "holds no weights"),
         (torch.ones(3), "holds no weights"),
         ({"model": {}, "config": {"depth": 3}, "classes": []}, "is of another version: it has the settings depth"),
     ],
 )
-def test_what_does_not_fit_is_named(tmp_path: Path, state: Any, said: str) -> None:
+def test_state_that_does_not_fit_is_refused_with_the_reason(tmp_path: Path, state: Any, message: str) -> None:
     torch.save(state, tmp_path / "weights.pth")
 
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         load_network(tmp_path / "weights.pth")
 
 
-def test_a_missing_tensor_of_another_authors_file_is_named_as_ours(tmp_path: Path) -> None:
-    state = like_dli14(built())
+def test_missing_tensor_of_a_dli14_file_has_its_torchvision_name(tmp_path: Path) -> None:
+    state = like_dli14(build_random())
     del state["features.3.conv.6.weight"]
     torch.save(state, tmp_path / "weights.pth")
 
@@ -194,7 +194,7 @@ def test_a_missing_tensor_of_another_authors_file_is_named_as_ours(tmp_path: Pat
         load_network(tmp_path / "weights.pth")
 
 
-def test_a_file_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+def test_error_names_a_missing_or_damaged_file(tmp_path: Path) -> None:
     (tmp_path / "bad.pth").write_bytes(b"<html>not found</html>")
 
     with pytest.raises(ConfigError, match=r"no checkpoint at .*missing.pth"):

@@ -1,4 +1,4 @@
-"""Published weights: what is known of each, and downloads from a server that is real, in their authors' layouts."""
+"""Published networks have the stated properties, and download from a local web server in their authors' layouts."""
 
 import sys
 from collections.abc import Iterator
@@ -29,12 +29,12 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 
 def serve(server: Served, monkeypatch: pytest.MonkeyPatch, name: str, state: Any, *, spoil: bool = False) -> None:
-    """Let the entry `name` lie on `server`."""
+    """Serve `state` as the weights of the published network `name`."""
     monkeypatch.setitem(PUBLISHED, name, replace(PUBLISHED[name], url=server.add(state, spoil=spoil)))
 
 
-def left(own_cache: Path) -> list[str]:
-    """What is in the cache of weights, without locks."""
+def cached_weights(own_cache: Path) -> list[str]:
+    """Return the names of the files in the cache of weights, without locks."""
     return [path.name for path in (own_cache / "weights").iterdir() if path.suffix != ".lock"]
 
 
@@ -47,20 +47,20 @@ MILLIONS = {
 
 
 @pytest.mark.parametrize("name", MILLIONS)
-def test_the_network_has_the_published_number_of_parameters(name: str) -> None:
+def test_published_network_has_the_stated_number_of_parameters(name: str) -> None:
     assert cost(PUBLISHED[name].config).num_params / 1e6 == pytest.approx(MILLIONS[name], abs=0.001)
 
 
 @pytest.mark.parametrize(("name", "resize"), [("torchvision:mobilenet_v2", 232), ("torchvision:mobilenet_v2_v1", 256),
                                               ("dli14:1.0_192", 219)])  # fmt: skip
-def test_images_are_prepared_as_the_source_does(name: str, resize: int) -> None:
+def test_images_are_resized_as_the_source_resizes_them(name: str, resize: int) -> None:
     assert eval_resize(PUBLISHED[name].config) == resize
 
 
 @pytest.mark.parametrize(
     "name", ["dli14:1.0_96", "dli14:0.1_224", "dli14:v3_small_0.75", "torchvision:mobilenet_v3_large"]
 )
-def test_a_published_network_is_downloaded_once_and_computes_what_its_author_trained(
+def test_published_network_is_downloaded_once_with_the_weights_of_its_author(
     server: Served, monkeypatch: pytest.MonkeyPatch, own_cache: Path, name: str
 ) -> None:
     torch.manual_seed(0)
@@ -69,7 +69,7 @@ def test_a_published_network_is_downloaded_once_and_computes_what_its_author_tra
 
     networks = [published_network(name) for _ in range(2)]
 
-    assert len(server.requested) == len(left(own_cache)) == 1
+    assert len(server.requested) == len(cached_weights(own_cache)) == 1
     for network in networks:
         assert (network.config, network.classes) == (PUBLISHED[name].config, imagenet_classes())
         loaded = network.model.state_dict()
@@ -78,7 +78,7 @@ def test_a_published_network_is_downloaded_once_and_computes_what_its_author_tra
         assert {norm.eps for norm in norms} == {1e-3 if name == "torchvision:mobilenet_v3_large" else 1e-5}
 
 
-def test_a_file_of_another_hash_is_refused_and_not_kept(
+def test_download_with_another_hash_is_refused_and_deleted(
     server: Served, monkeypatch: pytest.MonkeyPatch, own_cache: Path
 ) -> None:
     model = build_model(PUBLISHED["dli14:0.1_224"].config)
@@ -87,27 +87,27 @@ def test_a_file_of_another_hash_is_refused_and_not_kept(
     with pytest.raises(ConfigError, match=r"cannot download http://.* \(invalid hash value .*; nothing was kept"):
         published_network("dli14:0.1_224")
 
-    assert left(own_cache) == []
+    assert cached_weights(own_cache) == []
     serve(server, monkeypatch, "dli14:0.1_224", like_dli14(model))  # the server was mended
     assert published_network("dli14:0.1_224").config.width_mult == 0.1
 
 
-def test_a_file_that_is_not_there_is_one_clear_error(server: Served, own_cache: Path) -> None:
+def test_missing_file_on_the_server_is_a_clear_error(server: Served, own_cache: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot download .*/gone-01234567.pth \(HTTP Error 404: File not found\)"):
         fetch_weights(f"{server.url}/gone-01234567.pth")
     with pytest.raises(ConfigError, match=r"cannot download .* \(.*refused.*\)"):
         fetch_weights("http://127.0.0.1:1/gone-01234567.pth")
-    assert left(own_cache) == []
+    assert cached_weights(own_cache) == []
 
 
-def test_a_cache_that_cannot_be_written_is_one_clear_error(server: Served, own_cache: Path) -> None:
+def test_unwritable_cache_is_a_clear_error(server: Served, own_cache: Path) -> None:
     own_cache.write_text("a file")
 
     with pytest.raises(ConfigError, match="cannot download "):
         fetch_weights(server.add({}))
 
 
-def test_many_who_ask_at_once_download_once(server: Served) -> None:
+def test_concurrent_requests_download_a_file_once(server: Served) -> None:
     url = server.add({"weight": torch.ones(1000)})
     with ThreadPoolExecutor(8) as pool:
         paths = set(pool.map(fetch_weights, [url] * 8))
@@ -115,19 +115,19 @@ def test_many_who_ask_at_once_download_once(server: Served) -> None:
     assert len(paths) == len(server.requested) == 1
 
 
-def test_unknown_names_are_refused_with_those_they_resemble() -> None:
+def test_unknown_network_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match=r"unknown published network 'dli14:0.36_224'; did you mean dli14:0.35_224"):
         published_network("dli14:0.36_224")
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_every_file_names_its_hash(name: str) -> None:
-    """`fetch_weights` asserts so before it asks for the file."""
+def test_name_of_every_published_file_includes_its_hash(name: str) -> None:
+    """`fetch_weights` asserts that the name includes a hash before it connects to the server."""
     with pytest.raises(ConfigError, match="cannot download"):
         fetch_weights(f"http://127.0.0.1:1/{PUBLISHED[name].url.rpartition('/')[2]}")
 
 
-def test_without_timm_its_networks_say_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_network_without_timm_names_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
 
     with pytest.raises(ConfigError, match=r"needs timm; run it as `uv run --with timm run_sweep"):
@@ -138,7 +138,7 @@ TIMM_LAYERS = {"features.0.0": "conv_stem", "features.0.1": "bn1", "features.18.
 
 
 def like_timm(model: nn.Module) -> dict[str, torch.Tensor]:
-    """timm's names, as far as the loading looks at them: in the same order, with other layers."""
+    """Return the state of `model` in its order, under timm's names where the loader reads names."""
     layers = TIMM_LAYERS | {"classifier.1": "classifier"}
     state: dict[str, torch.Tensor] = {}
     for key, tensor in model.state_dict().items():
@@ -148,7 +148,7 @@ def like_timm(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", TIMM)
-def test_timms_tensors_are_taken_in_their_order(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_tensors_of_timm_are_loaded_by_their_order(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     theirs = randomised(build_model(replace(PUBLISHED["dli14:1.0_224"].config, width_mult=TIMM[name])))
     model = SimpleNamespace(state_dict=lambda: like_timm(theirs))
     created = {name.removeprefix("timm:"): model}
@@ -160,7 +160,7 @@ def test_timms_tensors_are_taken_in_their_order(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("spoil", ["swap", "drop"])
-def test_tensors_out_of_order_are_refused(monkeypatch: pytest.MonkeyPatch, spoil: str) -> None:
+def test_tensors_of_timm_out_of_order_are_refused(monkeypatch: pytest.MonkeyPatch, spoil: str) -> None:
     state = like_timm(build_model(PUBLISHED["dli14:1.0_224"].config))
     if spoil == "swap":
         state = dict(sorted(state.items()))

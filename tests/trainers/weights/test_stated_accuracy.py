@@ -1,4 +1,4 @@
-"""The accuracies that the project states for published weights are those of their sources."""
+"""The accuracies that the project states for published weights equal those that torchvision states."""
 
 from typing import Any
 
@@ -18,5 +18,5 @@ from trainers.weights.stated_accuracy import STATED_TOP1
         ("mobilenet_v3_small", MobileNet_V3_Small_Weights.IMAGENET1K_V1),
     ],
 )
-def test_torchvision_states_the_same_accuracy(name: str, weights: Any) -> None:
+def test_stated_top1_equals_the_top1_of_torchvision(name: str, weights: Any) -> None:
     assert STATED_TOP1[f"torchvision:{name}"] == weights.meta["_metrics"]["ImageNet-1K"]["acc@1"]

@@ -1,4 +1,4 @@
-"""A web server of weights on this machine, so that downloads are real."""
+"""A local web server of weights, so that tests really download."""
 
 import hashlib
 import io
@@ -14,14 +14,14 @@ import torch
 
 
 class Served:
-    """A folder that is served, and what was asked for."""
+    """A folder that a web server serves, and the paths that clients requested."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url = folder, url
         self.requested: list[str] = []
 
     def add(self, state: Any, *, spoil: bool = False) -> str:
-        """Serve `state` under a name with its hash, spoilt after that if asked; its URL."""
+        """Serve `state` under a name with its hash, and return the URL; `spoil` damages the file after hashing."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
         name = f"weights-{hashlib.sha256(buffer.getvalue()).hexdigest()[:8]}.pth"
@@ -31,7 +31,7 @@ class Served:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
-    """Serve `folder` on a free port of this machine."""
+    """Serve a new `folder` on a free port of this machine."""
     folder.mkdir()
 
     class Handler(SimpleHTTPRequestHandler):
