@@ -1,4 +1,4 @@
-"""Exports, loaded by the libraries they are for: they compute what PyTorch computes, for any batch, and say what of."""
+"""An exported network computes PyTorch's outputs for any batch size, and its metadata describe the input."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ MakeNetwork = Callable[..., Network]
 
 @pytest.fixture
 def make_network() -> MakeNetwork:
-    """Builds a network of seven classes with weights at random."""
+    """A function that builds a network of seven classes with random weights."""
 
     def make(model: str = "mobilenet_v2", **settings: Any) -> Network:
         config = TrainConfig(
@@ -73,15 +73,15 @@ METADATA: dict[Format, Callable[[Path], str]] = {"onnx": onnx_metadata, "torchsc
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated")
 @pytest.mark.parametrize("format", RUNNERS)
-def test_an_export_computes_what_pytorch_does_for_any_batch_and_says_what(
+def test_export_computes_the_outputs_of_pytorch_for_any_batch_size(
     make_network: MakeNetwork, tmp_path: Path, format: Format
 ) -> None:
     network = make_network(eval_margin=5)
 
-    written = export(network, format, tmp_path / "out")
+    exported = export(network, format, tmp_path / "out")
 
-    assert written.path == tmp_path / "out"
-    assert 0 <= written.max_difference < 1e-4
+    assert exported.path == tmp_path / "out"
+    assert 0 <= exported.max_difference < 1e-4
     for batch_size in (1, 3):
         images = torch.randn(batch_size, 3, 24, 24)
         with torch.no_grad():
@@ -95,7 +95,7 @@ def test_an_export_computes_what_pytorch_does_for_any_batch_and_says_what(
         }  # fmt: skip
 
 
-def test_a_state_dict_fits_torchvisions_own_network(tmp_path: Path) -> None:
+def test_exported_state_dict_loads_into_torchvision(tmp_path: Path) -> None:
     config = TrainConfig(num_classes=7, resolution=32)
     network = Network(randomised(build_model(config)), config, tuple("abcdefg"))
 
@@ -107,7 +107,7 @@ def test_a_state_dict_fits_torchvisions_own_network(tmp_path: Path) -> None:
         assert torch.equal(theirs(torch.ones(1, 3, 32, 32)), network.model(torch.ones(1, 3, 32, 32)))
 
 
-def test_without_a_path_the_file_is_named_for_the_network(
+def test_export_without_a_path_is_named_after_the_network(
     make_network: MakeNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -116,9 +116,7 @@ def test_without_a_path_the_file_is_named_for_the_network(
     assert [path.name for path in tmp_path.iterdir()] == ["mobilenet_v2_0.25_24.pth"]
 
 
-def test_a_network_that_torchvisions_names_would_change_is_no_state_dict(
-    make_network: MakeNetwork, tmp_path: Path
-) -> None:
+def test_network_of_dli14_is_not_exported_under_torchvisions_names(make_network: MakeNetwork, tmp_path: Path) -> None:
     ours = make_network("mobilenet_v3_small", width_mult=0.75)
     dli14 = network_of(like_dli14(ours.model), "file", config=ours.config, classes=ours.classes)
 
@@ -128,7 +126,7 @@ def test_a_network_that_torchvisions_names_would_change_is_no_state_dict(
     assert export(dli14, "torchscript", tmp_path / "n.pt").max_difference < 1e-3
 
 
-def test_an_export_that_computes_something_else_is_not_kept(
+def test_export_with_other_outputs_is_refused_and_deleted(
     make_network: MakeNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = make_network()
@@ -145,7 +143,7 @@ def test_an_export_that_computes_something_else_is_not_kept(
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime", "onnxscript"])
-def test_without_its_libraries_onnx_says_how_to_get_them(
+def test_onnx_export_without_a_library_names_the_command_to_install_it(
     make_network: MakeNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
@@ -155,8 +153,8 @@ def test_without_its_libraries_onnx_says_how_to_get_them(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_images_that_an_export_is_checked_on_are_real(make_network: MakeNetwork) -> None:
-    """Enlarged digits: their brightness follows the digits' own."""
+def test_export_is_checked_on_real_images(make_network: MakeNetwork) -> None:
+    """The brightness of the images correlates with the brightness of the digits that they enlarge."""
     images = real_images(make_network())
 
     split: Split = digits().splits["val"]

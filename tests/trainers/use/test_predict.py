@@ -1,4 +1,4 @@
-"""Guesses and features of image files of every kind, against a loop over single images."""
+"""Guesses and features of image files of every kind equal those of a loop over single images."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def network(model: str = "mobilenet_v2") -> Network:
 
 @pytest.fixture
 def images(tmp_path: Path) -> list[Path]:
-    """One image in each mode and format that people have."""
+    """Six image files, each of another mode."""
     pixels = np.random.default_rng(0).integers(0, 256, (60, 50, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
     kinds = [("L", "png"), ("RGBA", "png"), ("P", "gif"), ("CMYK", "jpg"), ("RGB", "bmp"), ("1", "png")]
@@ -38,7 +38,7 @@ def images(tmp_path: Path) -> list[Path]:
 
 
 def logits(network: Network, path: Path) -> torch.Tensor:
-    """What the network says of one image by a loop of its own."""
+    """Return the network's logits of one image, prepared by torchvision."""
     pixels = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
     resized = transforms.resize(pixels, [int(32 / 0.875)], antialias=True)
     crop = transforms.center_crop(resized, [32, 32]).float() / 255
@@ -49,10 +49,10 @@ def logits(network: Network, path: Path) -> torch.Tensor:
 def test_guesses_are_the_likeliest_classes_of_each_image_in_order(images: list[Path]) -> None:
     ours = network()
 
-    found = predict(ours, images)
+    predictions = predict(ours, images)
 
-    assert [prediction.image for prediction in found] == images
-    for prediction in found:
+    assert [prediction.image for prediction in predictions] == images
+    for prediction in predictions:
         chances = logits(ours, prediction.image).softmax(0)
         order = chances.argsort(descending=True)[:5].tolist()
         assert [name for name, _ in prediction.guesses] == ["abcdefg"[i] for i in order]
@@ -70,26 +70,26 @@ def test_more_images_than_fit_at_once_keep_their_order(images: list[Path]) -> No
     ours = network()
     many = (images * IMAGES_AT_ONCE)[: 2 * IMAGES_AT_ONCE + 3]
 
-    found = predict(ours, many)
+    predictions = predict(ours, many)
 
-    assert [prediction.image for prediction in found] == many
+    assert [prediction.image for prediction in predictions] == many
     alone = {image: predict(ours, [image])[0].guesses[0][0] for image in images}
-    assert [prediction.guesses[0][0] for prediction in found] == [alone[image] for image in many]
+    assert [prediction.guesses[0][0] for prediction in predictions] == [alone[image] for image in many]
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_features_are_what_the_classifier_turns_into_logits(images: list[Path], model: str) -> None:
+def test_classifier_turns_features_into_logits(images: list[Path], model: str) -> None:
     ours = network(model)
 
-    found = features(ours, images)
+    rows = features(ours, images)
 
-    assert (found.shape[0], found.dtype) == (len(images), np.float32)
+    assert (rows.shape[0], rows.dtype) == (len(images), np.float32)
     with torch.no_grad():
         expected = torch.stack([logits(ours, image) for image in images])
-        torch.testing.assert_close(ours.model.classifier(torch.from_numpy(found)), expected, rtol=1e-3, atol=1e-4)  # type: ignore[operator]
+        torch.testing.assert_close(ours.model.classifier(torch.from_numpy(rows)), expected, rtol=1e-3, atol=1e-4)  # type: ignore[operator]
 
 
-def test_features_leave_no_hook_behind(images: list[Path]) -> None:
+def test_features_remove_their_hook(images: list[Path]) -> None:
     ours = network()
     features(ours, images)
 
@@ -97,35 +97,35 @@ def test_features_leave_no_hook_behind(images: list[Path]) -> None:
 
 
 def test_features_are_written_with_the_names_of_their_images(tmp_path: Path, images: list[Path]) -> None:
-    found = features(network(), images)
-    write_features(tmp_path / "f.npz", found, images)
+    rows = features(network(), images)
+    write_features(tmp_path / "f.npz", rows, images)
 
     with np.load(tmp_path / "f.npz") as saved:
         assert saved["files"].tolist() == [str(image) for image in images]
-        assert np.array_equal(saved["features"], found)
+        assert np.array_equal(saved["features"], rows)
 
 
-def damaged(path: Path) -> Path:
+def damaged_image(path: Path) -> Path:
     Image.fromarray(np.zeros((99, 99, 3), dtype=np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:60])
     return path
 
 
 @pytest.mark.parametrize("task", [predict, features])
-def test_a_damaged_or_missing_image_is_named(tmp_path: Path, images: list[Path], task: object) -> None:
+def test_error_names_a_damaged_or_missing_image(tmp_path: Path, images: list[Path], task: object) -> None:
     (tmp_path / "notes.png").write_text("no image")
-    for path in (damaged(tmp_path / "cut.png"), tmp_path / "missing.png", tmp_path / "notes.png"):
+    for path in (damaged_image(tmp_path / "cut.png"), tmp_path / "missing.png", tmp_path / "notes.png"):
         with pytest.raises(ConfigError, match=rf"cannot read the image '.*{path.name}' \("):
             task(network(), [*images, path])  # type: ignore[operator]
 
 
-def test_no_images_are_a_mistake() -> None:
+def test_prediction_without_images_is_refused() -> None:
     with pytest.raises(ConfigError, match="no images were given"):
         predict(network(), [])
 
 
-def test_a_network_without_a_classifier_has_no_features(images: list[Path]) -> None:
-    odd = Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 7)), CONFIG, tuple("abcdefg"))
+def test_features_of_a_network_without_a_classifier_are_refused(images: list[Path]) -> None:
+    headless = Network(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 7)), CONFIG, tuple("abcdefg"))
 
     with pytest.raises(ConfigError, match="has no module `classifier`"):
-        features(odd, images)
+        features(headless, images)

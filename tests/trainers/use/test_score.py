@@ -1,4 +1,4 @@
-"""A network's scores and confusions against an evaluation written with torchvision's own transforms and loader."""
+"""Scores and confusion matrices equal those of an evaluation with torchvision's transforms and loader."""
 
 import csv
 from collections.abc import Callable, Mapping
@@ -51,7 +51,7 @@ def digit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plain_evaluation(network: Network, folder: Path) -> tuple[np.ndarray, float]:
-    """The confusion matrix and the mean loss, as torchvision's reference evaluation computes them."""
+    """Return the confusion matrix and the mean loss, computed like torchvision's reference evaluation."""
     config = network.config
     prepare = transforms.Compose(
         [
@@ -72,34 +72,34 @@ def plain_evaluation(network: Network, folder: Path) -> tuple[np.ndarray, float]
 
 
 @pytest.mark.parametrize("batch_size", [None, 7, 64, 1000])
-def test_an_evaluation_equals_torchvisions_to_the_last_image(
+def test_evaluation_equals_that_of_torchvision_for_any_batch_size(
     network: Network, digit_folder: Path, batch_size: int | None
 ) -> None:
     expected, loss = plain_evaluation(network, digit_folder / "val")
 
-    found = evaluate_network(network, str(digit_folder), batch_size=batch_size)
+    evaluation = evaluate_network(network, str(digit_folder), batch_size=batch_size)
 
-    assert found.num_images == expected.sum() == 333
-    assert found.confusion.numpy().tolist() == expected.tolist()
-    assert found.scores.top1 == pytest.approx(100 * expected.trace() / 333)
-    assert found.scores.loss == pytest.approx(loss, rel=0.01)  # the pixels differ by a rounding
-    assert 30 < found.scores.top1 < 100
+    assert evaluation.num_images == expected.sum() == 333
+    assert evaluation.confusion.numpy().tolist() == expected.tolist()
+    assert evaluation.scores.top1 == pytest.approx(100 * expected.trace() / 333)
+    assert evaluation.scores.loss == pytest.approx(loss, rel=0.01)  # the pixels differ by a rounding
+    assert 30 < evaluation.scores.top1 < 100
 
 
 def test_every_image_of_any_split_is_counted_once(network: Network) -> None:
     dataset = load_dataset("digits")
     for split in ("val", "test", "train"):
-        found = evaluate_network(network, split=split)
-        assert found.num_images == found.confusion.sum() == len(dataset.splits[split])
+        evaluation = evaluate_network(network, split=split)
+        assert evaluation.num_images == evaluation.confusion.sum() == len(dataset.splits[split])
         counts = np.bincount(dataset.splits[split].labels)
-        assert found.confusion.sum(dim=1).tolist() == counts.tolist()
+        assert evaluation.confusion.sum(dim=1).tolist() == counts.tolist()
 
 
 def test_the_training_split_is_evaluated_without_augmentation(network: Network) -> None:
     assert evaluate_network(network, split="train").scores == evaluate_network(network, split="train").scores
 
 
-def of_classes(*classes: str) -> Network:
+def last_class_network(*classes: str) -> Network:
     config = TrainConfig(num_classes=len(classes), width_mult=0.1, resolution=32)
     network = untrained(config)
     with torch.no_grad():
@@ -109,52 +109,52 @@ def of_classes(*classes: str) -> Network:
 
 
 def test_classes_are_matched_by_name_whatever_their_order(make_folder: MakeFolder) -> None:
-    """The network always says its last class."""
+    """The network always predicts its last class, cat."""
     folder = make_folder({"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 3})
 
-    found = evaluate_network(of_classes("dog", "cow", "cat"), str(folder))
+    evaluation = evaluate_network(last_class_network("dog", "cow", "cat"), str(folder))
 
-    assert found.confusion.tolist() == [[0, 0, 3], [0, 0, 0], [0, 0, 1]]
-    assert found.scores.top1 == 25
+    assert evaluation.confusion.tolist() == [[0, 0, 3], [0, 0, 0], [0, 0, 1]]
+    assert evaluation.scores.top1 == 25
 
 
 def test_outputs_without_names_are_matched_by_their_number(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 3})
 
-    found = evaluate_network(of_classes(*class_names(TrainConfig(num_classes=2))), str(folder))
+    evaluation = evaluate_network(last_class_network(*class_names(TrainConfig(num_classes=2))), str(folder))
 
-    assert found.confusion.tolist() == [[0, 1], [0, 3]]
+    assert evaluation.confusion.tolist() == [[0, 1], [0, 3]]
 
 
-def test_a_network_of_others_needs_a_dataset(tmp_path: Path) -> None:
+def test_state_dict_without_a_dataset_is_not_evaluated(tmp_path: Path) -> None:
     torch.save(untrained(TrainConfig(num_classes=10, width_mult=0.25)).model.state_dict(), tmp_path / "net.pth")
 
     with pytest.raises(ConfigError, match="does not say what images it was trained on; name a dataset with --data"):
         evaluate_network(load_network(tmp_path / "net.pth"))
 
 
-def test_classes_that_the_network_does_not_know_are_named(make_folder: MakeFolder) -> None:
+def test_error_names_unknown_classes_and_splits(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/cat": 2, "train/dog": 2})
 
     with pytest.raises(ConfigError, match="does not know: dog; it knows cat, cow"):
-        evaluate_network(of_classes("cat", "cow"), str(folder))
+        evaluate_network(last_class_network("cat", "cow"), str(folder))
     with pytest.raises(ConfigError, match="images has no test split; it has train, val"):
-        evaluate_network(of_classes("cat", "dog"), str(folder), "test")
+        evaluate_network(last_class_network("cat", "dog"), str(folder), "test")
 
 
-def test_the_confusion_matrix_is_written_with_its_classes(tmp_path: Path, network: Network) -> None:
-    found = evaluate_network(network)
-    write_confusion(tmp_path / "confusion.csv", found, network.classes)
+def test_confusion_matrix_is_written_with_class_names(tmp_path: Path, network: Network) -> None:
+    evaluation = evaluate_network(network)
+    write_confusion(tmp_path / "confusion.csv", evaluation, network.classes)
 
     header, *rows = list(csv.reader((tmp_path / "confusion.csv").open()))
     assert header == ["true class", *"0123456789"]
     assert [[row[0], *map(int, row[1:])] for row in rows] == [
-        [str(i), *counts] for i, counts in enumerate(found.confusion.tolist())
+        [str(i), *counts] for i, counts in enumerate(evaluation.confusion.tolist())
     ]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["confusion.csv"]
 
 
 @pytest.mark.parametrize("place", ["missing/confusion.csv", "."])
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, network: Network, place: str) -> None:
+def test_error_names_a_confusion_file_that_cannot_be_written(tmp_path: Path, network: Network, place: str) -> None:
     with pytest.raises(ConfigError, match="cannot write "):
         write_confusion(tmp_path / place, evaluate_network(network), network.classes)
