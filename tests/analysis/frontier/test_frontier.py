@@ -29,7 +29,7 @@ def test_each_cost_has_its_own_frontier(
 
 
 @pytest.mark.parametrize("state", ["PRUNED", "FAILED"])
-def test_only_complete_points_are_on_a_frontier_or_beat_others(
+def test_only_complete_points_are_on_a_frontier_or_dominate_others(
     state: str, make_row: Callable[..., Row], make_table: Callable[[list[Row]], pd.DataFrame]
 ) -> None:
     table = make_table([make_row(macs=20, top1=70.0), make_row(macs=10, top1=80.0, state=state)])

@@ -1,4 +1,4 @@
-"""The frontier against a brute force over all pairs."""
+"""The Pareto frontier equals a brute force over all pairs."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ def brute_force(costs: NDArray[np.float64], values: NDArray[np.float64]) -> NDAr
     no_dearer = costs[:, None] <= costs[None]
     no_worse = values[:, None] >= values[None]
     better = (costs[:, None] < costs[None]) | (values[:, None] > values[None])
-    beaten = (no_dearer & no_worse & better).any(axis=0)
-    return ~beaten & ~np.isnan(costs) & ~np.isnan(values)
+    dominated = (no_dearer & no_worse & better).any(axis=0)
+    return ~dominated & ~np.isnan(costs) & ~np.isnan(values)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -45,7 +45,9 @@ def test_mask_equals_brute_force_on_random_sets_with_ties(seed: int, distinct: i
         ([1, 2], [float("-inf"), float("-inf")], [True, False]),
     ],
 )
-def test_mask_of_small_sets(costs: list[float], values: list[float], expected: list[bool]) -> None:
+def test_mask_of_a_small_set_equals_the_mask_by_hand(
+    costs: list[float], values: list[float], expected: list[bool]
+) -> None:
     assert pareto_mask(costs, values).tolist() == expected
 
 

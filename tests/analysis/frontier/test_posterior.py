@@ -1,4 +1,4 @@
-"""How probable it is that a setting is on a frontier, against closed forms and against simulated sweeps."""
+"""The probability that a setting is on a frontier equals closed forms and the frequency in simulated sweeps."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,13 +18,13 @@ MakeRow = Callable[..., Row]
 MakeTable = Callable[[list[Row]], pd.DataFrame]
 
 
-def seeds(make_row: MakeRow, top1s: Sequence[float], **given: Any) -> list[Row]:
-    """Points of one setting, a seed for each top-1."""
-    return [make_row(seed=seed, top1=top1, **given) for seed, top1 in enumerate(top1s)]
+def seeds(make_row: MakeRow, top1s: Sequence[float], **settings: Any) -> list[Row]:
+    """Return the points of one setting, with a seed for each top-1."""
+    return [make_row(seed=seed, top1=top1, **settings) for seed, top1 in enumerate(top1s)]
 
 
 def settings_of(costs: Floats, top1: Floats) -> pd.DataFrame:
-    """The columns of `by_setting` for settings of the costs (n,) and the top-1 of their seeds (n, k)."""
+    """Return the columns of `by_setting` for settings of the costs (n,) and the top-1 of their seeds (n, k)."""
     return pd.DataFrame(
         {
             "state": "COMPLETE",
@@ -37,34 +37,34 @@ def settings_of(costs: Floats, top1: Floats) -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize(("num", "same_cost", "between"), [(8, True, 0.5), (12, False, 0.5)])
-def test_settings_on_the_observed_frontier_are_on_the_true_one_as_often_as_claimed(
-    num: int, same_cost: bool, between: float
+@pytest.mark.parametrize(("num", "equal_costs", "spread"), [(8, True, 0.5), (12, False, 0.5)])
+def test_settings_on_the_observed_frontier_are_on_the_true_one_as_often_as_predicted(
+    num: int, equal_costs: bool, spread: float
 ) -> None:
-    """Two seeds with a deviation of 1: of equal costs, resampling around observed means claims 53 % for 35 %."""
+    """With two seeds and equal costs, resampling around the observed means would predict 53 % where 35 % is true."""
     random = np.random.default_rng(1)
-    costs = np.full(num, 1e6) if same_cost else np.geomspace(1e6, 1e8, num)
-    claims, facts = list[float](), list[float]()
+    costs = np.full(num, 1e6) if equal_costs else np.geomspace(1e6, 1e8, num)
+    predicted, actual = list[float](), list[float]()
     for _ in range(100):
-        true = 70 + 5 * np.log(costs / 1e6) / np.log(100) + between * random.standard_normal(num)
+        true = 70 + 5 * np.log(costs / 1e6) / np.log(100) + spread * random.standard_normal(num)
         table = settings_of(costs, true[:, None] + random.standard_normal((num, 2)))
         winners = frontier_mask(table, "macs")
-        claims.append(frontier_probability(table, "macs", num_draws=100)[winners].mean())
-        facts.append(pareto_mask(costs, true)[winners].mean())
+        predicted.append(frontier_probability(table, "macs", num_draws=100)[winners].mean())
+        actual.append(pareto_mask(costs, true)[winners].mean())
 
-    assert np.mean(claims) == pytest.approx(np.mean(facts), abs=0.08)
+    assert np.mean(predicted) == pytest.approx(np.mean(actual), abs=0.08)
 
 
-def test_the_noise_of_few_seeds_is_that_of_students_t() -> None:
-    """Two settings of two seeds apart by one deviation of their difference: t of 2 degrees of freedom is 1."""
+def test_noise_of_few_seeds_follows_students_t() -> None:
+    """The means of two settings differ by one standard error, so t of 2 degrees of freedom is 1."""
     table = settings_of(np.array([1.0, 2.0]), np.array([[79.0, 81.0], [79.0, 81.0]]) + np.array([[0.0], [2**0.5]]))
 
-    chances = frontier_probability(table, "macs", num_draws=10_000)
+    probabilities = frontier_probability(table, "macs", num_draws=10_000)
 
-    assert chances.tolist() == [1, pytest.approx(0.789, abs=0.015)]
+    assert probabilities.tolist() == [1, pytest.approx(0.789, abs=0.015)]
 
 
-def test_many_seeds_give_the_probabilities_of_normal_noise_around_the_observed_means() -> None:
+def test_probabilities_of_many_seeds_are_those_of_normal_noise() -> None:
     random = np.random.default_rng(0)
     costs, num_seeds = np.geomspace(1, 10, 10), 400
     samples = random.standard_normal((10, num_seeds))
@@ -77,23 +77,23 @@ def test_many_seeds_give_the_probabilities_of_normal_noise_around_the_observed_m
     assert frontier_probability(table, "macs", num_draws=4000) == pytest.approx(expected, abs=0.03)
 
 
-def test_without_noise_the_probabilities_are_the_frontier() -> None:
+def test_probabilities_without_noise_equal_the_frontier() -> None:
     table = settings_of(np.array([1.0, 2.0, 3.0]), np.array([[80.0, 80.0], [79.0, 79.0], [80.1, 80.1]]))
 
     assert frontier_probability(table, "macs").tolist() == [1, 0, 1]
 
 
-def test_chances_are_unknown_where_nothing_was_repeated(make_row: MakeRow, make_table: MakeTable) -> None:
-    """Each dataset has its own noise, and what did not complete has no chance."""
+def test_probability_is_unknown_without_repeated_seeds(make_row: MakeRow, make_table: MakeTable) -> None:
+    """Every dataset has its own noise, and an incomplete point has no probability."""
     rows = [*seeds(make_row, [80.0, 81.0]), make_row(dataset="cifar10"), make_row(state="PRUNED")]
 
-    chances = frontier_probability(by_setting(make_table(rows)), "num_params")
+    probabilities = frontier_probability(by_setting(make_table(rows)), "num_params")
 
-    assert chances[0] == 1
-    assert np.isnan(chances).tolist() == [False, True, True]
+    assert probabilities[0] == 1
+    assert np.isnan(probabilities).tolist() == [False, True, True]
 
 
-def test_the_same_table_has_the_same_probabilities(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_probabilities_of_a_table_are_reproducible(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [row for macs in range(1, 6) for row in seeds(make_row, [80.0 + macs, 83.0], macs=macs)]
     table = by_setting(make_table(rows))
 
