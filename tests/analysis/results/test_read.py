@@ -1,4 +1,4 @@
-"""The results log survives what kills its writer, and says of every point what was measured."""
+"""The results log survives a killed writer, and has a row for every ended point."""
 
 import json
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from trainers.errors import ConfigError
 
 
 def row_of(point: str, state: str = "COMPLETE") -> dict[str, Any]:
-    """The least that a row says."""
+    """Return a row of the required columns alone."""
     network = {"model": "mobilenet_v2", "width_mult": 0.5, "resolution": 96, "macs": 5_000_000, "num_params": 1_000_000}
     return {"point": point, "state": state, "dataset": "digits", "top1": 90.0, **network}
 
@@ -44,7 +44,7 @@ def test_pandas_reads_the_log_in_one_call(tmp_path: Path) -> None:
     assert list(pd.read_json(tmp_path / "results.jsonl", lines=True)["point"]) == ["a", "b"]
 
 
-def test_a_point_counts_with_its_last_row(tmp_path: Path) -> None:
+def test_latest_rows_have_the_last_row_of_each_point(tmp_path: Path) -> None:
     write_rows(tmp_path, "a", state="FAILED")
     write_rows(tmp_path, "a")
 
@@ -52,7 +52,7 @@ def test_a_point_counts_with_its_last_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("torn", ['{"point": "b"', '{"point": "b"}', '{"poi', "\x00\x00"])
-def test_a_torn_last_line_is_left_out_and_cut_off_by_the_next_writer(tmp_path: Path, torn: str) -> None:
+def test_torn_last_line_is_ignored_and_removed_by_the_next_writer(tmp_path: Path, torn: str) -> None:
     write_rows(tmp_path, "a")
     with open(tmp_path / "results.jsonl", "a") as file:
         file.write(torn)
@@ -62,7 +62,7 @@ def test_a_torn_last_line_is_left_out_and_cut_off_by_the_next_writer(tmp_path: P
     assert list(latest_rows(tmp_path)) == ["a", "c"]
 
 
-def test_the_log_with_a_torn_last_line_is_noted(tmp_path: Path) -> None:
+def test_note_names_a_log_with_a_torn_last_line(tmp_path: Path) -> None:
     write_rows(tmp_path, "a")
     assert cut_off_notes(tmp_path) == []
     with open(tmp_path / "results.jsonl", "a") as file:
@@ -74,7 +74,7 @@ def test_the_log_with_a_torn_last_line_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "message"),
     [
         ("top1", "90", "column top1 is '90', not a number from 0 to 100"),
         ("top1", 100.1, "column top1 is 100.1, not a number from 0 to 100"),
@@ -90,17 +90,19 @@ def test_the_log_with_a_torn_last_line_is_noted(tmp_path: Path) -> None:
         ("dataset", None, "column dataset is missing"),
     ],
 )
-def test_a_value_that_a_column_cannot_hold_is_named(tmp_path: Path, column: str, value: object, said: str) -> None:
+def test_error_names_a_value_that_is_invalid_for_its_column(
+    tmp_path: Path, column: str, value: object, message: str
+) -> None:
     rows = [row_of("a"), row_of("b") | {column: value}]
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError) as error:
         latest_rows(tmp_path)
 
-    assert str(refused.value) == f"{tmp_path}/results.jsonl, line 2 is damaged: {said}; repair or remove the line"
+    assert str(error.value) == f"{tmp_path}/results.jsonl, line 2 is damaged: {message}; repair or remove the line"
 
 
-def test_measurements_of_a_later_version_are_read_without_its_columns(tmp_path: Path) -> None:
+def test_measurements_with_unknown_or_missing_columns_are_read(tmp_path: Path) -> None:
     row = asdict(measurement("a", 1))
     lines = [json.dumps(row | {"later": 1}), json.dumps({name: row[name] for name in row if name != "raw_top1"})]
     (tmp_path / "measurements.jsonl").write_text("\n".join(lines) + "\n")
@@ -109,7 +111,7 @@ def test_measurements_of_a_later_version_are_read_without_its_columns(tmp_path: 
 
 
 @pytest.mark.parametrize("damage", ["nonsense", "[1]", "null", "{}", '{"point": "b"}', ""])
-def test_a_broken_line_in_the_middle_is_named(tmp_path: Path, damage: str) -> None:
+def test_error_names_a_broken_line_in_the_middle(tmp_path: Path, damage: str) -> None:
     good = json.dumps(row_of("a")) + "\n"
     (tmp_path / "results.jsonl").write_text(f"{good}{damage}\n{good}")
 
@@ -117,7 +119,7 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path: Path, damage: str) -> No
         latest_rows(tmp_path)
 
 
-def test_a_folder_without_a_log_is_refused_and_the_sweep_beside_it_named(tmp_path: Path) -> None:
+def test_folder_without_a_log_is_refused_with_the_nearest_sweep(tmp_path: Path) -> None:
     ResultsLog(tmp_path / "small").close()
 
     with pytest.raises(ConfigError, match=rf"no sweep at .*/smal: .* did you mean {tmp_path}/small\?"):
@@ -126,7 +128,7 @@ def test_a_folder_without_a_log_is_refused_and_the_sweep_beside_it_named(tmp_pat
         load_table(tmp_path / "small" / "points")
 
 
-def test_an_epoch_trained_twice_counts_once_with_its_last_measurement(tmp_path: Path) -> None:
+def test_epoch_trained_twice_has_its_last_measurement(tmp_path: Path) -> None:
     log = ResultsLog(tmp_path)
     for epoch, top1 in [(1, 10.0), (2, 20.0), (2, 21.0), (3, 30.0)]:
         log.append_measurement(measurement("a", epoch, top1))
@@ -138,25 +140,25 @@ def test_an_epoch_trained_twice_counts_once_with_its_last_measurement(tmp_path: 
 @pytest.mark.parametrize(
     ("accuracies", "best_epoch"), [([10.0, 30.0, 20.0], 2), ([10.0, 30.0, 30.0], 2), ([5.0], 1), ([0.0, 0.0], 1)]
 )
-def test_the_outcome_is_of_the_first_best_epoch_and_of_the_last(accuracies: list[float], best_epoch: int) -> None:
+def test_outcome_is_of_the_first_best_epoch_and_the_last_epoch(accuracies: list[float], best_epoch: int) -> None:
     history = [measurement("a", i, top1, top5=top1 + 1) for i, top1 in enumerate(accuracies, start=1)]
 
-    found = outcome(history)
+    columns = outcome(history)
 
-    assert found["best_epoch"] == best_epoch
-    assert (found["top1"], found["top5"]) == (max(accuracies), max(accuracies) + 1)
-    assert (found["final_top1"], found["epochs_trained"]) == (accuracies[-1], len(accuracies))
-    assert found["train_seconds"] == history[-1].train_seconds
-
-
-def test_the_outcome_of_nothing_has_no_numbers() -> None:
-    found = outcome([])
-
-    assert found.pop("epochs_trained") == 0
-    assert set(found.values()) == {None}
+    assert columns["best_epoch"] == best_epoch
+    assert (columns["top1"], columns["top5"]) == (max(accuracies), max(accuracies) + 1)
+    assert (columns["final_top1"], columns["epochs_trained"]) == (accuracies[-1], len(accuracies))
+    assert columns["train_seconds"] == history[-1].train_seconds
 
 
-def test_a_row_says_everything_about_its_point(tmp_path: Path) -> None:
+def test_outcome_without_measurements_has_no_numbers() -> None:
+    columns = outcome([])
+
+    assert columns.pop("epochs_trained") == 0
+    assert set(columns.values()) == {None}
+
+
+def test_row_of_a_point_has_every_column(tmp_path: Path) -> None:
     plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16", epochs=2))
     log = ResultsLog(plan.folder)
     recorder = open_recorder(plan.points, log)
@@ -166,6 +168,6 @@ def test_a_row_says_everything_about_its_point(tmp_path: Path) -> None:
 
     [row] = [json.loads(line) for line in (plan.folder / "results.jsonl").read_text().splitlines()]
     assert list(row) == list(COLUMNS)
-    told = ("state", "reason", "model", "width_mult", "total_stride", "num_classes", "dataset", "epochs", "top1")
-    assert [row[name] for name in told] == ["COMPLETE", "", "mobilenet_v2", 0.25, 8, 10, "digits", 2, 50.0]
+    names = ("state", "reason", "model", "width_mult", "total_stride", "num_classes", "dataset", "epochs", "top1")
+    assert [row[name] for name in names] == ["COMPLETE", "", "mobilenet_v2", 0.25, 8, 10, "digits", 2, 50.0]
     assert row["macs"] == plan.points[0].cost.macs

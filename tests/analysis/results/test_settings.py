@@ -1,4 +1,4 @@
-"""Points that differ by their seed only, as one setting."""
+"""Points that differ only by their seed are one setting."""
 
 import math
 from collections.abc import Callable
@@ -24,12 +24,12 @@ MakeRow = Callable[..., Row]
 MakeTable = Callable[[list[Row]], pd.DataFrame]
 
 
-def seeds(make_row: MakeRow, top1s: list[float], **given: Any) -> list[Row]:
-    """Points of one setting, a seed for each top-1."""
-    return [make_row(seed=seed, top1=top1, **given) for seed, top1 in enumerate(top1s)]
+def seeds(make_row: MakeRow, top1s: list[float], **changes: Any) -> list[Row]:
+    """Return the points of one setting, with a seed for each top-1."""
+    return [make_row(seed=seed, top1=top1, **changes) for seed, top1 in enumerate(top1s)]
 
 
-def test_a_setting_is_its_best_point_with_the_means_of_its_seeds(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_setting_is_its_best_point_with_the_means_of_its_seeds(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = seeds(make_row, [80.0, 90.0, 82.0])
     for row, test_top1 in zip(rows, (70.0, 71.0, 75.0), strict=True):
         row["test_top1"] = test_top1
@@ -43,11 +43,11 @@ def test_a_setting_is_its_best_point_with_the_means_of_its_seeds(make_row: MakeR
     assert with_deviation(setting) == "84.00 ± 5.29"
 
 
-def test_points_that_differ_otherwise_or_did_not_complete_keep_their_rows(
+def test_incomplete_points_and_points_of_other_settings_keep_their_rows(
     make_row: MakeRow, make_table: MakeTable
 ) -> None:
     others = [{"dropout": 0.1}, {"dataset": "cifar10"}, {"state": "PRUNED"}, {"state": "FAILED", "top1": None}]
-    table = by_setting(make_table([make_row(), *(make_row(**{"seed": 1} | given) for given in others)]))
+    table = by_setting(make_table([make_row(), *(make_row(**{"seed": 1} | changes) for changes in others)]))
 
     assert table["point"].tolist() == ["p1", "p2", "p3", "p4", "p5"]
     assert table["num_seeds"].eq(1).all()
@@ -63,13 +63,11 @@ def test_settings_without_replicates_are_the_points(mixed_rows: list[Row], make_
     assert settings.astype(str).replace("None", "nan").equals(table.astype(str).replace("None", "nan"))
 
 
-def test_settings_of_no_point_are_none() -> None:
+def test_empty_table_has_no_settings() -> None:
     assert by_setting(pd.DataFrame(columns=list(COLUMNS))).empty
 
 
-def test_the_pooled_deviation_weighs_settings_by_their_degrees_of_freedom(
-    make_row: MakeRow, make_table: MakeTable
-) -> None:
+def test_pooled_deviation_weighs_settings_by_their_degrees_of_freedom(make_row: MakeRow, make_table: MakeTable) -> None:
     groups = [[80.0, 82.0], [90.0, 93.0, 99.0], [95.0]]
     rows = [row for i, top1s in enumerate(groups, 1) for row in seeds(make_row, top1s, lr=i)]
 
@@ -77,7 +75,7 @@ def test_the_pooled_deviation_weighs_settings_by_their_degrees_of_freedom(
     assert pooled_deviation(by_setting(make_table(rows))) == pytest.approx(math.sqrt(squares / 3))
 
 
-def test_the_frontier_is_of_the_means(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_frontier_is_computed_from_the_means_of_seeds(make_row: MakeRow, make_table: MakeTable) -> None:
     """One lucky seed of the dearer network does not put it on the frontier."""
     rows = [*seeds(make_row, [80.0, 80.0], macs=10), *seeds(make_row, [90.0, 60.0], macs=20)]
 
@@ -85,8 +83,8 @@ def test_the_frontier_is_of_the_means(make_row: MakeRow, make_table: MakeTable) 
 
 
 @pytest.mark.parametrize("groups", [[2, 2], [3], [2]])
-def test_equal_settings_are_outside_the_interval_of_their_noise_in_one_pair_of_twenty(groups: list[int]) -> None:
-    """The first setting is compared with its true mean, by the pooled noise of all."""
+def test_half_interval_misses_the_true_mean_in_one_of_twenty_samples(groups: list[int]) -> None:
+    """The interval is around the mean of the first setting, and its width is from the noise of all settings."""
     random = np.random.default_rng(0)
     num, misses = 1000, 0
     for _ in range(num):
@@ -99,13 +97,13 @@ def test_equal_settings_are_outside_the_interval_of_their_noise_in_one_pair_of_t
     assert misses / num == pytest.approx(0.05, abs=0.02)
 
 
-def test_many_seeds_have_the_interval_of_a_normal_distribution_and_single_seeds_have_none() -> None:
+def test_half_interval_of_many_seeds_is_normal_and_of_single_seeds_undefined() -> None:
     assert half_interval(2.0, 10_000) == pytest.approx(2 * 1.96, abs=1e-3)
     assert math.isnan(half_interval(2.0, 0))
 
 
 @pytest.mark.parametrize(
-    ("others", "one"),
+    ("others", "expected"),
     [
         ([], True),
         ([{"width_mult": 1.0}], True),
@@ -117,12 +115,14 @@ def test_many_seeds_have_the_interval_of_a_normal_distribution_and_single_seeds_
         ([{"width_mult": 1.0}, {"width_mult": 1.0, "seed": 1}], False),
     ],
 )
-def test_a_seed_is_repeated_where_complete_points_differ_by_nothing_else(
-    others: list[Row], one: bool, make_row: MakeRow, make_table: MakeTable
+def test_one_seed_each_is_false_where_complete_points_differ_only_by_seed(
+    others: list[Row], expected: bool, make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    assert one_seed_each(by_setting(make_table([make_row(), *(make_row(**given) for given in others)]))) == one
+    assert one_seed_each(by_setting(make_table([make_row(), *(make_row(**changes) for changes in others)]))) == expected
 
 
 @pytest.mark.parametrize("states", [[], ["FAILED"]])
-def test_without_a_complete_point_there_is_no_seed(states: list[str], make_row: MakeRow, make_table: MakeTable) -> None:
+def test_one_seed_each_is_false_without_a_complete_point(
+    states: list[str], make_row: MakeRow, make_table: MakeTable
+) -> None:
     assert not one_seed_each(by_setting(make_table([make_row(state=state) for state in states])))

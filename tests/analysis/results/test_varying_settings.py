@@ -1,4 +1,4 @@
-"""Which settings tell the points of a sweep apart."""
+"""Settings vary between the points of a sweep, beside those in the name of a network."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ MakeTable = Callable[[list[Row]], pd.DataFrame]
         ({"seed": 1, "lr": 0.1, "dropout": 0.0}, ["dropout", "lr", "seed"]),
     ],
 )
-def test_settings_vary_where_points_differ_besides_their_names(
+def test_varying_settings_leave_out_those_in_the_name_of_a_network(
     settings: Row, varying: list[str], make_row: MakeRow, make_table: MakeTable
 ) -> None:
     assert varying_settings(make_table([make_row(), make_row(**settings)])) == varying
@@ -40,7 +40,7 @@ def test_settings_vary_where_points_differ_besides_their_names(
         ({"dataset": "other"}, False),
     ],
 )
-def test_names_repeat_where_two_points_have_one_network_and_dataset(
+def test_names_repeat_where_two_points_share_network_and_dataset(
     settings: Row, repeat: bool, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     assert names_repeat(make_table([make_row(), make_row(**settings)])) == repeat
