@@ -35,16 +35,16 @@ def test_budgets_are_a_few_round_numbers_that_a_network_fits_into(
     limits = [limit for limit, _ in answer.shipped]
     assert limits == pytest.approx([*budgets, max(macs)])
     assert answer.rows()[-1]["budget"] == f"≥ {max(macs) / 1e6:g} M"
-    for limit, found in answer.shipped:
-        assert found.best["macs"] == max(cost for cost in macs if cost <= limit)
+    for limit, recommendation in answer.shipped:
+        assert recommendation.best["macs"] == max(cost for cost in macs if cost <= limit)
 
 
 def test_datasets_are_answered_each_by_itself(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [make_row(top1=90.0), make_row(top1=60.0, dataset="imagenet"), make_row(state="FAILED", dataset="other")]
 
-    found = answers(by_setting(make_table(rows)), None)
+    all_answers = answers(by_setting(make_table(rows)), None)
 
-    assert [(answer.dataset, answer.shipped[-1][1].best["top1"]) for answer in found] == [
+    assert [(answer.dataset, answer.shipped[-1][1].best["top1"]) for answer in all_answers] == [
         ("digits", 90.0),
         ("imagenet", 60.0),
     ]
@@ -71,6 +71,6 @@ def test_what_was_spent_counts_stopped_and_failed_points_too(make_row: MakeRow, 
         make_row(train_seconds=None, epochs_trained=0, state="FAILED", top1=None),
     ]
 
-    said = spent(make_table(rows))
+    text = spent(make_table(rows))
 
-    assert said == "3 points (1 complete, 1 failed, 1 pruned), 4 epochs, 90 minutes of training."
+    assert text == "3 points (1 complete, 1 failed, 1 pruned), 4 epochs, 90 minutes of training."

@@ -35,7 +35,7 @@ def _epoch(point: str, epoch: int, top1: float) -> Measurement:
 
 
 @pytest.mark.parametrize(
-    ("best", "passed", "said"),
+    ("best", "passed", "message"),
     [
         ((1.0, 96), False, "largest width_mult 1 and resolution 96"),
         ((0.5, 96), False, "largest resolution 96 that"),
@@ -43,7 +43,7 @@ def _epoch(point: str, epoch: int, top1: float) -> Measurement:
     ],
 )
 def test_a_best_network_at_the_edge_of_the_space_is_told(
-    best: tuple[float, int], passed: bool, said: str, make_row: MakeRow, results: Results
+    best: tuple[float, int], passed: bool, message: str, make_row: MakeRow, results: Results
 ) -> None:
     cells = [(width, resolution) for width in (0.35, 0.5, 1.0) for resolution in (32, 64, 96)]
     rows = [make_row(width_mult=w, resolution=r, top1=90.0 + 5 * ((w, r) == best)) for w, r in cells]
@@ -51,7 +51,7 @@ def test_a_best_network_at_the_edge_of_the_space_is_told(
     edge = health_checks(results(rows))[0]
 
     assert edge.passed is passed
-    assert said in edge.text
+    assert message in edge.text
 
 
 @pytest.mark.parametrize(

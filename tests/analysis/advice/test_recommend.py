@@ -32,8 +32,11 @@ def table(make_row: MakeRow, make_table: MakeTable) -> pd.DataFrame:
     return by_setting(make_table([*rows, *ended]))
 
 
-def points_of(found: Recommendation) -> list[str | None]:
-    return [row and row["point"] for row in (found.best, found.runner_up, found.cheaper, found.dearer)]
+def points_of(recommendation: Recommendation) -> list[str | None]:
+    return [
+        row and row["point"]
+        for row in (recommendation.best, recommendation.runner_up, recommendation.cheaper, recommendation.dearer)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -74,9 +77,9 @@ def test_of_equally_cheap_settings_that_reach_a_top1_the_most_accurate_is_shippe
 ) -> None:
     rows = [make_row(dropout=dropout, top1=top1) for dropout, top1 in ((0.1, 80.0), (0.2, 82.0), (0.3, 81.0))]
 
-    found = recommend(by_setting(make_table(rows)), Caps(min_top1=70), unasked)
+    recommendation = recommend(by_setting(make_table(rows)), Caps(min_top1=70), unasked)
 
-    assert points_of(found) == ["p2", None, None, None]
+    assert points_of(recommendation) == ["p2", None, None, None]
 
 
 def test_where_a_top1_must_be_reached_latency_is_asked_of_the_cheapest_first(table: pd.DataFrame) -> None:
@@ -86,9 +89,9 @@ def test_where_a_top1_must_be_reached_latency_is_asked_of_the_cheapest_first(tab
         measured.append(point)
         return 9.0 if point == "p3" else 1.0
 
-    found = recommend(table, Caps(at_most={"latency_ms": 5}, min_top1=75), latency_ms)
+    recommendation = recommend(table, Caps(at_most={"latency_ms": 5}, min_top1=75), latency_ms)
 
-    assert points_of(found)[:2] == ["p4", None]
+    assert points_of(recommendation)[:2] == ["p4", None]
     assert measured == ["p3", "p4"]  # p5 is no more accurate
 
 
@@ -105,10 +108,10 @@ def test_what_a_number_of_images_tells_of_one_accuracy_and_of_two(
     """50,000 images give an accuracy of 67.5 % to 0.41 points (95 %), the difference of two to 0.58."""
     rows = [make_row(top1=67.5), make_row(resolution=128, top1=67.0), make_row(state="FAILED", top1=None)]
 
-    found = recommend(by_setting(make_table(rows)), Caps(min_top1=min_top1), unasked)
+    recommendation = recommend(by_setting(make_table(rows)), Caps(min_top1=min_top1), unasked)
 
-    assert verdict in [line.strip() for line in summary(found, num_val=50_000)]
-    assert "which may be noise" in "".join(summary(found, num_val=None))
+    assert verdict in [line.strip() for line in summary(recommendation, num_val=50_000)]
+    assert "which may be noise" in "".join(summary(recommendation, num_val=None))
 
 
 @pytest.mark.parametrize(
@@ -172,10 +175,10 @@ def test_latency_is_asked_of_the_most_accurate_until_two_are_fast_enough(
         measured.append(point)
         return float(point[1:])
 
-    found = recommend(table, Caps(at_most={"latency_ms": limit}), latency_ms)
+    recommendation = recommend(table, Caps(at_most={"latency_ms": limit}), latency_ms)
 
-    assert points_of(found)[:2] == points
-    assert found.best["latency_ms"] == float(points[0][1:])
+    assert points_of(recommendation)[:2] == points
+    assert recommendation.best["latency_ms"] == float(points[0][1:])
     assert measured == asked
 
 
@@ -201,11 +204,11 @@ def test_settings_are_judged_by_their_means_and_the_gap_by_their_noise(
         *(make_row(seed=seed, dropout=0.1, top1=top1) for seed, top1 in enumerate((79.0, 81.0))),
         *(make_row(seed=seed, dropout=0.2, top1=top1 + gap) for seed, top1 in enumerate((79.0, 81.0))),
     ]
-    found = recommend(by_setting(make_table(rows)), Caps(), unasked)
+    recommendation = recommend(by_setting(make_table(rows)), Caps(), unasked)
 
-    assert found.standard_error == pytest.approx(math.sqrt(2))
-    assert (found.best["point"], found.best["top1"]) == ("p4", 80 + gap)
-    assert summary(found, num_val=None)[2].strip() == f"{gap:.2f} points less: {verdict} (± 6.08)"
+    assert recommendation.standard_error == pytest.approx(math.sqrt(2))
+    assert (recommendation.best["point"], recommendation.best["top1"]) == ("p4", 80 + gap)
+    assert summary(recommendation, num_val=None)[2].strip() == f"{gap:.2f} points less: {verdict} (± 6.08)"
 
 
 def test_summary_tells_settings_of_one_network_apart_and_asks_for_seeds(
@@ -213,8 +216,8 @@ def test_summary_tells_settings_of_one_network_apart_and_asks_for_seeds(
 ) -> None:
     rows = [make_row(dropout=0.1, top1=80.0), make_row(dropout=0.2, top1=81.0), make_row(resolution=64, top1=70.0)]
 
-    found = recommend(by_setting(make_table(rows)), Caps(), unasked)
-    lines = summary(found, num_val=None, replicate="run_sweep.py promote")
+    recommendation = recommend(by_setting(make_table(rows)), Caps(), unasked)
+    lines = summary(recommendation, num_val=None, replicate="run_sweep.py promote")
 
     assert lines == [
         "ship:      mobilenet_v2_0.5_96 dropout=0.2, 13.82 M MACs, 0.875 M params, 81.00 % top-1",
@@ -252,9 +255,11 @@ def test_a_more_accurate_network_that_was_too_slow_is_shown_with_its_millisecond
     rows = [make_row(macs=macs * 10**6, top1=top1) for macs, top1 in ((10, 80.0), (11, 75.0), (12, 70.0))]
 
     latencies = {"p1": 3.5, "p2": 2.5, "p3": 2.0}
-    found = recommend(by_setting(make_table(rows)), Caps(at_most={"latency_ms": 3}), lambda point, _: latencies[point])
+    recommendation = recommend(
+        by_setting(make_table(rows)), Caps(at_most={"latency_ms": 3}), lambda point, _: latencies[point]
+    )
 
-    assert summary(found, num_val=None)[-1] == (
+    assert summary(recommendation, num_val=None)[-1] == (
         "cheaper:   mobilenet_v2_0.5_96 on the frontier: -1.00 M MACs, +5.00 points top-1, 3.50 ms"
     )
 
@@ -262,9 +267,9 @@ def test_a_more_accurate_network_that_was_too_slow_is_shown_with_its_millisecond
 def test_summary_of_an_only_setting_has_no_runner_up(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [make_row(seed=seed, top1=top1) for seed, top1 in enumerate((80.0, 82.0))]
 
-    found = recommend(by_setting(make_table(rows)), Caps(at_most={"latency_ms": 3}), lambda *_: 2.0)
+    recommendation = recommend(by_setting(make_table(rows)), Caps(at_most={"latency_ms": 3}), lambda *_: 2.0)
 
-    assert summary(found, num_val=None) == [
+    assert summary(recommendation, num_val=None) == [
         "ship:      mobilenet_v2_0.5_96, 13.82 M MACs, 0.875 M params, 81.00 ± 1.41 % top-1 (2 seeds), 2.00 ms",
         "runner-up: none, nothing else is within the caps",
     ]
