@@ -1,4 +1,4 @@
-"""The hypervolume against Optuna's, a brute force over small squares, and closed forms; and its chart's numbers."""
+"""The hypervolume equals Optuna's, a brute force and closed forms; its chart has the expected numbers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,19 +23,19 @@ NAN = float("nan")
 
 
 def random_points(seed: int, distinct: int) -> tuple[Array, Array]:
-    """Costs and values on `distinct` levels from 0 to 1, so that many tie."""
+    """Return costs and values on `distinct` levels from 0 to 1, so that many are equal."""
     random = np.random.default_rng(seed)
     costs, values = random.integers(0, distinct, (2, random.integers(1, 60))) / (distinct - 1)
     return costs, values
 
 
 def by_optuna(costs: Array, values: Array) -> float:
-    """From the reference (1, 0); Optuna minimises both."""
+    """Return Optuna's hypervolume from the reference (1, 0); Optuna minimises costs and negated values."""
     return compute_hypervolume(np.stack([costs, -values], axis=1), np.array([1.0, 0.0]))
 
 
 def by_squares(costs: Array, values: Array, side: int) -> float:
-    """Counts the squares of a grid whose lower right corner some point reaches; exact for points on the grid."""
+    """Return the share of the squares of a grid that some point dominates, which is exact for points on the grid."""
     left = (np.arange(side) / side)[:, None, None]
     top = (np.arange(1, side + 1) / side)[:, None]
     return float(((costs <= left + 1e-9) & (values >= top - 1e-9)).any(axis=2).mean())
@@ -43,7 +43,7 @@ def by_squares(costs: Array, values: Array, side: int) -> float:
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("distinct", [2, 6, 1000])
-def test_hypervolume_equals_optunas_after_every_point(seed: int, distinct: int) -> None:
+def test_hypervolume_equals_optuna_after_every_point(seed: int, distinct: int) -> None:
     costs, values = random_points(seed, distinct)
     expected = [by_optuna(costs[:n], values[:n]) for n in range(1, len(costs) + 1)]
 
@@ -77,7 +77,7 @@ def test_hypervolume_of_small_sets_from_cost_4_and_value_0(
     assert hypervolume_over_time(costs, values, (4.0, 0.0)).tolist() == expected
 
 
-def test_ten_thousand_points_that_are_all_on_the_frontier_fill_half_of_the_square() -> None:
+def test_ten_thousand_points_on_a_diagonal_frontier_have_a_hypervolume_of_half() -> None:
     costs = np.random.default_rng(0).random(10_000)
 
     over_time = hypervolume_over_time(costs, costs, (1.0, 0.0))
@@ -89,8 +89,10 @@ def chart_of(table: pd.DataFrame) -> HypervolumeInfo | None:
     return info(results_of(table, compare(table, None), name="demo"))
 
 
-def test_only_complete_points_add_and_every_ended_point_counts(make_row: MakeRow, make_table: MakeTable) -> None:
-    """From 200 M MACs and 50 %: 1 M to 200 M at 10 points, then another 20 points from 10 M on."""
+def test_chart_counts_every_ended_point_but_only_complete_points_add_hypervolume(
+    make_row: MakeRow, make_table: MakeTable
+) -> None:
+    """The reference is 200 M MACs and 50 %; top-1 of 60 % at 1 M adds 10 points, and 80 % at 10 M another 20."""
     rows = [
         make_row(macs=10_000_000, top1=80.0, train_seconds=3600.0, ended_at=4.0),
         make_row(macs=1_000, state="PRUNED", top1=99.0, train_seconds=1800.0, ended_at=1.0),

@@ -1,4 +1,4 @@
-"""The chart of importances against shares that are known in closed form."""
+"""Importances of settings equal shares of variance that are known in closed form."""
 
 import itertools
 from collections.abc import Callable
@@ -21,7 +21,7 @@ LRS, SCHEDULES, DROPOUTS = (0.1, 0.2, 0.4, 0.8), ("linear", "cosine", "constant"
 
 
 def design() -> pd.DataFrame:
-    """Every lr with every schedule and every dropout: settings that are independent of each other."""
+    """Return the product of all lr, schedules and dropouts, so that the settings are independent."""
     cells = list(itertools.product(LRS, SCHEDULES, DROPOUTS))
     return pd.DataFrame(cells, columns=["lr", "lr_schedule", "dropout"])
 
@@ -34,7 +34,7 @@ def chart_of(table: pd.DataFrame) -> ImportanceInfo | None:
     ("of_lr", "of_schedule"),
     [([0, 0, 10, 10], [0, 0, 0]), ([0, 0, 0, 0], [0, 9, 0]), ([0, 1, 2, 3], [0, 0, 2]), ([0, 4, 8, 12], [3, 0, 6])],
 )
-def test_shares_of_settings_that_add_up_are_those_of_their_variances(
+def test_shares_of_additive_settings_equal_their_shares_of_variance(
     of_lr: list[float], of_schedule: list[float]
 ) -> None:
     settings = design()
@@ -46,8 +46,8 @@ def test_shares_of_settings_that_add_up_are_those_of_their_variances(
     assert 0.8 < unseen <= 1
 
 
-def test_settings_that_act_together_have_each_the_whole_share() -> None:
-    """+1 where both or neither are high: alone, neither says anything."""
+def test_settings_that_act_only_together_have_a_large_share_each() -> None:
+    """The value is +1 where both settings or neither are high, so neither setting alone explains any variance."""
     settings = pd.DataFrame(list(itertools.product((0, 1), (0, 1), range(20))), columns=["lr", "dropout", "epochs"])
     together = np.where(settings["lr"] == settings["dropout"], 1.0, -1.0)
     (lr, dropout, epochs), _ = explained(settings, together)
@@ -56,7 +56,7 @@ def test_settings_that_act_together_have_each_the_whole_share() -> None:
     assert epochs < 0.05
 
 
-def test_noise_explains_nothing() -> None:
+def test_settings_do_not_explain_noise() -> None:
     settings = pd.DataFrame(np.random.default_rng(0).random((200, 2)), columns=["lr", "dropout"])
     shares, unseen = explained(settings, np.random.default_rng(1).random(200))
 
@@ -64,7 +64,7 @@ def test_noise_explains_nothing() -> None:
     assert unseen < 0.1
 
 
-def test_settings_stand_in_the_order_of_their_shares(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_chart_orders_settings_by_their_shares(make_row: MakeRow, make_table: MakeTable) -> None:
     cells = list(itertools.product((0.1, 0.2, 0.3, 0.4), (0.0, 0.1, 0.2, 0.3)))
     rows = [
         make_row(
@@ -75,13 +75,13 @@ def test_settings_stand_in_the_order_of_their_shares(make_row: MakeRow, make_tab
     chart = chart_of(make_table([*rows, make_row(state="PRUNED", weight_decay=0.5, top1=1.0)]))
 
     assert chart is not None
-    assert chart.names == ("dropout", "lr", "momentum")  # a seed is no setting, and a stopped point tells nothing
+    assert chart.names == ("dropout", "lr", "momentum")  # without the seed and the stopped point's weight_decay
     assert chart.shares[0] > chart.shares[1]
     assert "16 complete settings" in chart.texts.subtitle
 
 
 @pytest.mark.parametrize(
-    ("num", "other", "drawn"),
+    ("num", "other", "has_chart"),
     [
         (8, {}, True),
         (7, {}, False),
@@ -91,12 +91,12 @@ def test_settings_stand_in_the_order_of_their_shares(make_row: MakeRow, make_tab
     ],
 )
 def test_there_is_no_chart_of_few_or_equal_settings(
-    num: int, other: Row, drawn: bool, make_row: MakeRow, make_table: MakeTable
+    num: int, other: Row, has_chart: bool, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     settings = [{"lr": 0.1 * (i + 1), "dropout": 0.1 * (i % 2), "momentum": 0.1 * (i % 3)} for i in range(num)]
-    rows = [make_row(**({"top1": 50.0 + i} | each | other)) for i, each in enumerate(settings)]
+    rows = [make_row(**({"top1": 50.0 + i} | setting | other)) for i, setting in enumerate(settings)]
 
-    assert (chart_of(make_table(rows)) is not None) is drawn
+    assert (chart_of(make_table(rows)) is not None) is has_chart
 
 
 @pytest.mark.parametrize("num_datasets", [1, 2])

@@ -1,4 +1,4 @@
-"""The chart of learning curves: which lines there are, which are thick and named, and that many draw fast."""
+"""The chart of learning curves has a line for every top1s point, and labels on the frontier."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,17 +20,19 @@ MakeTable = Callable[[list[Row]], pd.DataFrame]
 
 
 def curve(point: str, top1s: Sequence[float]) -> list[Measurement]:
-    same = {"lr": 0.1, "train_loss": 1.0, "val_loss": 1.0, "top5": 99.0, "images_per_second": 1.0}
+    constants = {"lr": 0.1, "train_loss": 1.0, "val_loss": 1.0, "top5": 99.0, "images_per_second": 1.0}
     times = {"train_seconds": 1.0, "measured_at": 0.0, "device": "cpu fp32"}
-    return [Measurement(point=point, epoch=e, top1=top1, **same, **times) for e, top1 in enumerate(top1s, 1)]
+    return [Measurement(point=point, epoch=e, top1=top1, **constants, **times) for e, top1 in enumerate(top1s, 1)]
 
 
 def chart_of(table: pd.DataFrame, top1s: dict[str, Sequence[float]]) -> CurvesInfo | None:
-    curves = {point: curve(point, each) for point, each in top1s.items()}
+    curves = {point: curve(point, values) for point, values in top1s.items()}
     return info(results_of(table, compare(table, None), name="demo", curves=curves))
 
 
-def test_each_measured_point_is_a_line_and_the_frontier_is_named(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_each_measured_point_has_a_line_and_frontier_points_have_labels(
+    make_row: MakeRow, make_table: MakeTable
+) -> None:
     rows = [
         make_row(point="best", width_mult=1.0, top1=80.0),
         make_row(point="worse", width_mult=1.0, top1=70.0, lr=9.0),
@@ -39,8 +41,8 @@ def test_each_measured_point_is_a_line_and_the_frontier_is_named(make_row: MakeR
         make_row(point="failed", state="FAILED", top1=None, resolution=64),
         make_row(point="never", state="FAILED", top1=None),
     ]
-    measured = {"best": [50, 80], "worse": [40, 70], "small": [30, 60], "stopped": [90], "failed": [20], "other": [1]}
-    chart = chart_of(make_table(rows), measured)
+    top1s = {"best": [50, 80], "worse": [40, 70], "small": [30, 60], "stopped": [90], "failed": [20], "other": [1]}
+    chart = chart_of(make_table(rows), top1s)
 
     assert chart is not None
     assert chart.states == ("COMPLETE", "COMPLETE", "COMPLETE", "PRUNED", "FAILED")
@@ -67,7 +69,7 @@ def test_there_is_no_chart_without_two_epochs_of_one_dataset(
     assert chart_of(make_table([make_row(**row) for row in rows]), top1s) is None
 
 
-def test_one_seed_of_a_replicated_setting_is_thick(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_best_seed_of_a_setting_is_on_the_frontier(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [make_row(point=point, seed=seed, top1=70.0 + seed) for seed, point in enumerate("abc")]
     chart = chart_of(make_table(rows), {point: [60.0, 70.0] for point in "abc"})
 
@@ -76,7 +78,7 @@ def test_one_seed_of_a_replicated_setting_is_thick(make_row: MakeRow, make_table
 
 
 @pytest.mark.parametrize("num", [1, 40])
-def test_few_of_many_networks_on_the_frontier_are_named(num: int, make_row: MakeRow, make_table: MakeTable) -> None:
+def test_only_a_few_of_many_frontier_networks_have_labels(num: int, make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [make_row(point=f"p{i}", resolution=32 * (i + 1), top1=50.0 + i) for i in range(num)]
     chart = chart_of(make_table(rows), {f"p{i}": [40.0, 50.0 + i] for i in range(num)})
 
@@ -86,7 +88,7 @@ def test_few_of_many_networks_on_the_frontier_are_named(num: int, make_row: Make
     assert {0, num - 1} <= set(chart.labelled)
 
 
-def test_lines_that_did_not_complete_are_lighter_and_end_in_a_marker(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_lines_of_incomplete_points_are_lighter_and_end_in_a_marker(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [
         make_row(point="best", top1=80.0),
         make_row(point="worse", top1=70.0, lr=9.0),
@@ -105,7 +107,7 @@ def test_lines_that_did_not_complete_are_lighter_and_end_in_a_marker(make_row: M
     assert np.asarray(cross.get_offsets()).tolist() == [[2.0, 53.0]]
 
 
-def test_the_axis_fits_all_but_the_first_quarter(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_top1_axis_fits_all_epochs_but_the_first_quarter(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [make_row(point="best", top1=85.0), make_row(point="stopped", state="PRUNED", top1=60.0)]
     chart = chart_of(
         make_table(rows), {"best": [1.0, 85.0, 70.0, 75.0, 76.0, 77.0, 79.0, 80.0], "stopped": [3.0, 60.0]}
@@ -118,7 +120,7 @@ def test_the_axis_fits_all_but_the_first_quarter(make_row: MakeRow, make_table: 
     assert 85 < high < 90
 
 
-def test_of_very_many_lines_the_frontier_and_some_are_drawn_and_all_are_among_the_numbers(
+def test_chart_of_very_many_lines_draws_the_frontier_and_some_others_but_lists_all(
     make_row: MakeRow, make_table: MakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(learning_curves, "MOST_LINES", 3)

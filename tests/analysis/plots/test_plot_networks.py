@@ -1,4 +1,4 @@
-"""The charts of networks: top-1 and top-5 in order of MACs, the heat map, and the lines along width and resolution."""
+"""Charts of networks: top-1 and top-5 by MACs, the heat map, and the lines along width and resolution."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -41,16 +41,16 @@ def visible_texts(figure: Figure) -> list[Text]:
 def test_only_complete_settings_of_one_dataset_are_drawn(
     name: str, other: Row, make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    """Four networks, all but one of which are not complete or are of another dataset."""
+    """One of four networks is complete on digits; the other three are not complete, or are of another dataset."""
     cells = [(w, r) for w in (0.5, 1.0) for r in (64, 96)]
     rows = [make_row(width_mult=w, resolution=r, **(other if i else {})) for i, (w, r) in enumerate(cells)]
-    drawn = PLOTS[name].info(results(make_table(rows)))
+    chart = PLOTS[name].info(results(make_table(rows)))
 
-    assert (drawn is not None) == (name == "top1_top5" and "state" in other)
+    assert (chart is not None) == (name == "top1_top5" and "state" in other)
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_texts_lie_within_the_figure_and_none_is_small(
+def test_texts_are_within_the_figure_and_none_is_small(
     name: str, mixed_rows: list[Row], make_table: MakeTable, make_row: MakeRow
 ) -> None:
     other = [make_row(model="mobilenet_v3_large", width_mult=w, resolution=r) for w in (0.75, 1.0) for r in (192, 224)]
@@ -63,8 +63,8 @@ def test_texts_lie_within_the_figure_and_none_is_small(
     assert min(text.get_fontsize() for text in visible_texts(figure)) >= style.LABEL
 
 
-def test_networks_stand_in_the_order_of_macs_each_at_its_best_setting(make_row: MakeRow, make_table: MakeTable) -> None:
-    """A wider network at a lower resolution costs less; a setting that failed is not the best, however high."""
+def test_top1_top5_chart_orders_the_best_settings_of_networks_by_macs(make_row: MakeRow, make_table: MakeTable) -> None:
+    """A wider network at a lower resolution costs less; an incomplete setting is never the best of a network."""
     rows = [
         make_row(width_mult=0.35, resolution=224, top1=60.0, top5=80.0),
         make_row(width_mult=1.0, resolution=32, top1=70.0, top5=91.0),
@@ -80,7 +80,7 @@ def test_networks_stand_in_the_order_of_macs_each_at_its_best_setting(make_row: 
 
 
 @pytest.mark.parametrize(("total_stride", "source", "published"), [(32, "tf_slim", [NAN, 71.8]), (16, "", [NAN, NAN])])
-def test_published_figures_stand_at_the_networks_that_are_the_same(
+def test_published_figures_are_drawn_only_for_identical_networks(
     total_stride: int, source: str, published: list[float], make_row: MakeRow, make_table: MakeTable
 ) -> None:
     cells = [(0.5, 100), (1.0, 224)]  # nobody published 0.5@100
@@ -93,7 +93,7 @@ def test_published_figures_stand_at_the_networks_that_are_the_same(
     assert ("1 of them as published by tf_slim" in chart.texts.caption[0]) == bool(source)
 
 
-def test_the_heat_map_holds_the_best_of_each_cell_and_nothing_elsewhere(
+def test_heat_map_has_the_best_top1_of_each_cell_and_empty_cells_elsewhere(
     make_row: MakeRow, make_table: MakeTable
 ) -> None:
     rows = [
@@ -117,7 +117,7 @@ def test_the_heat_map_holds_the_best_of_each_cell_and_nothing_elsewhere(
 
 
 @pytest.mark.parametrize("cells", [[(0.5, 64)], [(0.5, 64), (1.0, 64)], [(0.5, 64), (0.5, 96)]])
-def test_there_is_no_heat_map_of_a_line(
+def test_there_is_no_heat_map_of_one_width_or_one_resolution(
     cells: list[tuple[float, int]], make_row: MakeRow, make_table: MakeTable
 ) -> None:
     table = make_table([make_row(width_mult=w, resolution=r) for w, r in cells])
@@ -125,22 +125,22 @@ def test_there_is_no_heat_map_of_a_line(
     assert width_resolution.info(results(table)) is None
 
 
-def test_lines_of_equal_macs_cross_cells_of_just_that_cost(make_row: MakeRow, make_table: MakeTable) -> None:
-    """MACs that double with every column and row: where column and row lie on a line, the cost of its label."""
+def test_lines_of_equal_macs_cross_cells_of_that_cost(make_row: MakeRow, make_table: MakeTable) -> None:
+    """MACs double with every column and every row, so a label at (x, y) must state 10 * 2 ** (x + y) M MACs."""
     cells = [(w, r) for w in range(4) for r in range(4)]
     rows = [make_row(width_mult=(w + 1) / 4, resolution=32 * (r + 1), macs=10_000_000 * 2 ** (w + r)) for w, r in cells]
     chart = width_resolution.info(results(make_table(rows)))
     assert chart is not None
     (axes, _) = width_resolution.draw(chart).axes
-    places = {text.get_text(): text.get_position() for text in axes.texts if text.get_text().endswith(" M")}
+    positions = {text.get_text(): text.get_position() for text in axes.texts if text.get_text().endswith(" M")}
 
-    assert len(places) >= 3
-    for label, (x, y) in places.items():
+    assert len(positions) >= 3
+    for label, (x, y) in positions.items():
         assert 10 * 2 ** (x + y) == pytest.approx(float(label[:-2]), rel=1e-6)
 
 
 @pytest.mark.parametrize("missing", [(0, 0), (1, 2), (2, 1)])
-def test_unknown_macs_are_what_width_and_resolution_bring(missing: tuple[int, int]) -> None:
+def test_missing_macs_are_filled_from_width_and_resolution(missing: tuple[int, int]) -> None:
     log_macs = np.array([[6.0], [6.5], [7.3]]) + np.array([0.0, 0.4, 1.1])
     known = log_macs.copy()
     known[missing] = NAN
@@ -148,7 +148,7 @@ def test_unknown_macs_are_what_width_and_resolution_bring(missing: tuple[int, in
     assert filled(known, np.array([64.0, 96.0, 128.0])) == pytest.approx(log_macs)
 
 
-def test_unknown_macs_grow_with_the_area_where_nothing_else_tells() -> None:
+def test_missing_macs_grow_with_the_image_area_without_other_data() -> None:
     log_macs = filled(np.array([[6.0, NAN], [NAN, 8.0]]), np.array([100.0, 1000.0]))
 
     assert log_macs == pytest.approx(np.array([[6.0, 8.0], [6.0, 8.0]]))
@@ -162,7 +162,7 @@ def test_numbers_contrast_with_their_cells(colour: tuple[float, float, float], i
     assert ink_on(colour) == ink
 
 
-def test_lines_run_along_width_and_along_resolution(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_chart_has_lines_along_width_and_along_resolution(make_row: MakeRow, make_table: MakeTable) -> None:
     cells = {(1.0, 64): 70.0, (0.5, 64): 50.0, (0.5, 96): 60.0}
     rows = [make_row(width_mult=w, resolution=r, top1=top1) for (w, r), top1 in cells.items()]
     chart = along_width_resolution.info(results(make_table(rows)))
@@ -181,7 +181,7 @@ def test_lines_run_along_width_and_along_resolution(make_row: MakeRow, make_tabl
         ([(0.5, 64), (0.5, 96)], ["Resolution (px)"]),
     ],
 )
-def test_a_panel_of_one_value_is_left_out(
+def test_panel_of_a_single_value_is_left_out(
     cells: list[tuple[float, int]], panels: list[str], make_row: MakeRow, make_table: MakeTable
 ) -> None:
     table = make_table([make_row(width_mult=w, resolution=r) for w, r in cells])
@@ -191,13 +191,13 @@ def test_a_panel_of_one_value_is_left_out(
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_labels_are_spread_in_order_and_no_further_than_needed(seed: int) -> None:
+def test_labels_are_spread_in_order_and_within_the_axis(seed: int) -> None:
     random = np.random.default_rng(seed)
     heights = random.random(random.integers(1, 11))
-    apart = spread(heights, gap=0.1)
-    ascending = np.sort(apart)
+    positions = spread(heights, gap=0.1)
+    ascending = np.sort(positions)
 
-    assert np.argsort(apart).tolist() == np.argsort(heights).tolist()
+    assert np.argsort(positions).tolist() == np.argsort(heights).tolist()
     assert (np.diff(ascending) >= 0.1 - 1e-12).all()
     assert 0 <= ascending[0] <= ascending[-1] <= 1 + 1e-12
 
@@ -206,7 +206,7 @@ def test_labels_are_spread_in_order_and_no_further_than_needed(seed: int) -> Non
     ("heights", "expected"),
     [([], []), ([0.5], [0.5]), ([0.9, 0.1], [0.9, 0.1]), ([0.5, 0.5], [0.45, 0.55]), ([1, 1], [0.9, 1])],
 )
-def test_labels_stay_where_there_is_room_and_else_part_evenly(heights: list[float], expected: list[float]) -> None:
+def test_labels_move_only_where_they_overlap(heights: list[float], expected: list[float]) -> None:
     assert spread(np.array(heights, dtype=float), gap=0.1) == pytest.approx(expected)
 
 
@@ -219,13 +219,13 @@ def test_labels_stay_where_there_is_room_and_else_part_evenly(heights: list[floa
         ([1.0, 1.01, 2.0], [1.0, 2.0]),
     ],
 )
-def test_ticks_keep_both_ends_and_a_distance(values: list[float], ticks: list[float]) -> None:
+def test_ticks_include_both_ends_and_keep_a_distance(values: list[float], ticks: list[float]) -> None:
     assert spread_ticks(np.array(values)) == ticks
 
 
-@pytest.mark.parametrize(("num", "most", "kept"), [(0, 3, []), (1, 3, [0]), (3, 3, [0, 1, 2]), (9, 3, [0, 4, 8])])
-def test_names_are_thinned_evenly(num: int, most: int, kept: list[int]) -> None:
-    assert spaced(num, most) == kept
+@pytest.mark.parametrize(("num", "most", "expected"), [(0, 3, []), (1, 3, [0]), (3, 3, [0, 1, 2]), (9, 3, [0, 4, 8])])
+def test_names_are_thinned_evenly(num: int, most: int, expected: list[int]) -> None:
+    assert spaced(num, most) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The contract of every plot, and what the frontier chart shows."""
+"""Every plot keeps the contract of plots, and the frontier chart shows the right points."""
 
 import itertools
 from collections.abc import Callable
@@ -67,7 +67,9 @@ def test_every_plot_has_a_one_line_description(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PLOTS))
-def test_plots_leave_matplotlib_as_it_was(name: str, digits_rows: list[Row], make_table: MakeTable) -> None:
+def test_plots_leave_the_settings_of_matplotlib_unchanged(
+    name: str, digits_rows: list[Row], make_table: MakeTable
+) -> None:
     before = dict(matplotlib.rcParams)
     table = make_table(digits_rows)
 
@@ -79,7 +81,7 @@ def test_plots_leave_matplotlib_as_it_was(name: str, digits_rows: list[Row], mak
     assert dict(matplotlib.rcParams) == before
 
 
-def test_info_holds_the_points_their_colours_and_their_frontier(digits_rows: list[Row], make_table: MakeTable) -> None:
+def test_info_has_points_colours_and_frontier(digits_rows: list[Row], make_table: MakeTable) -> None:
     chart = chart_of(make_table(digits_rows))
 
     assert len(chart.costs) == len(chart.top1) == len(chart.labels) == len(chart.shades) == 9
@@ -90,7 +92,7 @@ def test_info_holds_the_points_their_colours_and_their_frontier(digits_rows: lis
 
 
 @pytest.mark.parametrize(
-    ("state", "top1", "shown", "pruned"),
+    ("state", "top1", "num_drawn", "num_pruned"),
     [
         ("COMPLETE", 50.0, 1, 0),
         ("PRUNED", 50.0, 1, 1),
@@ -100,11 +102,11 @@ def test_info_holds_the_points_their_colours_and_their_frontier(digits_rows: lis
     ],
 )
 def test_failed_points_and_points_without_a_measurement_are_not_drawn(
-    state: str, top1: float | None, shown: int, pruned: int, make_row: MakeRow, make_table: MakeTable
+    state: str, top1: float | None, num_drawn: int, num_pruned: int, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     chart = chart_of(make_table([make_row(state=state, top1=top1)]))
 
-    assert (len(chart.costs), chart.pruned.sum()) == (shown, pruned)
+    assert (len(chart.costs), chart.pruned.sum()) == (num_drawn, num_pruned)
 
 
 def test_caption_counts_every_point(mixed_rows: list[Row], make_table: MakeTable) -> None:
@@ -154,7 +156,7 @@ def test_subtitle_names_the_range_of_epochs(
         ([{}, {"seed": 1}], "2 points: 2 complete · means over seeds · labels: width@resolution"),
     ],
 )
-def test_caption_says_what_holds_for_the_complete_points(
+def test_caption_describes_the_complete_points(
     rows: list[Row], caption: str, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     assert chart_of(make_table([make_row(**row) for row in rows])).caption == caption
@@ -171,7 +173,7 @@ def test_caption_says_what_holds_for_the_complete_points(
         ),
     ],
 )
-def test_the_legend_names_families_where_there_are_several(
+def test_legend_names_families_where_there_are_several(
     models: list[str], subtitle: str, legend: set[str], make_row: MakeRow, make_table: MakeTable
 ) -> None:
     chart = chart_of(make_table([make_row(model=model) for model in models]))
@@ -190,7 +192,7 @@ def test_the_legend_names_families_where_there_are_several(
         ({"state": "FAILED"}, []),
     ],
 )
-def test_the_legend_names_the_kinds_of_points_that_are_drawn(
+def test_legend_names_the_kinds_of_points_in_the_chart(
     row: Row, entries: list[str], make_row: MakeRow, make_table: MakeTable
 ) -> None:
     figure = draw(chart_of(make_table([make_row(), make_row(**{"width_mult": 1.0} | row)])))
@@ -199,8 +201,8 @@ def test_the_legend_names_the_kinds_of_points_that_are_drawn(
     assert texts == ["frontier", *entries]
 
 
-def test_points_off_the_frontier_stand_out_from_its_line(make_row: MakeRow, make_table: MakeTable) -> None:
-    """Three settings of one network: the frontier's riser runs through the worse two."""
+def test_points_off_the_frontier_are_visible_on_its_line(make_row: MakeRow, make_table: MakeTable) -> None:
+    """The vertical line of the frontier runs through the two worse settings of a network with three settings."""
     rows = [make_row(resolution=64, top1=60.0), *(make_row(top1=top1, lr=top1) for top1 in (70.0, 80.0, 90.0))]
     (axes,) = draw(chart_of(make_table(rows))).axes
     off, on = (dots for dots in axes.collections if isinstance(dots, PathCollection))
@@ -230,7 +232,7 @@ def test_no_label_covers_the_line_of_the_frontier(seed: int, make_row: MakeRow, 
     ("top1", "caption"),
     [(85.0, "1 stopped early (hollow)"), (20.0, "1 stopped early (hollow; triangles: 1 that lie below)")],
 )
-def test_points_stopped_early_do_not_press_the_frontier_flat(
+def test_points_stopped_early_do_not_stretch_the_top1_axis(
     top1: float, caption: str, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     complete = [make_row(top1=80.0), make_row(width_mult=1.0, top1=90.0)]
@@ -264,7 +266,7 @@ def test_seeds_are_drawn_as_their_mean_and_deviation(make_row: MakeRow, make_tab
     assert axes.get_ylim()[0] < low[1]
 
 
-def test_labels_keep_off_the_deviations_where_there_is_room(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_labels_do_not_cover_deviations_where_there_is_room(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [make_row(width_mult=w, seed=s, top1=70 + 20 * w + 8 * s) for w in (0.25, 0.5, 1.0) for s in (0, 1)]
     figure = draw(chart_of(make_table(rows)))
     figure.canvas.draw()
@@ -277,7 +279,7 @@ def test_labels_keep_off_the_deviations_where_there_is_room(make_row: MakeRow, m
     assert not [box for box in boxes for path in paths if path.intersects_bbox(box, filled=False)]
 
 
-def test_published_points_stand_at_their_computed_costs(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_published_points_have_their_computed_costs(make_row: MakeRow, make_table: MakeTable) -> None:
     table = make_table([make_row(model="mobilenet_v1", dataset="imagenet")])
 
     published = chart_of(table).published
@@ -287,7 +289,7 @@ def test_published_points_stand_at_their_computed_costs(make_row: MakeRow, make_
     assert 317 not in published.costs
 
 
-def test_colour_tells_the_width_where_one_resolution_was_swept(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_colour_shows_the_width_where_all_resolutions_are_equal(make_row: MakeRow, make_table: MakeTable) -> None:
     chart = chart_of(make_table([make_row(width_mult=w) for w in (0.35, 0.5)]))
 
     assert (chart.shade_title, chart.shades.tolist()) == ("Width multiplier", [0.35, 0.5])
@@ -316,7 +318,8 @@ def test_texts_overlap_nowhere_and_lie_within_the_figure(
     figure = draw(chart_of(table, cost=cost))
     figure.canvas.draw()
 
-    boxes = [Text.get_window_extent(text) for text in visible_texts(figure)]  # a label's own would span its leader
+    # a label's own `get_window_extent` would include its leader
+    boxes = [Text.get_window_extent(text) for text in visible_texts(figure)]
 
     assert not [(a, b) for a, b in itertools.combinations(boxes, 2) if a.shrunk(0.98, 0.9).overlaps(b)]
     assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
@@ -329,7 +332,7 @@ def test_no_text_is_smaller_than_8_points(mixed_rows: list[Row], make_table: Mak
 
 
 @pytest.mark.parametrize("top1s", [[90.0], [90.0, 90.0], [0.0, 100.0]])
-def test_charts_of_one_place_and_of_the_whole_range_have_readable_ticks(
+def test_charts_of_one_value_and_of_the_whole_range_have_readable_ticks(
     top1s: list[float], make_row: MakeRow, make_table: MakeTable
 ) -> None:
     (axes,) = draw(chart_of(make_table([make_row(top1=top1, lr=lr) for lr, top1 in enumerate(top1s, 1)]))).axes
@@ -346,7 +349,7 @@ def test_chart_without_a_complete_point_says_so(rows: int, make_row: MakeRow, ma
     assert "no complete point yet" in {text.get_text() for text in visible_texts(figure)}
 
 
-def test_names_with_dollar_signs_are_drawn_as_they_are(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_names_with_dollar_signs_are_drawn_literally(make_row: MakeRow, make_table: MakeTable) -> None:
     table = make_table([make_row(dataset="$x^2$"), make_row(dataset="a$b_c$")])
     content = BytesIO()
 
@@ -356,14 +359,14 @@ def test_names_with_dollar_signs_are_drawn_as_they_are(make_row: MakeRow, make_t
     assert {"cost$_{5$", "$x^2$"} <= {text.get_text() for text in visible_texts(figure)}
 
 
-def test_families_differ_by_shape_and_unknown_ones_get_a_spare() -> None:
+def test_every_family_has_its_own_marker_even_an_unknown_one() -> None:
     models = [*style.MARKERS, "mobilenet_v4", "mobilenet_v5"]
 
     assert len({style.marker(model, models) for model in models}) == len(models)
 
 
 @pytest.mark.parametrize("num", [1, 2, 5, 40])
-def test_colours_are_distinct_and_ever_lighter(num: int) -> None:
+def test_colours_are_distinct_and_in_order_of_lightness(num: int) -> None:
     colours = list(style.shades(np.arange(num, dtype=float)).values())
     weights = np.array([0.2126, 0.7152, 0.0722])
     lightness = [float(weights @ np.array(matplotlib.colors.to_rgb(colour)) ** 2.2) for colour in colours]
@@ -372,7 +375,9 @@ def test_colours_are_distinct_and_ever_lighter(num: int) -> None:
     assert lightness == sorted(lightness)
 
 
-def test_areas_stand_for_parameters_where_macs_are_the_cost(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_dot_areas_are_proportional_to_parameters_in_the_chart_of_macs(
+    make_row: MakeRow, make_table: MakeTable
+) -> None:
     millions = (2, 3, 8)
     table = make_table([make_row(num_params=n * 10**6, macs=n * 10**6, top1=10 * n) for n in millions])
 
@@ -381,7 +386,7 @@ def test_areas_stand_for_parameters_where_macs_are_the_cost(make_row: MakeRow, m
     assert (areas / areas[0]).tolist() == pytest.approx([n / millions[0] for n in millions])
 
 
-def test_sizes_tell_the_frontier_along_other_costs(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_dot_sizes_show_the_frontier_in_charts_of_other_costs(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [make_row(num_params=10**6, top1=90.0), make_row(num_params=2 * 10**6, top1=80.0)]
     rows += [make_row(num_params=3 * 10**6, top1=85.0, state="PRUNED")]
 
@@ -400,7 +405,7 @@ def test_labels_name_the_family_where_there_are_several(make_row: MakeRow, make_
     assert chart.caption.endswith("labels: family width@resolution")
 
 
-def test_the_latency_chart_counts_the_measured_points(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_latency_chart_counts_the_measured_points(make_row: MakeRow, make_table: MakeTable) -> None:
     table = make_table([make_row(lr=0.1), make_row(lr=0.2), make_row(lr=0.3)])
     assessed = {"latency_ms": {"cpu": {str(table["point"][1]): 4.0}}}
 
@@ -410,7 +415,7 @@ def test_the_latency_chart_counts_the_measured_points(make_row: MakeRow, make_ta
     assert chart.caption.startswith("1 point: 1 complete")
 
 
-def test_beside_imagenet_the_range_of_all_sources_and_weight_sharing_are_drawn(
+def test_chart_of_imagenet_has_the_range_of_sources_and_weight_sharing(
     make_row: MakeRow, make_table: MakeTable
 ) -> None:
     rows = [make_row(dataset="imagenet", model="mobilenet_v2")]
@@ -426,11 +431,11 @@ def test_beside_imagenet_the_range_of_all_sources_and_weight_sharing_are_drawn(
     assert on_digits.source_range is None
 
 
-def test_of_a_published_table_each_chart_says_what_it_shows_and_latency_is_of_one_phone() -> None:
-    """TF-slim's V3 was timed in another table, on a newer TF-Lite."""
-    found = published_results("tf_slim")
+def test_charts_of_a_published_table_describe_their_points_and_latency_is_of_one_phone() -> None:
+    """TF-slim times V3 in another table, on a newer TF-Lite, so the latency chart leaves V3 out."""
+    results = published_results("tf_slim")
 
-    charts = {name: plot.info(found) for name, plot in PLOTS.items()}
+    charts = {name: plot.info(results) for name, plot in PLOTS.items()}
 
     frontier, latency, heat_map = charts["macs_top1"], charts["latency_top1"], charts["width_resolution"]
     assert isinstance(frontier, FrontierInfo)
