@@ -1,4 +1,4 @@
-"""Which published figures go beside a sweep."""
+"""Published figures beside a sweep are of its dataset and its networks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,15 +53,15 @@ def test_only_the_swept_models_are_compared(
 
 
 @pytest.mark.parametrize("published", [None, "tf_slim"])
-def test_beside_a_second_dataset_none_are_drawn(
+def test_sweep_of_two_datasets_has_no_published_figures(
     published: str | None, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     table = make_table([make_row(dataset="imagenet"), make_row(dataset="digits")])
 
-    found = compare(table, published)
+    comparison = compare(table, published)
 
-    assert found.source is None
-    assert found.note.endswith("this sweep is on digits, imagenet")
+    assert comparison.source is None
+    assert comparison.note.endswith("this sweep is on digits, imagenet")
 
 
 def test_unknown_source_is_refused(make_row: MakeRow, make_table: MakeTable) -> None:
@@ -87,7 +87,7 @@ def test_empty_table_is_compared_with_nothing(published: str | None) -> None:
         ({"width_mult": 0.35, "total_stride": 16}, None),
     ],
 )
-def test_published_top1_stands_beside_the_same_network_only(
+def test_published_top1_is_added_only_to_an_identical_network(
     settings: dict[str, Any], published: float | None, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     table = make_table([make_row(dataset="imagenet", top1=46.0, **settings)])
@@ -100,7 +100,7 @@ def test_published_top1_stands_beside_the_same_network_only(
         assert (row["published_top1"], row["published_top5"], row["top1_difference"]) == (published, 70.4, 0.5)
 
 
-def test_without_a_source_no_column_is_added(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_no_column_is_added_without_a_source(make_row: MakeRow, make_table: MakeTable) -> None:
     table = make_table([make_row()])
 
     assert list(add_published(table, compare(table, None)).columns) == list(COLUMNS)

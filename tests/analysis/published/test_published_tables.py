@@ -1,4 +1,4 @@
-"""Every cell of the published tables, recomputed: counted costs exactly, printed figures by their source's own rule."""
+"""Published costs are recomputed: our counts exactly, and printed figures by the rule of their source."""
 
 import math
 import re
@@ -44,13 +44,13 @@ NUM_ROWS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """What a rule for printed figures can use of a network."""
+    """Counts of a network that a rule for printed figures may use."""
 
     cost: Cost
     norms: int
-    """Batch-normalisation channels."""
+    """Number of batch-normalisation channels."""
     features: int
-    """Inputs of the classifier."""
+    """Number of inputs of the classifier."""
 
     @property
     def macs(self) -> int:
@@ -64,7 +64,7 @@ class Counted:
 Rule = Callable[[Counted, float], bool]
 
 
-def counted(row: Any) -> Counted:
+def counts_of(row: Any) -> Counted:
     if "minimalistic" in row.notes:
         return minimalistic(row.model, row.resolution)
     return of_config(
@@ -91,7 +91,7 @@ def module_of(config: TrainConfig) -> nn.Module:
 
 @cache
 def minimalistic(model: str, resolution: int) -> Counted:
-    """TensorFlow's V3 without squeeze-excite, h-swish and 5x5 kernels, which is not one of MODELS."""
+    """Count TensorFlow's minimalistic V3, without squeeze-excite, h-swish and 5x5 kernels, which is not in MODELS."""
     blocks, last = (LARGE, 1280) if model == "mobilenet_v3_large" else (SMALL, 1024)
     inputs = [16, *(block.out for block in blocks)]
     settings = [
@@ -105,7 +105,7 @@ def minimalistic(model: str, resolution: int) -> Counted:
 
 
 def sizes(module: nn.Module) -> tuple[int, int]:
-    """Batch-normalisation channels, and inputs of the classifier."""
+    """Return the number of batch-normalisation channels and the number of inputs of the classifier."""
     norms = sum(layer.num_features for layer in module.modules() if isinstance(layer, nn.BatchNorm2d))
     return norms, [layer.in_features for layer in module.modules() if isinstance(layer, nn.Linear)][-1]
 
@@ -126,7 +126,7 @@ MACS_RULES: dict[tuple[str, str], Rule] = {
 
 
 def with_running_statistics(net: Counted) -> int:
-    """TensorFlow's count for V1: no scale, but shift, mean and variance of each norm, and a 1001st class."""
+    """Return TensorFlow's count for V1: shift, mean and variance of each norm but no scale, and a 1001st class."""
     return net.params - 2 * net.norms + 3 * net.norms + net.features + 1
 
 
@@ -153,7 +153,7 @@ PARAMS_RULES: dict[tuple[str, str], Rule] = {
     ("timm_cpu", "mobilenet_v2"): to_two_digits,
     ("timm_cpu", "mobilenet_v3"): to_two_digits,
 }
-"""How each source prints a family's parameters; TensorFlow's V3 column cuts off as often as it rounds."""
+"""How each source prints the parameters of a family; TensorFlow's V3 column is partly cut off, partly rounded."""
 
 
 def can_be_counted(row: Any) -> bool:
@@ -161,10 +161,10 @@ def can_be_counted(row: Any) -> bool:
 
 
 def broken_rules(row: Any) -> list[str]:
-    """The true figure, as `misprint` writes it, of each printed figure that its source's rule does not give."""
+    """Return the true value, as in the column `misprint`, of every printed figure that breaks its source's rule."""
     if not can_be_counted(row):
         return []
-    net, broken = counted(row), []
+    net, broken = counts_of(row), []
     if not pd.isna(row.printed_macs_m) and not MACS_RULES[row.source, family(row)](net, row.printed_macs_m):
         broken.append(f"{net.macs / 1e6:.2f} M MACs")
     if not pd.isna(row.printed_params_m) and not PARAMS_RULES[row.source, family(row)](net, row.printed_params_m):
@@ -178,17 +178,17 @@ def printed(source: str, model: str, column: str) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_computed_columns_are_the_counted_costs(row: Any) -> None:
+def test_computed_columns_equal_our_counts(row: Any) -> None:
     if pd.isna(row.macs):
         assert pd.isna(row.num_params)
         assert "not a network of MODELS" in row.notes
     else:
-        net = counted(row)
+        net = counts_of(row)
         assert (row.macs, row.num_params) == (net.macs, net.params)
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_exactly_the_figures_that_break_their_sources_rule_are_marked_with_the_true_one(row: Any) -> None:
+def test_misprint_column_states_the_true_values_of_exactly_the_figures_that_break_a_rule(row: Any) -> None:
     broken = broken_rules(row)
 
     assert (row.misprint != "") == (len(broken) > 0)
@@ -196,7 +196,7 @@ def test_exactly_the_figures_that_break_their_sources_rule_are_marked_with_the_t
 
 
 @pytest.mark.parametrize(
-    ("rules", "column", "source", "model", "cells", "hold"),
+    ("rules", "column", "source", "model", "cells", "num_valid"),
     [
         (MACS_RULES, "printed_macs_m", "tf_slim", "mobilenet_v2", 22, 22),
         (PARAMS_RULES, "printed_params_m", "tf_slim", "mobilenet_v2", 22, 22),
@@ -214,22 +214,22 @@ def test_exactly_the_figures_that_break_their_sources_rule_are_marked_with_the_t
         (PARAMS_RULES, "printed_params_m", "mmpretrain", "mobilenet", 5, 5),
     ],
 )
-def test_rule_holds_for_so_many_cells(
-    rules: dict[tuple[str, str], Rule], column: str, source: str, model: str, cells: int, hold: int
+def test_rule_holds_for_the_expected_number_of_cells(
+    rules: dict[tuple[str, str], Rule], column: str, source: str, model: str, cells: int, num_valid: int
 ) -> None:
     rows = list(printed(source, model, column).itertuples())
 
     assert len(rows) == cells
-    assert sum(rules[source, family(row)](counted(row), getattr(row, column)) for row in rows) == hold
+    assert sum(rules[source, family(row)](counts_of(row), getattr(row, column)) for row in rows) == num_valid
 
 
 @pytest.mark.parametrize("row", [p for p in ROWS if "macts" in p.values[0].notes])
-def test_activations_tell_our_networks_from_others_of_the_same_size(row: Any) -> None:
-    """timm prints millions of activations, which differ even where parameters agree to two digits."""
+def test_activations_of_our_networks_equal_those_of_timm(row: Any) -> None:
+    """Activations, which timm prints in millions, differ between networks whose parameters agree to two digits."""
     match = re.search(r"macts ([\d.]+)", row.notes)
     assert match is not None
     if not pd.isna(row.macs):
-        assert counted(row).cost.activations / 1e6 == pytest.approx(float(match[1]), abs=0.0051)
+        assert counts_of(row).cost.activations / 1e6 == pytest.approx(float(match[1]), abs=0.0051)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in TABLES.glob("*.csv")))
@@ -250,7 +250,7 @@ def test_table_is_well_formed(source: str) -> None:
     assert ((rows["latency_device"] != "") == rows["latency_ms"].notna()).all()
 
 
-def test_two_digits_of_parameters_do_not_tell_timms_small_half_width_from_ours() -> None:
+def test_small_half_width_network_of_timm_has_our_parameters_but_not_our_activations() -> None:
     ours = cost(TrainConfig(model="mobilenet_v3_small", width_mult=0.5, num_classes=1000))
     rows = load_published("timm_cpu").set_index("variant")
 

@@ -1,4 +1,4 @@
-"""Reading the published tables."""
+"""Published tables are read by source, model and network."""
 
 import pandas as pd
 import pytest
@@ -46,12 +46,12 @@ def test_sources_are_found_by_the_names_of_their_files() -> None:
         ),
     ],
 )
-def test_source_is_summed_up_in_one_line(source: str, summary: str) -> None:
+def test_source_has_a_summary_of_one_line(source: str, summary: str) -> None:
     assert sources()[source] == summary
 
 
 @pytest.mark.parametrize("source", ["slim", "", "weight_sharing_anchors"])
-def test_unknown_source_is_refused_and_all_are_named(source: str) -> None:
+def test_unknown_source_is_refused_with_all_sources(source: str) -> None:
     with pytest.raises(ConfigError, match=f"unknown published source '{source}'; choose from dli14, .*torchvision"):
         load_published(source)
 
@@ -65,7 +65,9 @@ def test_unknown_source_is_refused_and_all_are_named(source: str) -> None:
         ("dli14", "mobilenet_v2", 10, 9),
     ],
 )
-def test_published_frontier_has_so_many_points(source: str, model: str, cells: int, on_frontier: int) -> None:
+def test_published_frontier_has_the_expected_number_of_points(
+    source: str, model: str, cells: int, on_frontier: int
+) -> None:
     rows = load_cells(source)
     rows = rows[rows["model"] == model]
 
@@ -120,15 +122,15 @@ def test_a_network_that_was_not_published_has_no_cell(source: str, cell: tuple[s
 
 
 def test_misprints_name_source_row_printed_figure_and_truth() -> None:
-    wrong = misprints()
+    rows = misprints()
 
-    assert list(wrong.columns) == ["source", "variant", "printed_macs_m", "printed_params_m", "misprint"]
-    assert set(wrong["source"]) == {"tf_slim"}
-    assert len(wrong) == 9
-    assert wrong.set_index("variant").loc["mobilenet_v1_0.25_192", "misprint"] == "34 M MACs is a typo; 30.21 M MACs"
+    assert list(rows.columns) == ["source", "variant", "printed_macs_m", "printed_params_m", "misprint"]
+    assert set(rows["source"]) == {"tf_slim"}
+    assert len(rows) == 9
+    assert rows.set_index("variant").loc["mobilenet_v1_0.25_192", "misprint"] == "34 M MACs is a typo; 30.21 M MACs"
 
 
-def test_weight_sharing_series_are_those_of_the_families_that_are_asked_for() -> None:
+def test_weight_sharing_series_are_of_the_requested_families() -> None:
     both, v2 = load_weight_sharing(["mobilenet_v1", "mobilenet_v2"]), load_weight_sharing(["mobilenet_v2"])
 
     assert set(both["family"]) == {"MobileNetV1", "MobileNetV2"}
