@@ -1,4 +1,4 @@
-"""The short Markdown page of a sweep."""
+"""The short Markdown page of a sweep, and of a published source."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ MakeRow = Callable[..., Row]
 MakeTable = Callable[[Sequence[Row]], pd.DataFrame]
 
 
-def test_the_page_of_a_sweep_points_into_mlflow_whose_runs_it_describes(
+def test_page_of_a_sweep_mentions_mlflow_and_page_of_a_published_source_does_not(
     make_row: MakeRow, make_table: MakeTable
 ) -> None:
     swept, published = make_table([make_row()]), published_results("tf_slim").points

@@ -1,4 +1,4 @@
-"""The page in a real browser: it needs no network, nothing in it breaks out, and the chart can be turned."""
+"""The HTML page works in a real browser: it needs no network, escapes all texts, and has an interactive chart."""
 
 import re
 from collections.abc import Callable
@@ -21,10 +21,10 @@ Row = dict[str, Any]
 HOSTILE = "</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"
 LOCAL = ("file:", "data:", "blob:")
 HOVERED = re.compile(r"mobilenet_v2_0\.\d+_\d+ p\dtop-1 [\d.]+ %.* M MACs, .* M params")
-"""The lines of a dot's text, run together."""
+"""Hover text of a dot, without its line breaks."""
 
 
-def test_the_page_says_what_latency_is_of_and_what_areas_are(
+def test_page_explains_latency_and_the_areas_of_dots(
     digits_rows: list[Row], make_table: Callable[[list[Row]], pd.DataFrame]
 ) -> None:
     table = make_table(digits_rows)
@@ -37,7 +37,7 @@ def test_the_page_says_what_latency_is_of_and_what_areas_are(
     assert re.search(r"stands for its parameters \([\d.]+ to [\d.]+ M\)", page)
 
 
-def test_a_chart_of_many_points_is_drawn_by_webgl(
+def test_browser_draws_a_chart_of_many_points_by_webgl(
     browser: Browser,
     digits_rows: list[Row],
     make_table: Callable[[list[Row]], pd.DataFrame],
@@ -60,26 +60,26 @@ def test_a_chart_of_many_points_is_drawn_by_webgl(
 
 @pytest.fixture
 def report(make_row: Callable[..., Row], digits_rows: list[Row], make_sweep: Callable[..., Path]) -> Path:
-    """The page of nine complete points, a stopped and a failed one."""
+    """The HTML page of a sweep of nine complete points, a stopped point and a failed point."""
     stopped = make_row(resolution=48, top1=70.0, state="PRUNED", reason=HOSTILE)
     failed = make_row(resolution=48, top1=None, state="FAILED", reason=HOSTILE)
     return write_report(make_sweep([*digits_rows, stopped, failed])).html
 
 
 def watch(page: Page) -> list[str]:
-    """What goes wrong from now on: errors on the console, dialogs, and whatever a network is asked for."""
+    """Collect errors on the console, dialogs and network requests of a page from now on."""
     problems = complaints(page)
     page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda asked: None if asked.url.startswith(LOCAL) else problems.append(asked.url))
+    page.on("request", lambda request: None if request.url.startswith(LOCAL) else problems.append(request.url))
     return problems
 
 
-def costs_shown(page: Page) -> list[float]:
-    """The costs of the complete points, as the chart has them."""
+def costs_in_chart(page: Page) -> list[float]:
+    """Return the costs of the complete points from the data of the chart."""
     return sorted(page.evaluate("place.data.find(trace => trace.name === 'mobilenet_v2').x.map(Number)"))
 
 
-def test_the_page_answers_first_and_its_chart_can_be_turned(
+def test_page_starts_with_the_answer_and_its_chart_is_interactive(
     browser: Browser, report: Path, digits_rows: list[Row]
 ) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -98,14 +98,14 @@ def test_the_page_answers_first_and_its_chart_can_be_turned(
     points.nth(4).hover(force=True)  # the whole point
     expect(page.locator("#chart .hovertext")).to_have_text(HOVERED)
 
-    assert costs_shown(page) == pytest.approx(sorted(row["macs"] / 1e6 for row in digits_rows))
+    assert costs_in_chart(page) == pytest.approx(sorted(row["macs"] / 1e6 for row in digits_rows))
     for cost in ("num_params", "activations"):
         page.select_option("#cost", cost)
-        assert costs_shown(page) == pytest.approx(sorted(row[cost] / 1e6 for row in digits_rows))
+        assert costs_in_chart(page) == pytest.approx(sorted(row[cost] / 1e6 for row in digits_rows))
     page.select_option("#scale", "linear")
     assert page.evaluate("place.layout.xaxis.type") == "linear"
 
-    page.locator("#chart .legendtoggle").nth(1).click()  # a family is hidden
+    page.locator("#chart .legendtoggle").nth(1).click()  # hides a family
     expect(points).to_have_count(1)
 
     assert HOSTILE in page.locator(".checks").inner_text()

@@ -1,4 +1,4 @@
-"""The chart that a reader can turn: the right points and frontier on every axis, and nothing that JSON lacks."""
+"""The interactive chart has the right points and frontier on every axis, and is valid JSON."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ Row = dict[str, Any]
 MakeTable = Callable[[Sequence[Row]], pd.DataFrame]
 
 
-def chart_of(table: pd.DataFrame, published: str | None = None, **given: Any) -> InteractiveChart:
-    return interactive_chart(results_of(table, compare(table, published), name="demo", **given))
+def chart_of(table: pd.DataFrame, published: str | None = None, **options: Any) -> InteractiveChart:
+    return interactive_chart(results_of(table, compare(table, published), name="demo", **options))
 
 
-def shown(chart: InteractiveChart, axis: int, name: str) -> tuple[Sequence[float], Sequence[float]]:
-    """The coordinates of the trace of that name."""
+def coordinates(chart: InteractiveChart, axis: int, name: str) -> tuple[Sequence[float], Sequence[float]]:
+    """Return the coordinates of the trace `name`."""
     [i] = [i for i, trace in enumerate(chart.traces) if trace["name"] == name]
     return chart.axes[axis].xs[i], chart.axes[axis].ys[i]
 
@@ -35,20 +35,20 @@ def test_each_axis_has_all_points_and_its_own_frontier(
     costs, top1 = [row[column] / per for row in digits_rows], [row["top1"] for row in digits_rows]
 
     assert chart.axes[axis].name == column
-    assert shown(chart, axis, "mobilenet_v2") == (pytest.approx(costs, rel=1e-6), pytest.approx(top1, rel=1e-6))
-    for found, expected in zip(shown(chart, axis, "frontier"), step_line(costs, top1), strict=True):
-        assert found == pytest.approx(expected.tolist(), rel=1e-6)
+    assert coordinates(chart, axis, "mobilenet_v2") == (pytest.approx(costs, rel=1e-6), pytest.approx(top1, rel=1e-6))
+    for line, expected in zip(coordinates(chart, axis, "frontier"), step_line(costs, top1), strict=True):
+        assert line == pytest.approx(expected.tolist(), rel=1e-6)
 
 
-def test_stopped_points_are_open_and_off_the_frontier_and_failed_ones_absent(
+def test_stopped_points_are_open_circles_and_failed_points_are_absent(
     mixed_rows: list[Row], make_table: MakeTable
 ) -> None:
     chart = chart_of(make_table(mixed_rows))
 
     stopped = next(trace for trace in chart.traces if "stopped early" in trace["name"])
     assert stopped["marker"]["symbol"] == "circle-open"
-    assert len(shown(chart, 0, stopped["name"])[0]) == 2  # the third was stopped before its first epoch
-    assert len(shown(chart, 0, "mobilenet_v2")[0]) == 16
+    assert len(coordinates(chart, 0, stopped["name"])[0]) == 2  # the third was stopped before its first epoch
+    assert len(coordinates(chart, 0, "mobilenet_v2")[0]) == 16
 
 
 def test_latency_is_an_axis_where_it_was_measured(digits_rows: list[Row], make_table: MakeTable) -> None:
@@ -58,11 +58,11 @@ def test_latency_is_an_axis_where_it_was_measured(digits_rows: list[Row], make_t
 
     assert [axis.name for axis in chart_of(make_table(digits_rows)).axes] == ["macs", "num_params", "activations"]
     assert chart.axes[3].label == "Latency of one image (ms)"
-    assert [x for x in shown(chart, 3, "mobilenet_v2")[0] if x is not None] == [3.0, 4.0]
+    assert [x for x in coordinates(chart, 3, "mobilenet_v2")[0] if x is not None] == [3.0, 4.0]
     json.dumps(chart.axes[3].xs, allow_nan=False)
 
 
-def test_published_figures_are_series_of_their_own(digits_rows: list[Row], make_table: MakeTable) -> None:
+def test_published_figures_have_their_own_series(digits_rows: list[Row], make_table: MakeTable) -> None:
     chart = chart_of(make_table([row | {"dataset": "imagenet"} for row in digits_rows]), "tf_slim")
 
     names = [trace["name"] for trace in chart.traces]
@@ -70,16 +70,16 @@ def test_published_figures_are_series_of_their_own(digits_rows: list[Row], make_
     assert {"weight sharing (51)", "range of 6 sources"} <= set(names)
 
 
-def test_a_published_point_tells_which_training_it_is_of() -> None:
+def test_hover_text_of_a_published_point_names_its_variant() -> None:
     chart = interactive_chart(published_results("timm"))
 
     [large] = [trace for trace in chart.traces if trace["name"] == "mobilenet_v3_large"]
     assert "<br>variant %{customdata[6]}" in large["hovertemplate"]
-    told = {told[0]: told[6] for told in large["customdata"]}
-    assert told["mobilenet_v3_large_1_256"] == "mobilenetv3_large_100.ra4_e3600_r224_in1k"
+    variants = {row[0]: row[6] for row in large["customdata"]}
+    assert variants["mobilenet_v3_large_1_256"] == "mobilenetv3_large_100.ra4_e3600_r224_in1k"
 
 
-def test_names_cannot_be_read_as_html(make_row: Callable[..., Row], make_table: MakeTable) -> None:
+def test_names_are_escaped_in_traces(make_row: Callable[..., Row], make_table: MakeTable) -> None:
     rows = [make_row(dataset="<b>a", state="PRUNED", reason="<i>x"), make_row(dataset="b", model="mobilenet_v1")]
 
     text = json.dumps(chart_of(make_table(rows)).traces)

@@ -1,4 +1,4 @@
-"""Text that must come out of Markdown as it went in."""
+"""Escaped text appears in Markdown exactly as it was written."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The tables of the published READMEs, of published figures: they are those that upstream printed."""
+"""README tables of published figures have the lines that their sources print."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,11 +23,11 @@ MakeTable = Callable[[Sequence[Row]], pd.DataFrame]
         ("dli14", "| MobileNetV2 192x192 | 3.505M | 221.32 | 71.076 / 89.760 |"),
     ],
 )
-def test_published_networks_have_their_published_lines(source: str, line: str) -> None:
+def test_published_network_has_the_line_of_its_source(source: str, line: str) -> None:
     assert line in readme_tables(published_results(source)).splitlines()
 
 
-def test_each_network_is_there_once_beside_the_published_one(digits_rows: list[Row], make_table: MakeTable) -> None:
+def test_each_network_has_one_line_beside_its_published_figures(digits_rows: list[Row], make_table: MakeTable) -> None:
     rows = [row | {"dataset": "imagenet", "total_stride": 32} for row in digits_rows]
     better = rows[-1] | {"point": "p", "lr": 0.5, "top1": 99.5}
     table = make_table([*rows, better])
@@ -41,13 +41,15 @@ def test_each_network_is_there_once_beside_the_published_one(digits_rows: list[R
 
 
 @pytest.mark.parametrize("datasets", [[], ["a", "b"]])
-def test_nothing_is_mixed(datasets: list[str], make_row: Callable[..., Row], make_table: MakeTable) -> None:
+def test_there_is_no_table_of_no_or_two_datasets(
+    datasets: list[str], make_row: Callable[..., Row], make_table: MakeTable
+) -> None:
     table = make_table([make_row(dataset=dataset) for dataset in datasets])
 
     assert "No network" in readme_tables(results_of(table, compare(table, None), name="demo"))
 
 
-def test_no_name_is_markup(make_row: Callable[..., Row], make_table: MakeTable) -> None:
+def test_names_are_escaped_in_readme_tables(make_row: Callable[..., Row], make_table: MakeTable) -> None:
     table = make_table([make_row(model="<b>|`x`", resolution=resolution) for resolution in (64, 96)])
 
     text = readme_tables(results_of(table, compare(table, None), name="<i>demo"))

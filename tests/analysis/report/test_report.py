@@ -1,4 +1,4 @@
-"""The report as files: charts, CSV and Markdown."""
+"""A report is a folder of charts, CSV, Markdown and HTML."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -37,7 +37,7 @@ def test_report_has_every_chart_the_csv_and_the_page(digits_rows: list[Row], mak
 def test_report_of_a_published_grid_matches_the_published_figures(
     tf_slim_rows: list[Row], make_sweep: MakeSweep
 ) -> None:
-    """The grid's networks with TensorFlow's own figures: no difference, and the published frontier of 17."""
+    """A sweep with TensorFlow's own figures has no differences, and the published frontier of 17 points."""
     report = write_report(make_sweep(tf_slim_rows))
 
     table = pd.read_csv(report.csv)
@@ -58,15 +58,15 @@ def test_csv_has_every_column_and_point_in_the_order_of_the_log(mixed_rows: list
 
 
 @pytest.mark.usefixtures("few_charts")
-def test_csv_says_of_each_seed_what_holds_for_its_setting(make_row: MakeRow, make_sweep: MakeSweep) -> None:
+def test_csv_row_of_each_seed_has_the_statistics_of_its_setting(make_row: MakeRow, make_sweep: MakeSweep) -> None:
     rows = [make_row(seed=0, top1=88.0), make_row(width_mult=1.0, top1=95.0), make_row(seed=1, top1=90.0)]
 
     report = write_report(make_sweep([*rows, make_row(state="FAILED", top1=None)]))
 
     table = pd.read_csv(report.csv)
     frontiers = ["on_frontier", "on_params_frontier", "on_joint_frontier"]
-    new = [*frontiers, "mean_top1", "sd_top1", "num_seeds", "frontier_probability"]
-    assert list(table.columns)[len(COLUMNS) :] == new
+    added = [*frontiers, "mean_top1", "sd_top1", "num_seeds", "frontier_probability"]
+    assert list(table.columns)[len(COLUMNS) :] == added
     assert table["top1"].fillna(0).tolist() == [88.0, 95.0, 90.0, 0]
     assert table["mean_top1"].fillna(0).tolist() == [89.0, 95.0, 89.0, 0]
     assert table["num_seeds"].tolist() == [2, 1, 2, 1]
@@ -75,7 +75,7 @@ def test_csv_says_of_each_seed_what_holds_for_its_setting(make_row: MakeRow, mak
 
 
 @pytest.mark.parametrize("column", ["activations", "best_epoch", "epochs_trained", "num_classes"])
-def test_csv_writes_whole_numbers_as_such(column: str, make_row: MakeRow, make_table: MakeTable) -> None:
+def test_csv_writes_whole_numbers_without_decimals(column: str, make_row: MakeRow, make_table: MakeTable) -> None:
     table = make_table([make_row() | {column: count} for count in (1000, None, 25)])
 
     cells = pd.read_csv(StringIO(results_csv(table)), dtype=str)[column]
@@ -114,7 +114,7 @@ def test_report_without_a_complete_point_has_an_empty_frontier(
     ("folder", "published", "message"),
     [("absent", None, "no sweep at"), ("demo", "slim", "unknown published source 'slim'")],
 )
-def test_mistakes_are_refused_before_anything_is_written(
+def test_mistakes_are_refused_before_a_report_is_written(
     folder: str, published: str | None, message: str, tmp_path: Path, make_row: MakeRow, make_sweep: MakeSweep
 ) -> None:
     make_sweep([make_row()])
@@ -124,7 +124,7 @@ def test_mistakes_are_refused_before_anything_is_written(
     assert not (tmp_path / folder / "report").exists()
 
 
-def test_the_same_sweep_gives_the_same_bytes(digits_rows: list[Row], make_sweep: MakeSweep) -> None:
+def test_report_of_a_sweep_is_reproducible_byte_for_byte(digits_rows: list[Row], make_sweep: MakeSweep) -> None:
     folder = make_sweep(digits_rows)
 
     first, second = ({path.name: path.read_bytes() for path in write_report(folder).folder.iterdir()} for _ in range(2))

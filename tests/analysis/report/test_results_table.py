@@ -27,12 +27,12 @@ def page_of(table: pd.DataFrame, published: str | None = None) -> str:
 
 
 def page_table(page: str) -> list[list[str]]:
-    """The cells of the one table of a page, header first."""
+    """Return the cells of the only table of a page, header first."""
     lines = [line for line in page.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines if "---" not in line]
 
 
-def test_page_of_a_published_grid_has_upstreams_columns_and_order(
+def test_page_of_a_published_grid_has_the_columns_and_order_of_its_source(
     tf_slim_rows: list[Row], make_table: MakeTable
 ) -> None:
     header, *lines = page_table(page_of(make_table(tf_slim_rows[::-1])))
@@ -46,7 +46,9 @@ def test_page_of_a_published_grid_has_upstreams_columns_and_order(
     assert sum(line[0].startswith("**") for line in lines) == 17
 
 
-def test_page_heading_counts_states_and_says_what_is_left_out(mixed_rows: list[Row], make_table: MakeTable) -> None:
+def test_page_heading_counts_states_and_explains_missing_published_figures(
+    mixed_rows: list[Row], make_table: MakeTable
+) -> None:
     page = page_of(make_table(mixed_rows))
 
     assert page.startswith("# Sweep demo: 22 points on digits\n\nPoints: 16 complete, 3 failed, 3 pruned.")
@@ -71,16 +73,16 @@ def test_page_shows_settings_that_vary_and_no_others(make_row: MakeRow, make_tab
         ([{"dropout": 0.1, "epochs": 2}, {"dropout": 0.2, "epochs": 3}], "All points: lr_schedule cosine."),
     ],
 )
-def test_shared_settings_are_given_once(
+def test_page_states_shared_settings_once(
     settings: list[Row], sentence: str, make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    page = page_of(make_table([make_row(**given) for given in settings]))
+    page = page_of(make_table([make_row(**row) for row in settings]))
 
     assert f"Published figures: none. {sentence}\n" in page
     assert not [name for name in page_table(page)[0] if name in sentence]
 
 
-def test_page_of_no_point_gives_no_settings_and_no_seeds(make_table: MakeTable) -> None:
+def test_page_of_an_empty_sweep_has_no_settings_and_no_seeds(make_table: MakeTable) -> None:
     page = page_of(make_table([]))
 
     assert "Points: none yet. Published figures: none.\n" in page
@@ -88,7 +90,7 @@ def test_page_of_no_point_gives_no_settings_and_no_seeds(make_table: MakeTable) 
 
 
 @pytest.mark.parametrize(("resolutions", "column"), [([96, 64], []), ([96, 96], ["Point"])])
-def test_ids_tell_points_of_one_network_apart(
+def test_page_shows_point_ids_where_points_share_a_network(
     resolutions: list[int], column: list[str], make_row: MakeRow, make_table: MakeTable
 ) -> None:
     rows = [make_row(resolution=r, fingerprint=str(i)) for i, r in enumerate(resolutions)]
@@ -97,7 +99,7 @@ def test_ids_tell_points_of_one_network_apart(
 
 
 @pytest.mark.parametrize(("test_top1", "cells"), [(None, []), (88.5, [["Test top 1", "**88.50**", ""]])])
-def test_test_accuracy_has_a_column_where_there_is_a_test_split(
+def test_page_has_a_column_of_test_top1_where_there_is_a_test_split(
     test_top1: float | None, cells: list[list[str]], make_row: MakeRow, make_table: MakeTable
 ) -> None:
     rows = [make_row(width_mult=1.0, top1=95.0, test_top1=test_top1), make_row(state="FAILED", top1=None)]
@@ -108,7 +110,7 @@ def test_test_accuracy_has_a_column_where_there_is_a_test_split(
 @pytest.mark.parametrize(
     ("width_mult", "source"), [(0.35, "tf_slim"), (0.36, "tf_slim, which has none of these networks")]
 )
-def test_page_says_where_the_source_has_none_of_the_networks(
+def test_page_notes_a_source_without_the_networks_of_the_sweep(
     width_mult: float, source: str, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     page = page_of(make_table([make_row(dataset="imagenet", width_mult=width_mult)]))
@@ -116,16 +118,18 @@ def test_page_says_where_the_source_has_none_of_the_networks(
     assert f"Published figures: {source}. All points" in page
 
 
-@pytest.mark.parametrize(("seeds", "warned"), [([0], True), ([0, 1], False)])
-def test_page_explains_seeds_or_their_absence(
-    seeds: list[int], warned: bool, make_row: MakeRow, make_table: MakeTable
+@pytest.mark.parametrize(("seeds", "one_seed"), [([0], True), ([0, 1], False)])
+def test_page_explains_one_seed_or_several(
+    seeds: list[int], one_seed: bool, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     page = page_of(make_table([make_row(seed=seed) for seed in seeds]))
 
-    assert (ONE_SEED in page, SEVERAL_SEEDS in page) == (warned, not warned)
+    assert (ONE_SEED in page, SEVERAL_SEEDS in page) == (one_seed, not one_seed)
 
 
-def test_page_has_a_row_a_setting_with_mean_deviation_and_chance(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_page_has_a_row_per_setting_with_mean_deviation_and_probability(
+    make_row: MakeRow, make_table: MakeTable
+) -> None:
     rows = [make_row(seed=seed, top1=top1) for seed, top1 in enumerate((88.0, 90.0))]
     page = page_of(make_table([*rows, make_row(seed=7, width_mult=1.0, top1=80.0), make_row(state="FAILED", seed=5)]))
 
@@ -138,10 +142,10 @@ def test_page_has_a_row_a_setting_with_mean_deviation_and_chance(make_row: MakeR
     assert (failed[5:7], failed[-1]) == (["1", ""], "FAILED")
 
 
-def test_the_bold_row_with_the_most_macs_within_a_budget_is_the_most_accurate_one(
+def test_bold_row_with_the_most_macs_within_a_budget_is_the_most_accurate(
     digits_rows: list[Row], make_table: MakeTable
 ) -> None:
-    """What the page tells its reader to do."""
+    """The page tells its reader to ship this row."""
     better = {"point": "better", "resolution": 48, "macs": 2_000_000, "top1": 93.0}
     page = page_of(make_table([*digits_rows, digits_rows[0] | better]))
     rows = [
@@ -159,7 +163,7 @@ def test_the_bold_row_with_the_most_macs_within_a_budget_is_the_most_accurate_on
     "reason",
     ["a | b", "two\nlines", "<script>alert(1)</script>", r"C:\runs\p1", "**bold** `code` [link](x)", "", None],
 )
-def test_reasons_cannot_break_the_page(reason: str | None, make_row: MakeRow, make_table: MakeTable) -> None:
+def test_reasons_are_escaped_in_the_page(reason: str | None, make_row: MakeRow, make_table: MakeTable) -> None:
     row = make_row(state="FAILED", reason=reason, top1=None, top5=None)
 
     page = page_of(make_table([row]))
@@ -174,5 +178,5 @@ def test_reasons_cannot_break_the_page(reason: str | None, make_row: MakeRow, ma
 @pytest.mark.parametrize(
     ("width_mult", "name"), [(1.0, "mobilenet_v2_1_96"), (0.35, "mobilenet_v2_0.35_96"), (1, "mobilenet_v2_1_96")]
 )
-def test_a_network_has_the_name_that_its_ids_begin_with(width_mult: float, name: str) -> None:
+def test_network_name_is_the_beginning_of_its_point_ids(width_mult: float, name: str) -> None:
     assert network_name("mobilenet_v2", width_mult, 96) == name
