@@ -1,4 +1,4 @@
-"""What a report says first: budgets, what to ship within them, how sure that is, what was spent."""
+"""The answer of a report: networks to ship within budgets, their certainty, and the time spent."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def test_budgets_are_a_few_round_numbers_that_a_network_fits_into(
         assert recommendation.best["macs"] == max(cost for cost in macs if cost <= limit)
 
 
-def test_datasets_are_answered_each_by_itself(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_every_dataset_has_its_own_answer(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [make_row(top1=90.0), make_row(top1=60.0, dataset="imagenet"), make_row(state="FAILED", dataset="other")]
 
     all_answers = answers(by_setting(make_table(rows)), None)
@@ -50,7 +50,7 @@ def test_datasets_are_answered_each_by_itself(make_row: MakeRow, make_table: Mak
     ]
 
 
-def test_certainty_is_of_seeds_and_of_the_number_of_images(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_certainty_depends_on_seeds_and_the_number_of_images(make_row: MakeRow, make_table: MakeTable) -> None:
     seeds = [make_row(seed=i, top1=top1) for i, top1 in enumerate([79.0, 80.0, 81.0])]
 
     [one] = answers(by_setting(make_table(seeds[:1])), 400)
@@ -64,7 +64,7 @@ def test_certainty_is_of_seeds_and_of_the_number_of_images(make_row: MakeRow, ma
     assert "validation images" not in three.certainty
 
 
-def test_what_was_spent_counts_stopped_and_failed_points_too(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_time_spent_includes_stopped_and_failed_points(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [
         make_row(train_seconds=3600.0, epochs_trained=3),
         make_row(train_seconds=1800.0, epochs_trained=1, state="PRUNED"),

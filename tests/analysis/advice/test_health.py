@@ -1,4 +1,4 @@
-"""Health checks: each is passed, failed or open for the reason that it says."""
+"""A health check is passed, failed or open, and its text states the reason."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ Results = Callable[..., SweepResults]
 @pytest.fixture
 def results(make_table: Callable[[Sequence[Row]], pd.DataFrame]) -> Results:
     def make(rows: Sequence[Row], top1: Sequence[float] = ()) -> SweepResults:
-        """Rows as results, with one learning curve for all points."""
+        """Return the results of `rows`, with the learning curve `top1` for every point."""
         table = make_table(rows)
         curves = {row["point"]: [_epoch(row["point"], i + 1, value) for i, value in enumerate(top1)] for row in rows}
         return results_of(table, compare(table, None), name="demo", curves=curves)
@@ -42,7 +42,7 @@ def _epoch(point: str, epoch: int, top1: float) -> Measurement:
         ((0.5, 64), True, "not the largest"),
     ],
 )
-def test_a_best_network_at_the_edge_of_the_space_is_told(
+def test_edge_check_fails_where_the_best_network_is_at_the_edge_of_the_space(
     best: tuple[float, int], passed: bool, message: str, make_row: MakeRow, results: Results
 ) -> None:
     cells = [(width, resolution) for width in (0.35, 0.5, 1.0) for resolution in (32, 64, 96)]
@@ -64,14 +64,16 @@ def test_a_best_network_at_the_edge_of_the_space_is_told(
         ([90.0], None),
     ],
 )
-def test_trainings_that_still_rise_at_their_end_are_told(
+def test_training_check_fails_where_top1_still_rises_at_the_end(
     top1: list[float], passed: bool | None, make_row: MakeRow, results: Results
 ) -> None:
     assert health_checks(results([make_row()], top1))[1].passed is passed
 
 
 @pytest.mark.parametrize(("gap", "passed"), [(5.0, True), (1.0, False)])
-def test_gaps_within_the_noise_are_told(gap: float, passed: bool, make_row: MakeRow, results: Results) -> None:
+def test_noise_check_fails_where_the_gap_is_within_the_noise(
+    gap: float, passed: bool, make_row: MakeRow, results: Results
+) -> None:
     """Two networks of three seeds each, deviation 1: the standard error of their difference is 0.82."""
     rows = [
         make_row(width_mult=width, seed=seed, top1=80.0 + up + deviation)
@@ -91,11 +93,11 @@ def test_failures_are_counted_with_their_commonest_reason(make_row: MakeRow, res
 
 
 @pytest.mark.parametrize(("check", "passed"), [(2, None), (3, True)])
-def test_one_point_has_no_noise_that_is_known_and_did_not_fail(
+def test_single_point_leaves_the_noise_check_open_and_passes_the_failure_check(
     check: int, passed: bool | None, make_row: MakeRow, results: Results
 ) -> None:
     assert health_checks(results([make_row()]))[check].passed is passed
 
 
-def test_a_sweep_of_nothing_has_checks_too(results: Results) -> None:
+def test_empty_sweep_has_health_checks(results: Results) -> None:
     assert [check.passed for check in health_checks(results([]))] == [None, None, None, True]

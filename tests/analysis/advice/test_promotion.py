@@ -1,4 +1,4 @@
-"""What is trained again: the frontiers and what comes within the margin of them."""
+"""Points worth training again are on a frontier or within a margin of one."""
 
 import pandas as pd
 import pytest
@@ -8,7 +8,7 @@ from trainers.errors import ConfigError
 
 
 def table(*rows: tuple[float, float, float, str]) -> pd.DataFrame:
-    """Rows of MACs, parameters, top-1 and state."""
+    """Return a results table from rows of MACs, parameters, top-1 and state."""
     columns = ["macs", "num_params", "top1", "state"]
     return pd.DataFrame(rows, columns=columns).assign(dataset="digits", point=[f"p{i}" for i in range(len(rows))])
 

@@ -1,4 +1,4 @@
-"""Which network to ship within caps."""
+"""The recommendation is the best network to ship within caps."""
 
 import math
 from collections.abc import Callable
@@ -16,13 +16,13 @@ MakeRow = Callable[..., Row]
 MakeTable = Callable[[list[Row]], pd.DataFrame]
 
 
-def unasked(point: str, cost: str) -> float:
+def no_latency(point: str, cost: str) -> float:
     raise AssertionError(f"{point} was measured without need")
 
 
 @pytest.fixture
 def table(make_row: MakeRow, make_table: MakeTable) -> pd.DataFrame:
-    """p1 to p4 are the frontier of MACs, p5 has the fewest parameters; what did not complete is better than all."""
+    """Settings p1 to p4 are the frontier of MACs, p5 has the fewest parameters; two incomplete points are better."""
     points = [(10, 20, 60.0), (20, 40, 70.0), (30, 30, 80.0), (40, 50, 90.0), (50, 10, 85.0)]
     rows = [
         make_row(width_mult=i / 10, macs=macs * 10**6, num_params=params * 10**5, top1=top1)
@@ -53,7 +53,7 @@ def points_of(recommendation: Recommendation) -> list[str | None]:
 def test_the_most_accurate_within_the_caps_is_shipped(
     caps: Caps, points: list[str | None], table: pd.DataFrame
 ) -> None:
-    assert points_of(recommend(table, caps, unasked)) == points
+    assert points_of(recommend(table, caps, no_latency)) == points
 
 
 @pytest.mark.parametrize(
@@ -66,23 +66,21 @@ def test_the_most_accurate_within_the_caps_is_shipped(
         (Caps(at_most={"latency_ms": 9}, min_top1=80), ["p3", "p4", "p2", None]),
     ],
 )
-def test_where_a_top1_must_be_reached_the_cheapest_that_reaches_it_is_shipped(
-    caps: Caps, points: list[str | None], table: pd.DataFrame
-) -> None:
+def test_cheapest_setting_above_min_top1_is_shipped(caps: Caps, points: list[str | None], table: pd.DataFrame) -> None:
     assert points_of(recommend(table, caps, lambda point, _: float(point[1:]))) == points
 
 
-def test_of_equally_cheap_settings_that_reach_a_top1_the_most_accurate_is_shipped(
+def test_most_accurate_of_equally_cheap_settings_above_min_top1_is_shipped(
     make_row: MakeRow, make_table: MakeTable
 ) -> None:
     rows = [make_row(dropout=dropout, top1=top1) for dropout, top1 in ((0.1, 80.0), (0.2, 82.0), (0.3, 81.0))]
 
-    recommendation = recommend(by_setting(make_table(rows)), Caps(min_top1=70), unasked)
+    recommendation = recommend(by_setting(make_table(rows)), Caps(min_top1=70), no_latency)
 
     assert points_of(recommendation) == ["p2", None, None, None]
 
 
-def test_where_a_top1_must_be_reached_latency_is_asked_of_the_cheapest_first(table: pd.DataFrame) -> None:
+def test_latency_of_the_cheapest_setting_above_min_top1_is_measured_first(table: pd.DataFrame) -> None:
     measured: list[str] = []
 
     def latency_ms(point: str, cost: str) -> float:
@@ -102,13 +100,13 @@ def test_where_a_top1_must_be_reached_latency_is_asked_of_the_cheapest_first(tab
         (None, "0.50 points less, which may be noise"),
     ],
 )
-def test_what_a_number_of_images_tells_of_one_accuracy_and_of_two(
+def test_summary_compares_gaps_with_the_noise_of_the_validation_images(
     min_top1: float | None, verdict: str, make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    """50,000 images give an accuracy of 67.5 % to 0.41 points (95 %), the difference of two to 0.58."""
+    """With 50,000 images the 95 % interval of a top-1 of 67.5 % is 0.41 points, and of a difference 0.58 points."""
     rows = [make_row(top1=67.5), make_row(resolution=128, top1=67.0), make_row(state="FAILED", top1=None)]
 
-    recommendation = recommend(by_setting(make_table(rows)), Caps(min_top1=min_top1), unasked)
+    recommendation = recommend(by_setting(make_table(rows)), Caps(min_top1=min_top1), no_latency)
 
     assert verdict in [line.strip() for line in summary(recommendation, num_val=50_000)]
     assert "which may be noise" in "".join(summary(recommendation, num_val=None))
@@ -117,16 +115,16 @@ def test_what_a_number_of_images_tells_of_one_accuracy_and_of_two(
 @pytest.mark.parametrize(
     ("floor", "verdict"), [(66.5, "more than the seeds' noise"), (67.5, "within the seeds' noise")]
 )
-def test_the_cheapest_is_judged_by_how_far_it_is_above_the_top1_to_reach(
+def test_cheapest_setting_is_judged_by_its_distance_above_min_top1(
     floor: float, verdict: str, make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    """Two seeds have a deviation of sqrt(2), a standard error of 1, and t = 12.71 of one degree of freedom."""
+    """Two seeds have a deviation of sqrt(2) and a standard error of 1; t of one degree of freedom is 12.71."""
     rows = [
         *(make_row(seed=seed, top1=top1) for seed, top1 in enumerate((79.0, 81.0))),
         make_row(resolution=128, top1=85.0),
     ]
 
-    lines = summary(recommend(by_setting(make_table(rows)), Caps(min_top1=floor), unasked), num_val=None)
+    lines = summary(recommend(by_setting(make_table(rows)), Caps(min_top1=floor), no_latency), num_val=None)
 
     assert lines == [
         "ship:      mobilenet_v2_0.5_96, 13.82 M MACs, 0.875 M params, 80.00 ± 1.41 % top-1 (2 seeds)",
@@ -158,16 +156,17 @@ def test_the_cheapest_is_judged_by_how_far_it_is_above_the_top1_to_reach(
         ),
     ],
 )
-def test_where_nothing_fits_the_cap_that_excludes_it_is_named(caps: Caps, message: str, table: pd.DataFrame) -> None:
+def test_error_names_the_cap_that_excludes_every_setting(caps: Caps, message: str, table: pd.DataFrame) -> None:
     with pytest.raises(ConfigError, match=message):
-        recommend(table, caps, unasked)
+        recommend(table, caps, no_latency)
 
 
 @pytest.mark.parametrize(
-    ("limit", "points", "asked"), [(100, ["p4", "p5"], ["p4", "p5"]), (3.5, ["p3", "p2"], ["p4", "p5", "p3", "p2"])]
+    ("limit", "points", "timed_points"),
+    [(100, ["p4", "p5"], ["p4", "p5"]), (3.5, ["p3", "p2"], ["p4", "p5", "p3", "p2"])],
 )
-def test_latency_is_asked_of_the_most_accurate_until_two_are_fast_enough(
-    limit: float, points: list[str], asked: list[str], table: pd.DataFrame
+def test_latency_is_measured_from_the_most_accurate_until_two_are_fast_enough(
+    limit: float, points: list[str], timed_points: list[str], table: pd.DataFrame
 ) -> None:
     measured: list[str] = []
 
@@ -179,32 +178,32 @@ def test_latency_is_asked_of_the_most_accurate_until_two_are_fast_enough(
 
     assert points_of(recommendation)[:2] == points
     assert recommendation.best["latency_ms"] == float(points[0][1:])
-    assert measured == asked
+    assert measured == timed_points
 
 
-def test_latency_is_asked_only_within_the_other_caps(table: pd.DataFrame) -> None:
+def test_latency_is_measured_only_within_the_other_caps(table: pd.DataFrame) -> None:
     message = "--max-latency-ms 1 leaves none of 2 settings within --max-macs 20M; the least latency is 4.5 ms"
 
     with pytest.raises(ConfigError, match=message):
         recommend(table, Caps(at_most={"macs": 20e6, "latency_ms": 1}), lambda point, _: {"p1": 4.5, "p2": 5.5}[point])
 
 
-def test_of_equally_accurate_settings_the_cheaper_is_shipped(make_row: MakeRow, make_table: MakeTable) -> None:
+def test_cheapest_of_equally_accurate_settings_is_shipped(make_row: MakeRow, make_table: MakeTable) -> None:
     rows = [make_row(macs=macs, top1=80.0) for macs in (30, 10, 20)]
 
-    assert points_of(recommend(by_setting(make_table(rows)), Caps(), unasked)) == ["p2", "p3", None, None]
+    assert points_of(recommend(by_setting(make_table(rows)), Caps(), no_latency)) == ["p2", "p3", None, None]
 
 
 @pytest.mark.parametrize(("gap", "verdict"), [(6.0, "within the seeds' noise"), (6.5, "more than the seeds' noise")])
 def test_settings_are_judged_by_their_means_and_the_gap_by_their_noise(
     gap: float, verdict: str, make_row: MakeRow, make_table: MakeTable
 ) -> None:
-    """Two settings of two seeds have a pooled deviation and a standard error of sqrt(2), and t = 4.30 of 2 degrees."""
+    """Two settings of two seeds have a pooled deviation and a standard error of sqrt(2); t of 2 degrees is 4.30."""
     rows = [
         *(make_row(seed=seed, dropout=0.1, top1=top1) for seed, top1 in enumerate((79.0, 81.0))),
         *(make_row(seed=seed, dropout=0.2, top1=top1 + gap) for seed, top1 in enumerate((79.0, 81.0))),
     ]
-    recommendation = recommend(by_setting(make_table(rows)), Caps(), unasked)
+    recommendation = recommend(by_setting(make_table(rows)), Caps(), no_latency)
 
     assert recommendation.standard_error == pytest.approx(math.sqrt(2))
     assert (recommendation.best["point"], recommendation.best["top1"]) == ("p4", 80 + gap)
@@ -216,7 +215,7 @@ def test_summary_tells_settings_of_one_network_apart_and_asks_for_seeds(
 ) -> None:
     rows = [make_row(dropout=0.1, top1=80.0), make_row(dropout=0.2, top1=81.0), make_row(resolution=64, top1=70.0)]
 
-    recommendation = recommend(by_setting(make_table(rows)), Caps(), unasked)
+    recommendation = recommend(by_setting(make_table(rows)), Caps(), no_latency)
     lines = summary(recommendation, num_val=None, replicate="run_sweep.py promote")
 
     assert lines == [
@@ -241,7 +240,7 @@ def test_summary_tells_settings_of_one_network_apart_and_asks_for_seeds(
         (Caps(at_most={"latency_ms": 2.1}), False),
     ],
 )
-def test_the_largest_network_is_told_to_be_so_where_a_larger_one_might_be_shipped(
+def test_is_largest_is_true_where_a_larger_network_would_be_within_the_caps(
     caps: Caps, is_largest: bool, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     rows = [make_row(macs=macs * 10**6, num_params=macs * 30_000, top1=top1) for macs, top1 in ((10, 70.0), (30, 80.0))]
@@ -249,7 +248,7 @@ def test_the_largest_network_is_told_to_be_so_where_a_larger_one_might_be_shippe
     assert recommend(by_setting(make_table(rows)), caps, lambda *_: 2.0).is_largest is is_largest
 
 
-def test_a_more_accurate_network_that_was_too_slow_is_shown_with_its_milliseconds(
+def test_summary_shows_the_latency_of_a_more_accurate_but_slower_network(
     make_row: MakeRow, make_table: MakeTable
 ) -> None:
     rows = [make_row(macs=macs * 10**6, top1=top1) for macs, top1 in ((10, 80.0), (11, 75.0), (12, 70.0))]
@@ -287,4 +286,4 @@ def test_tables_without_an_answer_are_refused(
     rows: list[Row], message: str, make_row: MakeRow, make_table: MakeTable
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        recommend(by_setting(make_table([make_row(**row) for row in rows])), Caps(), unasked)
+        recommend(by_setting(make_table([make_row(**row) for row in rows])), Caps(), no_latency)
