@@ -1,4 +1,4 @@
-"""Which rows of a results table are on its frontiers."""
+"""A results table has a frontier for every cost and dataset, of complete points only."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The chart of learning curves has a line for every top1s point, and labels on the frontier."""
+"""The chart of learning curves has a line for every measured point, and labels on the frontier."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

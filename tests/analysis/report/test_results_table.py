@@ -1,4 +1,4 @@
-"""The Markdown page of a sweep."""
+"""The Markdown page of a sweep has a table of its settings and explains their columns."""
 
 import re
 from collections.abc import Callable
