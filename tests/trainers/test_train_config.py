@@ -130,7 +130,7 @@ def test_boundary_of_a_range_is_allowed(name: str, value: Any) -> None:
     assert getattr(replace(TrainConfig(), **{name: value}), name) == value
 
 
-def test_every_number_has_a_rule() -> None:
+def test_every_number_of_the_config_is_tested_for_its_range() -> None:
     hints = get_type_hints(TrainConfig)
     numbers = {
         f.name for f in fields(TrainConfig) if hints[f.name] in (int, float, int | None, float | None, tuple[int, ...])

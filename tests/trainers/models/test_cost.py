@@ -114,7 +114,9 @@ def test_v2_has_its_published_parameters(width: float, millions: float) -> None:
         (nn.Sequential(nn.Conv2d(3, 2, 1, bias=False), nn.BatchNorm2d(2)), 4, 16 * 6, 6 + 4, 32),
     ],
 )
-def test_layer_costs_its_closed_form(layer: nn.Module, size: int, macs: int, num_params: int, activations: int) -> None:
+def test_cost_of_a_layer_equals_its_closed_form(
+    layer: nn.Module, size: int, macs: int, num_params: int, activations: int
+) -> None:
     assert count(layer, size) == Cost(macs=macs, num_params=num_params, activations=activations)
 
 
@@ -186,7 +188,7 @@ class Scaled(nn.Module):
         (lambda matrix, _: torch.fft.fft(matrix), "aten._fft_r2c"),
     ],
 )
-def test_operation_that_cannot_be_counted_is_named(operation: Any, name: str) -> None:
+def test_error_names_an_operation_that_cannot_be_counted(operation: Any, name: str) -> None:
     with pytest.raises(ConfigError, match=rf"cannot count the operation {name}\.\w+; teach trainers/models/cost.py"):
         count(Scaled(operation), 8)
 

@@ -57,7 +57,7 @@ def test_each_runtime_names_itself_and_the_processor() -> None:
 
 
 @pytest.mark.parametrize("setting", ["num_threads", "batch_size", "num_repeats"])
-def test_numbers_that_are_not_positive_are_refused(setting: str) -> None:
+def test_settings_that_are_not_positive_are_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match=r"is 0; it must be 1 or more"):
         measure_latency(untrained(TINY), **{setting: 0})  # type: ignore[arg-type]
 

@@ -66,7 +66,7 @@ def test_there_are_no_more_guesses_than_classes(images: list[Path]) -> None:
     assert sum(chance for _, chance in guesses) == pytest.approx(1)
 
 
-def test_more_images_than_fit_at_once_keep_their_order(images: list[Path]) -> None:
+def test_predictions_of_several_batches_keep_the_order_of_images(images: list[Path]) -> None:
     ours = network()
     many = (images * IMAGES_AT_ONCE)[: 2 * IMAGES_AT_ONCE + 3]
 

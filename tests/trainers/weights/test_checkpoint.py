@@ -77,7 +77,7 @@ def test_loading_refuses_to_run_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
-def test_a_truncated_checkpoint_is_named_with_the_remedy(tmp_path: Path, share: float) -> None:
+def test_error_on_a_truncated_checkpoint_names_file_and_remedy(tmp_path: Path, share: float) -> None:
     path = tmp_path / "last.pt"
     checkpoint.save({"weights": torch.ones(1000)}, path)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
@@ -87,7 +87,7 @@ def test_a_truncated_checkpoint_is_named_with_the_remedy(tmp_path: Path, share: 
 
 
 @pytest.mark.parametrize("content", [b"h", b"0", b"no checkpoint", b"\x80", b"K\x01.", bytes(range(256))])
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+def test_error_names_a_file_that_is_no_checkpoint(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "last.pt").write_bytes(content)
 
     with pytest.raises(ConfigError, match=r"last.pt is damaged or no checkpoint"):

@@ -107,13 +107,13 @@ def test_training_order_follows_seed_and_epoch(seed: int, epoch: int, equal: boo
     assert (order(numbered(96, train=True, seed=seed), epoch) == reference) is equal
 
 
-def test_left_out_images_differ_by_epoch() -> None:
+def test_training_leaves_out_other_images_in_every_epoch() -> None:
     split = numbered(17, train=True)
 
     assert len({(set(range(17)) - set(flat(order(split, epoch)))).pop() for epoch in range(1, 30)}) > 5
 
 
-def test_every_position_is_equally_likely_in_training() -> None:
+def test_every_position_of_an_image_is_equally_likely_in_training() -> None:
     split = numbered(32, train=True, batch_size=32)
     positions = [flat(order(split, epoch)).index(0) for epoch in range(1, 401)]
 

@@ -245,7 +245,7 @@ def test_training_without_an_earlier_check_leaves_out_damaged_images(spoiled: Pa
     assert load_dataset(str(spoiled)).sizes == "13 train, 6 val"
 
 
-def test_one_split_alone_can_be_checked(spoiled: Path) -> None:
+def test_check_may_be_of_one_split_alone(spoiled: Path) -> None:
     (spoiled / "val/a/000.png").write_bytes(b"")
     announced: list[str] = []
 
