@@ -57,7 +57,7 @@ def test_an_old_folder_gives_the_figures_of_every_chart(golden: str, folder: Pat
     assert {path.name for path in (folder / "report").glob("*.csv")} == charts
     for chart in charts:
         expected, table = (pd.read_csv(place / chart) for place in (GOLDENS / golden / "charts", folder / "report"))
-        pd.testing.assert_frame_equal(table, expected, rtol=1e-6)
+        pd.testing.assert_frame_equal(table[list(expected)], expected, rtol=1e-6)
 
 
 def test_an_old_folder_has_nothing_left_to_train(golden: str, folder: Path) -> None:
@@ -86,4 +86,5 @@ def test_the_measurements_of_an_old_sweep_give_its_rows(golden: str, folder: Pat
     rows = latest_rows(plan.folder)
     assert rows.keys() == expected.keys()
     for point, row in rows.items():
-        assert {**row, "ended_at": None} == {**expected[point], "ended_at": None}
+        kept = {name: row[name] for name in expected[point]}  # later versions add columns
+        assert {**kept, "ended_at": None} == {**expected[point], "ended_at": None}

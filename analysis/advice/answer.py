@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.advice.recommend import Caps, Recommendation, recommend, sampling_error, verdict
+from analysis.advice.recommend import Caps, Recommendation, recommend, verdict
 from analysis.frontier.frontier import frontier_mask
-from analysis.results.settings import pooled_deviation, was_trained, with_deviation
+from analysis.results.chance import LEARNED_NOTHING, candidates, sampling_error
+from analysis.results.settings import count_points, pooled_deviation, was_trained, with_deviation
 from trainers.errors import counted
 
 MANTISSAS = (1, 2, 5)
@@ -53,17 +54,17 @@ class Answer:
 
 
 def answers(settings: pd.DataFrame, num_val: int | None) -> list[Answer]:
-    """Return an answer for each dataset of `by_setting`'s table with a COMPLETE setting, sorted by name.
+    """Return an answer for each dataset of `by_setting`'s table with a candidate, sorted by name.
 
     Args:
         settings: table of `by_setting`.
         num_val: number of images of the validation split; None where unknown.
     """
-    complete = settings.loc[settings["state"] == "COMPLETE"]
+    complete = settings.loc[candidates(settings)]
     dataset_answers: list[Answer] = []
     for dataset, rows in complete.groupby("dataset", sort=True):
         shipped = [(macs, recommend(rows, Caps(at_most={"macs": macs}), _assess_nothing)) for macs in _budgets(rows)]
-        certainty = _certainty(rows, num_val)
+        certainty = _certainty(rows, num_val) + _left_out(settings.loc[settings["dataset"] == dataset])
         if shipped[-1][1].is_largest and was_trained(rows):
             certainty += " The most accurate network is the largest that was tried: a larger one may be more accurate."
         dataset_answers.append(Answer(dataset=str(dataset), shipped=shipped, certainty=certainty, num_val=num_val))
@@ -89,6 +90,17 @@ def _rounded_up(macs: float) -> int:
     whole = math.ceil(macs)
     unit = 10 ** max(0, len(str(whole)) - 3)
     return -(-whole // unit) * unit
+
+
+def no_answer(settings: pd.DataFrame) -> str:
+    """Return why there is no network to ship, as a sentence."""
+    return _left_out(settings).strip() or "No point is complete yet."
+
+
+def _left_out(settings: pd.DataFrame) -> str:
+    """Return a sentence with the number of COMPLETE points that have learned nothing; "" without any."""
+    num_idle = count_points(settings)["COMPLETE"] - count_points(settings.loc[candidates(settings)])["COMPLETE"]
+    return f" Left out: {counted(num_idle, 'point')} {LEARNED_NOTHING}." if num_idle else ""
 
 
 def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.frontier.frontier import frontier_points
 from analysis.published.sweep_results import SweepResults
+from analysis.results.chance import LEARNED_NOTHING, candidates, learned
 from analysis.results.settings import half_interval, pooled_deviation, pooled_freedom, was_trained
 from trainers.errors import counted
 
@@ -31,10 +32,26 @@ class Check:
 
 def health_checks(results: SweepResults) -> list[Check]:
     """Run all checks of a sweep."""
-    checks: Sequence[Callable[[SweepResults], Check]] = (_edge, _convergence, _noise, _failures)
+    checks: Sequence[Callable[[SweepResults], Check]] = (_learning, _edge, _convergence, _noise, _failures)
     if len(results.points) and not was_trained(results.points):
         checks = (_edge,)  # how others trained is not known
     return [check(results) for check in checks]
+
+
+def _learning(results: SweepResults) -> Check:
+    """Check that every network is better than always answering the most frequent class."""
+    title = "Every network learned something"
+    complete = results.settings.loc[results.settings["state"] == "COMPLETE"]
+    if complete.empty:
+        return Check(title, None, "No point is complete yet.")
+    if complete["majority_top1"].isna().all():
+        return Check(title, None, "The log does not hold the share of the most frequent class.")
+    idle = complete.loc[~learned(complete)]
+    if idle.empty:
+        return Check(title, True, "Each is better than always answering the most frequent class.")
+    share = idle["majority_top1"].max()
+    result = f"{len(idle)} of {counted(len(complete), 'setting')} are {LEARNED_NOTHING} ({share:.2f} %)"
+    return Check(title, False, f"{result}, and count for nothing here: train longer, or check the learning rate.")
 
 
 def _edge(results: SweepResults) -> Check:
@@ -57,7 +74,7 @@ def _edge(results: SweepResults) -> Check:
 def _convergence(results: SweepResults) -> Check:
     """Check that trainings no longer rise at their end."""
     title = "Trainings had converged"
-    complete = results.points.loc[results.points["state"] == "COMPLETE", "point"]
+    complete = results.points.loc[candidates(results.points), "point"]
     late_gains = (_late_gain([m.top1 for m in results.curves.get(point, ())]) for point in complete)
     gains = [gain for gain in late_gains if gain is not None]
     if not gains:

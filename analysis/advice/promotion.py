@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frontier.frontier import frontier_mask
+from analysis.results.chance import LEARNED_NOTHING, candidates
 from trainers.errors import ConfigError
 
 
@@ -15,15 +16,17 @@ def worth_promoting(table: pd.DataFrame, margin: float) -> pd.DataFrame:
         margin: percent points of top-1.
 
     Raises:
-        ConfigError: no row is COMPLETE.
+        ConfigError: no row is COMPLETE, or none has learned anything.
     """
-    complete = (table["state"] == "COMPLETE").to_numpy(dtype=bool)
-    if not complete.any():
+    if "COMPLETE" not in set(table["state"]):
         raise ConfigError("the sweep has no complete point yet, so there is nothing to promote")
+    useful = candidates(table)
+    if not useful.any():
+        raise ConfigError(f"no network is worth promoting: each is {LEARNED_NOTHING}; train them longer")
     near = np.zeros(len(table), dtype=bool)
     for cost in ("macs", "num_params"):
         frontier = table.loc[frontier_mask(table, cost)]
         for i, (dataset, spent, top1) in enumerate(zip(table["dataset"], table[cost], table["top1"], strict=True)):
             cheaper = frontier.loc[(frontier["dataset"] == dataset) & (frontier[cost] <= spent), "top1"]
-            near[i] |= bool(complete[i]) and top1 >= cheaper.max() - margin
+            near[i] |= bool(useful[i]) and top1 >= cheaper.max() - margin
     return table.loc[near].sort_values("macs", kind="stable").reset_index(drop=True)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.frontier.costs import ASSESSED, COSTS, Cost
 from analysis.frontier.frontier import frontier_mask
+from analysis.results.chance import LEARNED_NOTHING, candidates, sampling_error
 from analysis.results.settings import half_interval, pooled_deviation, pooled_freedom, with_deviation
 from analysis.results.varying_settings import text_of, varying_settings
 from trainers.config import network_name
@@ -24,8 +25,6 @@ LEAST_MILLIONS = 1e4
 """Fewest MACs or parameters of a network: a smaller cap lacks its M."""
 ROOM = 1.2
 """Least ratio of a cap to a network's cost that leaves room for a larger network."""
-CONFIDENCE = 1.96
-"""Standard errors on either side that hold 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ class Recommendation:
 
 
 def recommend(table: pd.DataFrame, caps: Caps, assess: Assess) -> Recommendation:
-    """Return the COMPLETE setting to ship within `caps`.
+    """Return the candidate to ship within `caps`: a COMPLETE setting that has learned something.
 
     Args:
         table: table of `by_setting`.
@@ -79,7 +78,7 @@ def recommend(table: pd.DataFrame, caps: Caps, assess: Assess) -> Recommendation
             most accurate settings first, or of the cheapest where a top-1 must be reached, until two are within it.
 
     Raises:
-        ConfigError: no COMPLETE setting is within the caps, or there are several datasets.
+        ConfigError: no candidate is within the caps, or there are several datasets.
     """
     complete = table.loc[table["state"] == "COMPLETE"]
     datasets = sorted(set(complete["dataset"]))
@@ -90,6 +89,9 @@ def recommend(table: pd.DataFrame, caps: Caps, assess: Assess) -> Recommendation
             f"the sweep is on {', '.join(datasets)}, whose top-1 cannot be compared; sweep each by itself"
         )
     varied = [name for name in varying_settings(complete) if name != "seed"]
+    complete = complete.loc[candidates(complete)]
+    if complete.empty:
+        raise ConfigError(f"there is no network to ship: each is {LEARNED_NOTHING}; train them longer, or check lr")
     fitting, within = _within(complete, caps, varied)
     order = {"top1": False, "macs": True} if caps.min_top1 is None else {"macs": True, "top1": False}
     rows = _rows(fitting.sort_values([*order], ascending=[*order.values()], kind="stable"), varied)
@@ -174,14 +176,6 @@ def verdict(advice: Recommendation, num_val: int | None) -> str:
         return f"{gap:.2f} points {than}{remark}"
     noise = half_interval(advice.standard_error, advice.freedom)
     return f"{gap:.2f} points {than}: {'more than' if gap > noise else 'within'} the seeds' noise (± {noise:.2f})"
-
-
-def sampling_error(top1: float, num_val: int | None) -> float:
-    """Return half the 95 % interval of a top-1 on `num_val` images, in points; infinity for an unknown number."""
-    if num_val is None:
-        return math.inf
-    share = top1 / 100
-    return 100 * CONFIDENCE * math.sqrt(max(share * (1 - share), 0.25 / num_val) / num_val)
 
 
 def _described(row: Row) -> str:

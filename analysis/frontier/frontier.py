@@ -1,4 +1,7 @@
-"""Frontiers of a results table, and their probabilities. COMPLETE rows alone count; each dataset has a frontier."""
+"""Frontiers of a results table, and their probabilities, for each dataset.
+
+Only COMPLETE rows that have learned something count, the `candidates`.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.frontier.costs import Cost
 from analysis.frontier.pareto import joint_pareto_mask, pareto_mask
 from analysis.frontier.posterior import draw_means
+from analysis.results.chance import candidates
 from analysis.results.settings import pooled_deviation, pooled_freedom
 
 NUM_DRAWS = 1000
@@ -17,10 +21,10 @@ seconds."""
 
 
 def _rows_by_dataset(table: pd.DataFrame, costs: Sequence[Cost]) -> Iterator[NDArray[np.intp]]:
-    """Yield the row numbers of each dataset that can be on a frontier: COMPLETE rows whose `costs` are known."""
-    complete = ((table["state"] == "COMPLETE") & table[list(costs)].notna().all(axis=1)).to_numpy(dtype=bool)
+    """Yield the row numbers of each dataset that can be on a frontier: candidates whose `costs` are known."""
+    known = candidates(table) & ~table[list(costs)].isna().to_numpy(dtype=bool).any(axis=1)
     for dataset in table["dataset"].unique():
-        yield np.flatnonzero(complete & (table["dataset"] == dataset).to_numpy(dtype=bool))
+        yield np.flatnonzero(known & (table["dataset"] == dataset).to_numpy(dtype=bool))
 
 
 def frontier_mask(table: pd.DataFrame, cost: Cost, metric: str = "top1") -> NDArray[np.bool_]:
@@ -51,7 +55,7 @@ def frontier_probability(table: pd.DataFrame, cost: Cost, *, num_draws: int = NU
     to scatter normally around a smooth trend.
 
     Returns:
-        (rows,), from 0 to 1; NaN for rows that are not COMPLETE, and in datasets where no setting has several seeds.
+        (rows,), from 0 to 1; NaN for rows that are no candidates, and in datasets where no setting has several seeds.
     """
     chances = np.full(len(table), np.nan)
     for rows in _rows_by_dataset(table, [cost]):
@@ -88,8 +92,8 @@ def frontier_points(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def family_frontiers(table: pd.DataFrame) -> str:
-    """Write a sentence with the number of COMPLETE networks on the MACs frontier of each family alone."""
-    complete = table.loc[table["state"] == "COMPLETE"]
+    """Write a sentence with the number of networks on the MACs frontier of each family alone."""
+    complete = table.loc[candidates(table)]
     counts = [
         f"{frontier_mask(rows, 'macs').sum()} of {len(rows)} {family}"
         for family, rows in complete.groupby("model", sort=True)

@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.published.sweep_results import SweepResults
+from analysis.results.chance import candidates
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -14,8 +15,8 @@ CELL = ["model", "width_mult", "resolution"]
 
 
 def complete_settings(results: SweepResults) -> pd.DataFrame:
-    """Return the COMPLETE rows of `results.settings`; none for several datasets, whose accuracies are never mixed."""
-    complete = results.settings.loc[results.settings["state"] == "COMPLETE"]
+    """Return the candidates of `results.settings`; none for several datasets, whose accuracies are never mixed."""
+    complete = results.settings.loc[candidates(results.settings)]
     return complete if len(set(complete["dataset"])) == 1 else complete.iloc[:0]
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.frontier.curve_difference import curve_difference
 from analysis.published.tables import CELL, load_cells, load_every_source, load_weight_sharing
+from analysis.results.chance import candidates
 
 TASK = "imagenet"
 """The dataset of every published figure."""
@@ -70,7 +71,7 @@ def beside_published(settings: pd.DataFrame, comparison: Comparison) -> str:
     """Write how a sweep's curve differs from the published one in each family, as a sentence; "" without a source."""
     if comparison.source is None:
         return ""
-    complete = settings.loc[settings["state"] == "COMPLETE"]
+    complete = settings.loc[candidates(settings)]
     differences: list[str] = []
     for family, rows in complete.groupby("model", sort=True):
         cells = comparison.cells.loc[comparison.cells["model"] == family]

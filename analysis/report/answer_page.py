@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.advice.answer import Answer, spent
+from analysis.advice.answer import Answer, no_answer, spent
 from analysis.report.markdown import escape, table
 from analysis.results.settings import was_trained
 
 READ_MORE, IN_MLFLOW = "More: report.html, beside this page", "; in MLflow, among the artifacts"
 
 
-def answer_page(name: str, sweep_answers: Sequence[Answer], points: pd.DataFrame) -> str:
+def answer_page(name: str, sweep_answers: Sequence[Answer], points: pd.DataFrame, settings: pd.DataFrame) -> str:
     """Return the answers of a sweep as Markdown, with the training time spent and a pointer to the report."""
     lines = [f"# {escape(name)}: which network to ship"]
     for answer in sweep_answers:
@@ -23,4 +23,4 @@ def answer_page(name: str, sweep_answers: Sequence[Answer], points: pd.DataFrame
         lines.append(f"How sure: {answer.certainty}")
     paid = [f"Spent: {text}"] if (text := spent(points)) else []
     more = f"{READ_MORE}{IN_MLFLOW if was_trained(points) or points.empty else ''}."
-    return "\n\n".join([*lines, *([] if sweep_answers else ["No point is complete yet."]), *paid, more]) + "\n"
+    return "\n\n".join([*lines, *([] if sweep_answers else [no_answer(settings)]), *paid, more]) + "\n"

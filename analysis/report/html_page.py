@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from plotly.offline import get_plotlyjs
 
-from analysis.advice.answer import Answer, spent
+from analysis.advice.answer import Answer, no_answer, spent
 from analysis.advice.health import health_checks
 from analysis.frontier.costs import COSTS
 from analysis.frontier.frontier import family_frontiers, frontier_points
@@ -46,6 +46,7 @@ def html_page(
     return _template().render(
         sweep=results.name,
         answers=sweep_answers,
+        no_answer=no_answer(results.settings),
         spent=spent(results.points),
         note=results.comparison.note,
         beside=beside_published(results.settings, results.comparison),

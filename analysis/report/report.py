@@ -112,7 +112,7 @@ def write_report_of(results: SweepResults, provenance: Provenance, out: Path) ->
     sweep_answers = answers(settings, provenance.num_val)
     write_whole(html, html_page(results, sweep_answers, provenance, pictures))
     write_whole(out / "readme_tables.md", readme_tables(results))
-    summary = answer_page(results.name, sweep_answers, results.points)
+    summary = answer_page(results.name, sweep_answers, results.points, settings)
     write_whole(out / "summary.md", summary)
     paths = tuple(path for each in charts.values() for path in each)
     return Report(

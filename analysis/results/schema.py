@@ -58,6 +58,8 @@ RESULT_COLUMNS: Mapping[str, Any] = {
     "macs": PositiveCount,
     "num_params": PositiveCount,
     "activations": PositiveCount,
+    "num_val": PositiveCount,
+    "majority_top1": Percent,
     **OUTCOME_COLUMNS,
     "reused_from": Text,
     "ended_at": Time,

@@ -15,7 +15,7 @@ def print_report(report: "Report") -> None:
     from analysis.results.settings import with_deviation
 
     if report.frontier.empty:
-        print("no complete point yet, so no frontier")
+        print("no frontier yet: no complete point is better than always answering the most frequent class")
     rows = report.frontier.to_dict("records")
     longest = max((len(cell_name(row)) for row in rows), default=0)
     for row in rows:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from analysis.results.chance import LEARNED_NOTHING, candidates
 from analysis.results.read import latest_rows, load_table
 from analysis.results.schema import RESULTS
 from analysis.results.settings import by_setting
@@ -100,9 +101,11 @@ def _best_point(sweep: Path) -> str:
     if not (sweep / RESULTS).is_file():
         raise ConfigError(f"--best chooses from a sweep, and there is none at {sweep}; give its folder, runs/NAME")
     settings = by_setting(load_table(sweep))
-    settings = settings.loc[settings["state"] == "COMPLETE"]
-    if settings.empty:
+    if "COMPLETE" not in set(settings["state"]):
         raise ConfigError(f"{sweep} has no complete point yet")
+    settings = settings.loc[candidates(settings)]
+    if settings.empty:
+        raise ConfigError(f"{sweep} has no network to choose: each is {LEARNED_NOTHING}")
     best = settings.sort_values(["top1", "macs"], ascending=[False, True], kind="stable").iloc[0]
     return str(best["point"])
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from analysis.results.chance import LEARNED_NOTHING, has_learned
 from analysis.results.schema import State, outcome
 from sweep.choose.queue import Queue
 from sweep.plan.points import PlannedPoint
@@ -201,8 +202,8 @@ class Recorder:
 def row_of(
     point: PlannedPoint, state: State, reason: str, history: Sequence[Measurement], *, num_restarts: int = 0
 ) -> dict[str, Any]:
-    """Return the row of a point that ended."""
-    return {
+    """Return the row of a point that ended; its reason says if the network has learned nothing."""
+    row = {
         "point": point.id,
         "state": state,
         "reason": reason,
@@ -211,7 +212,12 @@ def row_of(
         "dataset": point.dataset.name,
         "fingerprint": point.dataset.fingerprint,
         **asdict(point.cost),
+        "num_val": len(point.dataset.splits["val"]),
+        "majority_top1": 100 * point.dataset.splits["val"].majority_share,
         **outcome(history),
         "reused_from": None,
         "ended_at": time.time(),
     }
+    if state == "COMPLETE" and not has_learned(row):
+        row["reason"] = "; ".join(filter(None, [reason, LEARNED_NOTHING]))
+    return row

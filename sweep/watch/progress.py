@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.frontier.pareto import pareto_mask
+from analysis.results.chance import has_learned
 from sweep.plan.points import PlannedPoint
 from trainers.config import network_name
 from trainers.errors import counted, duration
@@ -108,7 +109,8 @@ class Progress:
         self._print_line(f"{self._describe(row)}{self._best()}")
 
     def _describe(self, row: Mapping[str, Any]) -> str:
-        outcome = f"top-1 {row['top1']:.2f} %" if row["state"] == "COMPLETE" else row["reason"]
+        top1 = f"top-1 {row['top1']:.2f} %" if row["state"] == "COMPLETE" else ""
+        outcome = ", ".join(filter(None, [top1, row["reason"]]))
         return f"{row['state']} {self._points[row['point']].label}: {outcome} at {row['macs'] / 1e6:.2f} M MACs"
 
     def _print_line(self, news: str) -> None:
@@ -127,8 +129,9 @@ class Progress:
         return point.label if point else network_name(row["model"], row["width_mult"], row["resolution"])
 
     def _frontier(self) -> list[Mapping[str, Any]]:
-        """Return the rows of the COMPLETE points on the frontier of MACs, the cheapest first."""
-        complete = [row for row in (*self._earlier, *self._rows) if row["state"] == "COMPLETE"]
+        """Return the rows of the points on the frontier of MACs, the cheapest first."""
+        rows = (*self._earlier, *self._rows)
+        complete = [row for row in rows if row["state"] == "COMPLETE" and has_learned(row)]
         on_frontier = pareto_mask([row["macs"] for row in complete], [row["top1"] for row in complete])
         return sorted((row for row, is_on in zip(complete, on_frontier, strict=True) if is_on), key=lambda r: r["macs"])
 

@@ -79,6 +79,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def majority_share(self) -> float:
+        """The share of the images, 0 to 1, that are of the most frequent class."""
+        return float(np.bincount(self.labels).max() / len(self))
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:

@@ -48,7 +48,7 @@ def test_edge_check_fails_where_the_best_network_is_at_the_edge_of_the_space(
     cells = [(width, resolution) for width in (0.35, 0.5, 1.0) for resolution in (32, 64, 96)]
     rows = [make_row(width_mult=w, resolution=r, top1=90.0 + 5 * ((w, r) == best)) for w, r in cells]
 
-    edge = health_checks(results(rows))[0]
+    edge = health_checks(results(rows))[1]
 
     assert edge.passed is passed
     assert message in edge.text
@@ -67,7 +67,7 @@ def test_edge_check_fails_where_the_best_network_is_at_the_edge_of_the_space(
 def test_training_check_fails_where_top1_still_rises_at_the_end(
     top1: list[float], passed: bool | None, make_row: MakeRow, results: Results
 ) -> None:
-    assert health_checks(results([make_row()], top1))[1].passed is passed
+    assert health_checks(results([make_row()], top1))[2].passed is passed
 
 
 @pytest.mark.parametrize(("gap", "passed"), [(5.0, True), (1.0, False)])
@@ -81,18 +81,18 @@ def test_noise_check_fails_where_the_gap_is_within_the_noise(
         for seed, deviation in enumerate((-1.0, 0.0, 1.0))
     ]
 
-    assert health_checks(results(rows))[2].passed is passed
+    assert health_checks(results(rows))[3].passed is passed
 
 
 def test_failures_are_counted_with_their_commonest_reason(make_row: MakeRow, results: Results) -> None:
     failed = [make_row(state="FAILED", top1=None, reason=reason) for reason in ("a", "b", "b")]
 
-    assert health_checks(results([make_row(), *failed]))[3].text == (
+    assert health_checks(results([make_row(), *failed]))[4].text == (
         "3 failed and count for nothing above, most often (2): b"
     )
 
 
-@pytest.mark.parametrize(("check", "passed"), [(2, None), (3, True)])
+@pytest.mark.parametrize(("check", "passed"), [(3, None), (4, True)])
 def test_single_point_leaves_the_noise_check_open_and_passes_the_failure_check(
     check: int, passed: bool | None, make_row: MakeRow, results: Results
 ) -> None:
@@ -100,4 +100,4 @@ def test_single_point_leaves_the_noise_check_open_and_passes_the_failure_check(
 
 
 def test_empty_sweep_has_health_checks(results: Results) -> None:
-    assert [check.passed for check in health_checks(results([]))] == [None, None, None, True]
+    assert [check.passed for check in health_checks(results([]))] == [None, None, None, None, True]

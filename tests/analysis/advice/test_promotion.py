@@ -10,7 +10,8 @@ from trainers.errors import ConfigError
 def table(*rows: tuple[float, float, float, str]) -> pd.DataFrame:
     """Return a results table from rows of MACs, parameters, top-1 and state."""
     columns = ["macs", "num_params", "top1", "state"]
-    return pd.DataFrame(rows, columns=columns).assign(dataset="digits", point=[f"p{i}" for i in range(len(rows))])
+    points = [f"p{i}" for i in range(len(rows))]
+    return pd.DataFrame(rows, columns=columns).assign(dataset="digits", point=points, num_val=1000, majority_top1=10.0)
 
 
 def test_both_frontiers_and_near_neighbours_are_chosen_cheapest_first() -> None:

@@ -33,6 +33,8 @@ def settings_of(costs: Floats, top1: Floats) -> pd.DataFrame:
             "top1": top1.mean(axis=1),
             "sd_top1": top1.std(axis=1, ddof=1),
             "num_seeds": top1.shape[1],
+            "num_val": 10_000,
+            "majority_top1": 10.0,
         }
     )
 

@@ -20,5 +20,9 @@ def test_page_of_a_sweep_mentions_mlflow_and_page_of_a_published_source_does_not
 ) -> None:
     swept, published = make_table([make_row()]), published_results("tf_slim").points
 
-    assert "in MLflow, among the artifacts" in answer_page("demo", answers(by_setting(swept), 400), swept)
-    assert "MLflow" not in answer_page("tf_slim", answers(by_setting(published), 50_000), published)
+    assert "in MLflow, among the artifacts" in answer_page(
+        "demo", answers(by_setting(swept), 400), swept, by_setting(swept)
+    )
+    assert "MLflow" not in answer_page(
+        "tf_slim", answers(by_setting(published), 50_000), published, by_setting(published)
+    )

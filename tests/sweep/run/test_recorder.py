@@ -101,6 +101,21 @@ def test_the_row_of_a_failed_point_has_its_reason_and_its_measurements(plan: Pla
     assert (row["state"], row["reason"], row["top1"]) == ("FAILED", "diverged at epoch 2", 33.0)
 
 
+def test_the_row_of_a_complete_point_says_if_it_learned_nothing(plan: Plan, log: ResultsLog) -> None:
+    idle, useful = plan.points[:2]
+    recorder = open_recorder(plan.points, log)
+
+    for point, top1 in ((idle, 10.0), (useful, 60.0)):
+        for epoch in range(1, point.config.epochs + 1):
+            recorder.measured(measurement(point, epoch, top1=top1))
+    log.close()
+
+    rows = latest_rows(plan.folder)
+    assert (rows[idle.id]["num_val"], rows[idle.id]["majority_top1"]) == (360, pytest.approx(10.28, abs=0.01))
+    assert rows[idle.id]["reason"] == "no better than always answering the most frequent class"
+    assert rows[useful.id]["reason"] == ""
+
+
 def test_reports_about_an_ended_point_change_nothing(plan: Plan, log: ResultsLog) -> None:
     point = plan.points[0]
     recorder = open_recorder(plan.points, log)
