@@ -20,7 +20,7 @@ from sweep.config import load_config
 from sweep.plan.left import read_left
 from sweep.plan.plan import make_plan
 from sweep.run.log import ResultsLog
-from tests.sweep.conftest import open_recorder
+from tests.sweep.conftest import make_checkpoints, open_recorder
 
 GOLDENS = Path(__file__).parent / "goldens"
 PLANS: dict[str, Any] = json.loads((GOLDENS / "ids.json").read_text())
@@ -63,7 +63,10 @@ def test_an_old_folder_gives_the_figures_of_every_chart(golden: str, folder: Pat
 def test_an_old_folder_has_nothing_left_to_train(golden: str, folder: Path) -> None:
     config = load_config(folder / "config.json")
 
-    left = read_left(make_plan(sweep_config(["--config", str(folder / "config.json"), "--runs", str(folder.parent)])))
+    plan = make_plan(sweep_config(["--config", str(folder / "config.json"), "--runs", str(folder.parent)]))
+    make_checkpoints(plan)
+
+    left = read_left(plan)
 
     assert left.other_sweep == ""
     assert not left.needs_training

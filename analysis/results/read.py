@@ -26,9 +26,16 @@ from trainers.errors import ConfigError
 from trainers.trial import Measurement
 from trainers.values import parse_field
 
+POINTS = "points"
+"""Subfolder of a sweep with a folder of checkpoints for each point."""
+CHECKPOINT_GONE = "its checkpoint is gone; the sweep's command trains it again"
+
 
 def load_table(folder: Path) -> pd.DataFrame:
     """Return the results table of the sweep in `folder`: a row per ended point, in the order in which points ended.
+
+    A COMPLETE point whose checkpoint is gone counts as FAILED, as its network cannot be shipped. In a folder without
+    any checkpoints, such as a copy of the logs alone, the rows stay as they are.
 
     Raises:
         ConfigError: there is no results log in `folder`, or it is damaged.
@@ -39,7 +46,19 @@ def load_table(folder: Path) -> pd.DataFrame:
         close = get_close_matches(str(folder), sweeps, n=1) or sweeps[:3]
         hint = f"did you mean {' or '.join(close)}?" if close else "give the folder of a run, such as runs/NAME"
         raise ConfigError(f"no sweep at {folder}: {path} does not exist; {hint}")
-    return pd.DataFrame(list(latest_rows(folder).values()), columns=list(COLUMNS))
+    rows = latest_rows(folder)
+    if (folder / POINTS).is_dir():
+        rows |= {
+            id_: row | {"state": "FAILED", "reason": CHECKPOINT_GONE}
+            for id_, row in rows.items()
+            if row["state"] == "COMPLETE" and not has_checkpoint(folder, id_)
+        }
+    return pd.DataFrame(list(rows.values()), columns=list(COLUMNS))
+
+
+def has_checkpoint(folder: Path, point: str) -> bool:
+    """Whether the sweep in `folder` holds the checkpoint that a complete point ships."""
+    return (folder / POINTS / point / "best.pt").is_file()
 
 
 def latest_rows(folder: Path) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from analysis.results.identity import CONFIG, read_identity
-from analysis.results.read import latest_rows, load_measurements
+from analysis.results.read import has_checkpoint, latest_rows, load_measurements
 from sweep.config import load_config
 from sweep.plan.plan import Plan
 from sweep.plan.reuse import find_trained
@@ -33,6 +33,8 @@ class Left:
     """The measurements of every point in the sweep's folder."""
     begun: Mapping[str, int]
     """Number of finished epochs of each point that needs more training."""
+    num_gone: int
+    """Number of points that were complete, but whose checkpoint is gone."""
     elsewhere: Mapping[str, Path]
     """The folder of another sweep that has trained a missing point, by point id; empty with --fresh."""
     trials: tuple[PlannedTrial, ...]
@@ -56,8 +58,9 @@ class Left:
     @property
     def text(self) -> str:
         """The progress of the sweep, such as `3 of 8 points done, 1 begun (4 epochs)`."""
+        gone = f", {self.num_gone} to train again because the checkpoint is gone" if self.num_gone else ""
         begun = f", {len(self.begun)} begun ({counted(sum(self.begun.values()), 'epoch')})" if self.begun else ""
-        return f"{len(self.ended)} of {counted(self.plan.num_points, 'point')} done{begun}"
+        return f"{len(self.ended)} of {counted(self.plan.num_points, 'point')} done{gone}{begun}"
 
     def without(self, rows: Rows, history: History) -> Self:
         """Return what is left once `rows` and `history` have been added to the logs of the folder."""
@@ -93,6 +96,7 @@ def _left(plan: Plan, logged: Rows, history: History, *, other_sweep: str = "") 
     ids = logged.keys() | history.keys() if plan.adaptive else {point.id for point in plan.points}
     rows = {id_: row for id_, row in logged.items() if id_ in ids}
     ended = {id_: row for id_, row in rows.items() if _needs_no_training(row, plan)}
+    gone = {id_ for id_, row in rows.items() if row["state"] == "COMPLETE"} - ended.keys()
     missing = {point.id for point in plan.points} - ended.keys()
     trials = trials_with(plan.trials, missing)
     points = {point.id: point for trial in trials for point in trial.points}
@@ -101,7 +105,8 @@ def _left(plan: Plan, logged: Rows, history: History, *, other_sweep: str = "") 
         rows=rows,
         ended=ended,
         history=history,
-        begun={id_: epochs[-1].epoch for id_, epochs in history.items() if id_ in ids and id_ not in ended},
+        begun={id_: epochs[-1].epoch for id_, epochs in history.items() if id_ in ids - ended.keys() - gone},
+        num_gone=len(gone),
         elsewhere={} if plan.config.fresh else find_trained(points, plan.config.runs, plan.folder),
         trials=trials,
         num_proposals=max(0, plan.num_points - len(ended)) if plan.adaptive else 0,
@@ -114,9 +119,11 @@ def _needs_no_training(row: Mapping[str, Any], plan: Plan) -> bool:
 
     An adaptive sampler takes a failure as an answer about the point, unless other images caused the failure.
     """
+    if row["state"] == "COMPLETE":
+        return has_checkpoint(plan.folder, row["point"])
     if row["state"] == "FAILED":
         return plan.adaptive and not row["reason"].startswith(OtherImagesError.__name__)
-    return row["state"] == "COMPLETE" or plan.scheduler.stops_early
+    return plan.scheduler.stops_early
 
 
 def _other_sweep(plan: Plan, begun: set[str]) -> str:

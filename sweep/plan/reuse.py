@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.results.read import latest_rows
+from analysis.results.read import has_checkpoint, latest_rows
 from analysis.results.schema import RESULTS
 from analysis.results.settings import SAME
 from sweep.plan.points import PlannedPoint
@@ -38,7 +38,7 @@ def find_all_trained(runs: Path, folder: Path) -> dict[str, tuple[Path, Mapping[
         except ConfigError:  # a damaged log is no concern of this sweep
             continue
         for id_, row in rows.items():
-            if row["state"] == "COMPLETE" and (log.parent / "points" / id_ / "best.pt").is_file():
+            if row["state"] == "COMPLETE" and has_checkpoint(log.parent, id_):
                 trained[id_] = log.parent, row
     return trained
 

@@ -76,6 +76,13 @@ def resources(num_trials: int = 2, num_workers: int = 1, cpus: float = 1.0, gpus
     return Resources(num_workers=num_workers, per_worker={"CPU": cpus, "GPU": gpus}, num_trials=num_trials)
 
 
+def make_checkpoints(plan: Plan) -> None:
+    """Make an empty best checkpoint of every point of a plan, as plans and tables look for its file alone."""
+    for point in plan.points:
+        point.folder.mkdir(parents=True, exist_ok=True)
+        (point.folder / "best.pt").touch()
+
+
 class Follower:
     """A listener that records events and point ids."""
 

@@ -101,7 +101,7 @@ class Training:
 
     def _initial_model(self) -> nn.Module:
         model = build_model(self.config)
-        if self.config.init == "published" and not (self.point.folder / checkpoint.LAST).is_file():
+        if self.config.init == "published" and not self._can_resume:
             from trainers.training.start import load_published_start  # few trainings need the published weights
 
             load_published_start(model, self.config)
@@ -247,8 +247,14 @@ class Training:
             "fingerprint": self.dataset.fingerprint,
         }
 
+    @property
+    def _can_resume(self) -> bool:
+        """Whether the folder holds a last checkpoint and the best one, without which training could not end whole."""
+        has_best = any((self.point.folder / name).is_file() for name in (checkpoint.BEST, checkpoint.NEXT_BEST))
+        return has_best and (self.point.folder / checkpoint.LAST).is_file()
+
     def _resume(self) -> None:
-        state = checkpoint.load(self.point.folder / checkpoint.LAST, self.device.place)
+        state = checkpoint.load(self.point.folder / checkpoint.LAST, self.device.place) if self._can_resume else None
         if state is not None:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])

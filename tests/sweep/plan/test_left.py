@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from analysis.results.read import CHECKPOINT_GONE, load_table
 from analysis.results.schema import COLUMNS
 from sweep.config import SweepConfig
 from sweep.plan.left import all_left, read_left
@@ -16,7 +17,7 @@ from sweep.plan.plan import Plan, make_plan
 from sweep.run.environment import write_identity
 from sweep.run.log import ResultsLog
 from sweep.run.recorder import row_of
-from tests.sweep.conftest import measurement, open_recorder, quick_config
+from tests.sweep.conftest import make_checkpoints, measurement, open_recorder, quick_config
 from trainers.errors import OtherImagesError
 
 
@@ -48,6 +49,7 @@ def test_a_stopped_point_is_done_only_if_the_scheduler_stops_points(
     tmp_path: Path, scheduler: Any, done: set[int]
 ) -> None:
     plan = make_plan(replace(quick_config(tmp_path, "width_mult=0.25", "resolution=16,24,32"), scheduler=scheduler))
+    make_checkpoints(plan)
     ids = [point.id for point in plan.points]
     log_rows(plan, {ids[0]: ("COMPLETE", ""), ids[1]: ("PRUNED", "seen enough"), ids[2]: ("FAILED", "boom")})
 
@@ -65,11 +67,28 @@ def test_finished_epochs_of_points_that_need_training_are_counted(tmp_path: Path
         for epoch in (1, 2, 3):
             recorder.measured(measurement(plan.points[0], epoch))
         recorder.measured(measurement(plan.points[1], 1))
+    make_checkpoints(plan)
 
     left = read_left(plan)
 
     assert left.begun == {plan.points[1].id: 1}
     assert left.text == "1 of 2 points done, 1 begun (1 epoch)"
+
+
+def test_a_complete_point_whose_checkpoint_is_gone_is_missing(tmp_path: Path) -> None:
+    plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16,24", epochs=1))
+    log_rows(plan, {point.id: ("COMPLETE", "") for point in plan.points})
+    make_checkpoints(plan)
+    gone, kept = plan.points
+    (gone.folder / "best.pt").unlink()
+
+    left = read_left(plan)
+
+    assert [trial.id for trial in left.to_train] == [gone.id]
+    assert left.text == "1 of 2 points done, 1 to train again because the checkpoint is gone"
+    table = load_table(plan.folder).set_index("point")
+    assert table.loc[gone.id, ["state", "reason"]].tolist() == ["FAILED", CHECKPOINT_GONE]
+    assert table.loc[kept.id, "state"] == "COMPLETE"
 
 
 def planned(config: SweepConfig) -> Plan:

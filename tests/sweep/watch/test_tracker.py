@@ -21,7 +21,7 @@ from sweep.run.log import ResultsLog
 from sweep.watch.mlflow_store import connect, tracking_uri
 from sweep.watch.mlflow_views import VIEWS, view_links
 from sweep.watch.tracker import COSTS, EPOCH_METRICS, Tracker, _Pending
-from tests.sweep.conftest import measurement, open_recorder, quick_plan
+from tests.sweep.conftest import make_checkpoints, measurement, open_recorder, quick_plan
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,7 @@ def start(store: tuple[str, Path], tmp_path: Path) -> Callable[..., tuple[Tracke
 
     def start_tracker(sweep_id: str = tmp_path.name) -> tuple[Tracker, Plan]:
         plan = quick_plan(tmp_path, 2, epochs=3)
+        make_checkpoints(plan)
         tags = {"git_dirty": "False"}
         return Tracker(connect(*store), read_left(plan), sweep_id=sweep_id, tags=tags), plan
 

@@ -191,6 +191,19 @@ def test_finished_point_yields_its_history_without_training(make_point: MakePoin
     assert {path: path.stat().st_mtime_ns for path in point.folder.iterdir()} == written
 
 
+def test_finished_point_without_its_best_checkpoint_is_trained_again(make_point: MakePoint, linear_model: str) -> None:
+    point = make_point(model=linear_model, epochs=2)
+    first = list(train_point(point))
+    best = load(point, "best.pt")
+    (point.folder / "best.pt").unlink()
+
+    again = list(train_point(point))
+
+    assert results(again) == results(first)
+    assert again[0].measured_at > first[-1].measured_at
+    assert load(point, "best.pt")["epoch"] == best["epoch"]
+
+
 def test_interrupted_trial_goes_on_with_the_next_point(make_point: MakePoint, linear_model: str) -> None:
     points = [make_point(name, model=linear_model, epochs=2, lr=lr) for name, lr in (("a", 0.1), ("b", 0.2))]
     running = train(trial_of(points))
