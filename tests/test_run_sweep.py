@@ -254,6 +254,8 @@ def test_recommend_prints_the_network_to_ship_and_the_export_command_of_its_best
         "ship:      mobilenet_v2_0.35_224, 7.00 M MACs, 0.350 M params, 91.00 ± 1.41 % top-1 (2 seeds)",
         "runner-up: mobilenet_v2_0.5_224, 10.00 M MACs, 0.500 M params, 89.50 ± 7.78 % top-1 (2 seeds)",
         "           1.50 points less: within the seeds' noise (± 24.05)",  # Student's t of 2 seeds twice, 4.303, x 5.59
+        "note:      the caps allow more than any network here has (10.00 M MACs, 0.50 M parameters); a larger one may "
+        "be better",
         "export:    python run_sweep.py export runs/b --format onnx",
     ]
     assert (
@@ -277,6 +279,7 @@ def test_recommend_chooses_from_a_published_table_without_a_sweep(
         "dearer:    mobilenet_v2_0.75_192 on the frontier: +97.43 M MACs, +1.20 points top-1",
         "figures:   ImageNet validation, Small dm=1 (float) in "
         "tensorflow/models:research/slim/nets/mobilenet/README.md",
+        "recipe:    none here trains mobilenet_v3_small as tf_slim did; `run_sweep.py list` names all recipes",
         "train:     python run_sweep.py --space mnv3_grid --axis model=mobilenet_v3_small --axis width_mult=1 --axis "
         "resolution=224 --name mobilenet_v3_small_1_224 --data PATH",
         "measure:   python run_sweep.py latency mobilenet_v3_small:1_224",

@@ -66,6 +66,8 @@ class Recommendation:
     """Next setting with more MACs on that frontier; None where the runner-up is that setting."""
     is_largest: bool
     """Whether the best is the most accurate setting, and none has more MACs though the caps leave room."""
+    reach: Mapping[Cost, float]
+    """The highest counted cost of any network, for each cap that would allow a much larger network."""
 
 
 def recommend(table: pd.DataFrame, caps: Caps, assess: Assess) -> Recommendation:
@@ -123,6 +125,11 @@ def recommend(table: pd.DataFrame, caps: Caps, assess: Assess) -> Recommendation
         cheaper=next(cheaper, None),
         dearer=next((row for row in dearer if not runner_up or row["point"] != runner_up["point"]), None),
         is_largest=is_largest and _has_room(best, caps),
+        reach={
+            cost: most
+            for cost, limit in caps.of(assessed=False).items()
+            if caps.min_top1 is None and limit > ROOM * (most := float(complete[cost].max()))
+        },
     )
 
 
@@ -151,7 +158,10 @@ def summary(advice: Recommendation, *, num_val: int | None, replicate: str = "")
             macs, top1 = (row["macs"] - advice.best["macs"]) / 1e6, row["top1"] - advice.best["top1"]
             change = f"{macs:+.2f} M MACs, {top1:+.2f} points top-1{_assessed(row)}"
             lines.append(f"{title:<11}{row['name']} on the frontier: {change}")
-    if advice.is_largest:
+    if advice.reach:
+        most = ", ".join(_amount(cost, value, 2) for cost, value in advice.reach.items())
+        lines.append(f"note:      the caps allow more than any network here has ({most}); a larger one may be better")
+    elif advice.is_largest:
         lines.append("note:      nothing here has more MACs than this one; a larger network may be more accurate")
     return lines
 

@@ -8,6 +8,8 @@ from sweep.commands.checkpoint import CheckpointArguments
 from sweep.commands.parse import parse
 from trainers.errors import counted, without_credentials
 
+BUSY = "the machine seems busy, so these milliseconds are not to be trusted; measure again when it is idle"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments(CheckpointArguments):
@@ -28,7 +30,7 @@ def run(argv: Sequence[str]) -> int:
     """Print the latency of a network."""
     arguments = parse(argv, Arguments, "latency")
     from sweep.networks.checkpoints import open_untrained
-    from trainers.use.latency import has_onnx, measure_latency
+    from trainers.use.latency import has_onnx, is_steady, measure_latency
 
     untrained = open_untrained(arguments.checkpoint)
     network = untrained.at(arguments.resolution) if untrained else arguments.open()
@@ -40,6 +42,8 @@ def run(argv: Sequence[str]) -> int:
         times = f"median {median.value:.3f} ms, p90 {p90.value:.3f} ms"
         threads = counted(median.num_threads, "thread")
         print(f"{median.runtime}: {times} on {median.device} {median.treatment}, {threads}")
+        if not is_steady(median.value, p90.value):
+            print(f"warning: {BUSY} (p90 is {p90.value / median.value:.1f} times the median)")
     if not has_onnx():
         again = shlex.join(map(without_credentials, argv))
         print(f"for ONNX Runtime too: uv run --extra export run_sweep.py latency {again}")

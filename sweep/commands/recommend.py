@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from sweep.commands.flags import Positional
 from sweep.commands.frontier_lines import cell_name
+from sweep.commands.latency import BUSY
 from sweep.commands.parse import parse
 from sweep.commands.program import command_line, say_aside
 from trainers.errors import ConfigError, counted, printable
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from analysis.advice.recommend import Caps
     from analysis.frontier.costs import Cost
-    from trainers.assessment import Assessment
+    from sweep.networks.assessments import Latency
+    from trainers.use.latency import RuntimeName
 
 GRIDS = {
     "mobilenet_v1": "mnv1_grid",
@@ -47,9 +49,11 @@ class Arguments:
     max_params: Amount | None = None
     """Most parameters, such as 3M."""
     max_latency_ms: float | None = None
-    """Most milliseconds for one image on this machine under PyTorch; a sweep's folder keeps measured latencies."""
+    """Most milliseconds for one image on this machine under --runtime; a sweep's folder keeps measured latencies."""
     min_top1: Percent | None = None
     """Least validation top-1 in percent; the network with the fewest MACs that reaches it is chosen."""
+    runtime: Literal["onnxruntime", "pytorch"] | None = None
+    """What runs the network for latencies; unset: ONNX Runtime where it is installed, as networks ship under it."""
     threads: int = 1
     """Number of CPU threads for latencies."""
     fresh: bool = False
@@ -81,23 +85,24 @@ def run(argv: Sequence[str]) -> int:
         at_most={cost: limit for cost, limit in limits.items() if limit is not None}, min_top1=arguments.min_top1
     )
     if arguments.folder is not None:
-        _recommend_of_sweep(arguments.folder, caps, num_threads=arguments.threads, fresh=arguments.fresh)
+        _recommend_of_sweep(arguments.folder, caps, arguments)
     elif arguments.published is not None:
-        _recommend_published(arguments.published, caps, num_threads=arguments.threads)
+        _recommend_published(arguments.published, caps, arguments)
     return 0
 
 
-def _recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: bool) -> None:
+def _recommend_of_sweep(folder: Path, caps: "Caps", arguments: Arguments) -> None:
     """Print which network of a sweep to ship, and how to export it."""
     from analysis.report.provenance import read_provenance
     from analysis.results.read import load_table
     from analysis.results.schema import ASSESSMENTS
 
-    def assess(point: str, cost: "Cost") -> "Assessment":
+    def assess(point: str, cost: "Cost") -> "Latency":
         assert cost == "latency_ms", f"nothing here assesses {cost}"
         from sweep.networks.assessments import point_latency  # PyTorch takes seconds to import
 
-        return point_latency(folder, point, num_threads=num_threads, fresh=fresh)
+        runtime, num_threads = _runtime(arguments), arguments.threads
+        return point_latency(folder, point, runtime=runtime, num_threads=num_threads, fresh=arguments.fresh)
 
     table = load_table(folder)
     replicate = command_line("promote", str(folder), "--seeds", "3")
@@ -107,25 +112,33 @@ def _recommend_of_sweep(folder: Path, caps: "Caps", *, num_threads: int, fresh: 
     print(f"export:    {command_line('export', str(folder / best['point']), '--format', 'onnx')}")
 
 
-def _recommend_published(source: str, caps: "Caps", *, num_threads: int) -> None:
+def _recommend_published(source: str, caps: "Caps", arguments: Arguments) -> None:
     """Print which network of a published table to ship, its citation, and how to train, measure and export it."""
     from analysis.published.sweep_results import published_results
     from analysis.published.tables import CELL, NUM_VAL
 
     table = published_results(source).points.set_index("point", drop=False)
 
-    def assess(point: str, cost: "Cost") -> "Assessment":
+    def assess(point: str, cost: "Cost") -> "Latency":
         assert cost == "latency_ms", f"nothing here assesses {cost}"
         from sweep.networks.assessments import untrained_latency  # PyTorch takes seconds to import
 
-        latency = untrained_latency(**table.loc[point, list(CELL)].to_dict(), num_threads=num_threads)
-        say_aside(f"measured {point}: {latency.value:.2f} ms")
+        cell = table.loc[point, list(CELL)].to_dict()
+        latency = untrained_latency(**cell, runtime=_runtime(arguments), num_threads=arguments.threads)
+        say_aside(f"measured {point}: {latency.median.value:.2f} ms")
         return latency
 
     best = _print_choice(table, caps, assess, num_val=NUM_VAL)
     sys.stdout.flush()
     print(f"figures:   ImageNet validation, {best['variant']} in {best['citation']}")
     _print_next_steps(best, {name: best[name] for name in CELL}, source)
+
+
+def _runtime(arguments: Arguments) -> "RuntimeName":
+    """Return the runtime of latencies: the requested one, or the first that is installed."""
+    from trainers.use.latency import installed_runtimes
+
+    return arguments.runtime or installed_runtimes()[0]
 
 
 def _print_next_steps(best: Mapping[str, Any], cell: Mapping[str, Any], source: str) -> None:
@@ -139,6 +152,8 @@ def _print_next_steps(best: Mapping[str, Any], cell: Mapping[str, Any], source: 
             if name != "round_nearest" or not untrained]  # fmt: skip
     flags = [word for axis in axes for word in ("--axis", axis)]
     recipe = ["--recipe", source] if source in RECIPES and RECIPES[source].config.model == best["model"] else []
+    if source in RECIPES and not recipe:
+        print(f"recipe:    none here trains {best['model']} as {source} did; `run_sweep.py list` names all recipes")
     destination = ["--name", cell_name(best), "--data", "PATH"]
     print(f"train:     {command_line('--space', GRIDS[best['model']], *flags, *recipe, *destination)}")
     if untrained:
@@ -154,7 +169,7 @@ def _print_next_steps(best: Mapping[str, Any], cell: Mapping[str, Any], source: 
 def _print_choice(
     table: "DataFrame",
     caps: "Caps",
-    assess: "Callable[[str, Cost], Assessment]",
+    assess: "Callable[[str, Cost], Latency]",
     *,
     num_val: int | None,
     replicate: str = "",
@@ -166,9 +181,12 @@ def _print_choice(
     devices: set[str] = set()
 
     def figure(point: str, cost: "Cost") -> float:
-        row = assess(point, cost)
+        latency = assess(point, cost)
+        row = latency.median
         threads = counted(row.num_threads, "thread")
         devices.add(f"latency:   one image, {row.runtime} on {row.device} {row.treatment}, {threads}")
+        if not latency.is_steady:
+            devices.add(f"warning:   {BUSY}")
         return row.value
 
     choice = recommend(by_setting(table), caps, figure)

@@ -1,4 +1,4 @@
-"""How long a network takes on this machine: PyTorch, and ONNX Runtime where it is installed."""
+"""Latency of a network on this machine, under ONNX Runtime or PyTorch."""
 
 import os
 import tempfile
@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -19,8 +20,13 @@ from trainers.hardware.device import Device
 from trainers.use.export import INPUT, OUTPUT, onnx_session, require_onnx, write_onnx
 from trainers.weights.network import Network
 
+RuntimeName = Literal["onnxruntime", "pytorch"]
 NUM_WARMUP = 10
 """Runs that are not counted: memory is allocated and kernels are chosen in them."""
+STEADY = 2.0
+"""Highest ratio of the 90th percentile to the median on a machine that does nothing else."""
+MOST_TRIES = 3
+"""Most series of runs, while the machine is not steady."""
 
 
 def measure_latency(
@@ -29,24 +35,25 @@ def measure_latency(
     num_threads: int | None = None,
     batch_size: int = 1,
     num_repeats: int = 100,
-    with_onnx: bool = True,
+    runtimes: Sequence[RuntimeName] | None = None,
     point: str | None = None,
 ) -> list[Assessment]:
-    """Measure the latency of `network` under PyTorch on the GPU or CPU of this process, then under ONNX Runtime.
+    """Measure the latency of `network` under each of `runtimes`.
 
-    ONNX Runtime runs on the CPU. Each runtime gives two assessments: `latency_ms`, the median, and `latency_p90_ms`,
-    the 90th percentile.
+    PyTorch runs on the GPU or CPU of this process, ONNX Runtime on the CPU. Each runtime gives two assessments:
+    `latency_ms`, the median, and `latency_p90_ms`, the 90th percentile. A series of runs that is not STEADY is
+    repeated, and the steadiest of MOST_TRIES series counts.
 
     Args:
         network: trained or not, as its weights do not matter.
         num_threads: CPU threads; unset: as many as PyTorch takes by itself.
         batch_size: images in each run.
         num_repeats: counted runs, after NUM_WARMUP others.
-        with_onnx: whether to measure ONNX Runtime too, where it is installed.
+        runtimes: the runtimes in their order; unset: every installed one.
         point: the id of the point that the network is of; unset: the name of the network.
 
     Raises:
-        ConfigError: a number that is not positive, or more threads than cores.
+        ConfigError: a number is not positive, there are more threads than cores, or a runtime is not installed.
     """
     num_threads = torch.get_num_threads() if num_threads is None else num_threads
     for name, value in (("threads", num_threads), ("batch_size", batch_size), ("repeats", num_repeats)):
@@ -56,9 +63,9 @@ def measure_latency(
         raise ConfigError(f"threads is {num_threads}; this machine has {counted(num_cores, 'core')}")
     resolution = network.config.resolution
     images = torch.randn(batch_size, 3, resolution, resolution).contiguous(memory_format=torch.channels_last)
-    runs = [_pytorch(network, images, num_threads, num_repeats)]
-    if with_onnx and has_onnx():
-        runs.append(_onnx_runtime(network, images, num_threads, num_repeats))
+    runs = [
+        MEASURES[runtime](network, images, num_threads, num_repeats) for runtime in runtimes or installed_runtimes()
+    ]
     return [
         Assessment(
             point=network.name if point is None else point,
@@ -93,8 +100,27 @@ class Runs:
     """Of each run."""
 
 
-def pytorch_runs(config: TrainConfig) -> Runs:
-    """Return where, and in which arithmetic, a network of `config` is measured under PyTorch."""
+def installed_runtimes() -> list[RuntimeName]:
+    """Return the runtimes that can be measured here, first the one under which a network most likely ships."""
+    return [runtime for runtime in get_args(RuntimeName) if runtime == "pytorch" or has_onnx()]
+
+
+def is_steady(median: float, p90: float) -> bool:
+    """Whether the runs of a latency differ no more than those of a machine that does nothing else."""
+    return p90 <= STEADY * median
+
+
+def conditions(runtime: RuntimeName, config: TrainConfig) -> Runs:
+    """Return the version, the processor and the arithmetic with which a network of `config` is measured here."""
+    if runtime == "pytorch":
+        return _pytorch_conditions(config)
+    require_onnx()
+    import onnxruntime
+
+    return Runs(runtime=f"ONNX Runtime {onnxruntime.__version__}", device=cpu_name(), precision="fp32")
+
+
+def _pytorch_conditions(config: TrainConfig) -> Runs:
     device = _device(config)
     name = torch.cuda.get_device_name() if device.place.type == "cuda" else cpu_name()
     return Runs(runtime=f"PyTorch {torch.__version__}", device=name, precision=device.precision)
@@ -120,7 +146,7 @@ def _pytorch(network: Network, images: torch.Tensor, num_threads: int, num_repea
 
     with _threads(num_threads), torch.inference_mode(), device.autocast:
         milliseconds = _time(run, num_repeats)
-    return replace(pytorch_runs(network.config), milliseconds=milliseconds)
+    return replace(_pytorch_conditions(network.config), milliseconds=milliseconds)
 
 
 def _device(config: TrainConfig) -> Device:
@@ -128,8 +154,7 @@ def _device(config: TrainConfig) -> Device:
 
 
 def _onnx_runtime(network: Network, images: torch.Tensor, num_threads: int, num_repeats: int) -> Runs:
-    import onnxruntime
-
+    here = conditions("onnxruntime", network.config)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         network.model.cpu()
@@ -137,14 +162,31 @@ def _onnx_runtime(network: Network, images: torch.Tensor, num_threads: int, num_
         session = onnx_session(path, num_threads)
         inputs = {INPUT: images.contiguous().numpy()}
         milliseconds = _time(lambda: session.run([OUTPUT], inputs), num_repeats)
-    runtime = f"ONNX Runtime {onnxruntime.__version__}"
-    return Runs(runtime=runtime, device=cpu_name(), precision="fp32", milliseconds=milliseconds)
+    return replace(here, milliseconds=milliseconds)
+
+
+MEASURES: dict[RuntimeName, Callable[[Network, torch.Tensor, int, int], Runs]] = {
+    "onnxruntime": _onnx_runtime,
+    "pytorch": _pytorch,
+}
 
 
 def _time(run: Callable[[], object], num_repeats: int) -> list[float]:
-    """The milliseconds of each counted run."""
+    """Return the milliseconds of each counted run of the steadiest series."""
     for _ in range(NUM_WARMUP):
         run()
+    steadiest, least_spread = list[float](), float("inf")
+    for _ in range(MOST_TRIES):
+        series = _series(run, num_repeats)
+        median, p90 = np.percentile(series, [50, 90]).tolist()
+        if p90 / median < least_spread:
+            steadiest, least_spread = series, p90 / median
+        if is_steady(median, p90):
+            break
+    return steadiest
+
+
+def _series(run: Callable[[], object], num_repeats: int) -> list[float]:
     times: list[float] = []
     for _ in range(num_repeats):
         start = time.perf_counter()

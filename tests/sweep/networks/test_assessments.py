@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 import run_sweep
 from analysis.results.read import latest_rows, load_assessments
 from analysis.results.schema import ASSESSMENTS, LATENCIES
-from sweep.networks.assessments import point_latency
+from sweep.networks import assessments
+from sweep.networks.assessments import Latency
 from tests.sweep.conftest import Sweep
+from trainers.assessment import Assessment
 from trainers.errors import ConfigError
 
 
@@ -19,6 +22,11 @@ from trainers.errors import ConfigError
 def folder(real_sweep: Sweep, tmp_path: Path) -> Path:
     """A copy of the real sweep, which has two complete points."""
     return shutil.copytree(real_sweep.folder, tmp_path / "copy")
+
+
+def point_latency(folder: Path, point: str, *, num_threads: int, fresh: bool = False) -> Assessment:
+    """Return the median under PyTorch, whose measurement takes no export."""
+    return assessments.point_latency(folder, point, runtime="pytorch", num_threads=num_threads, fresh=fresh).median
 
 
 def complete(folder: Path) -> list[str]:
@@ -92,7 +100,7 @@ def test_recommend_measures_latencies_and_prints_their_file_and_the_export_comma
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
-        assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "1000000"]) == 0
+        assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "1000000", "--runtime", "pytorch"]) == 0
 
     printed = capsys.readouterr().out
     rows = latest_rows(folder)
@@ -102,10 +110,40 @@ def test_recommend_measures_latencies_and_prints_their_file_and_the_export_comma
     assert len(rows_of(folder / ASSESSMENTS)) == 4  # a median and a 90th percentile of two points
 
 
+def test_recommend_measures_under_onnx_runtime_where_it_is_installed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "1000000"]) == 0
+
+    assert "latency:   one image, ONNX Runtime 1." in capsys.readouterr().out
+    assert {row["runtime"].split(" 1.")[0] for row in rows_of(folder / ASSESSMENTS)} == {"ONNX Runtime"}
+
+
+def test_a_logged_latency_of_a_busy_machine_is_measured_again(folder: Path) -> None:
+    point = complete(folder)[0]
+    first = point_latency(folder, point, num_threads=1)
+    busy = [json.dumps(row | {"value": first.value * (1 if row["metric"] == "latency_ms" else 98)})
+            for row in rows_of(folder / ASSESSMENTS)]  # fmt: skip
+    (folder / ASSESSMENTS).write_text("\n".join(busy) + "\n")
+
+    again = assessments.point_latency(folder, point, runtime="pytorch", num_threads=1)
+
+    assert len(rows_of(folder / ASSESSMENTS)) == 4
+    assert again.median.value != first.value
+
+
+def test_a_latency_is_steady_unless_its_p90_is_twice_the_median() -> None:
+    median = Assessment(point="p", treatment="fp32", metric="latency_ms", value=1.0, device="cpu", runtime="x",
+                        num_threads=1, batch_size=1, num_repeats=9)  # fmt: skip
+
+    assert Latency.of(median, replace(median, value=1.9)).is_steady
+    assert not Latency.of(median, replace(median, value=2.1)).is_steady
+
+
 def test_recommend_gives_the_least_latency_if_no_network_is_fast_enough(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "0.0001"]) == 2
+    assert run_sweep.main(["recommend", str(folder), "--max-latency-ms", "0.0001", "--runtime", "pytorch"]) == 2
 
     expected = "error: nothing fits: --max-latency-ms 0.0001 leaves none of 2 complete settings; the least latency is "
     assert capsys.readouterr().err.startswith(expected)

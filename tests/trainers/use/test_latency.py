@@ -11,7 +11,7 @@ from torch import nn
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 from trainers.hardware.cpu import cpu_name
-from trainers.use.latency import NUM_WARMUP, measure_latency
+from trainers.use.latency import MOST_TRIES, NUM_WARMUP, measure_latency
 from trainers.weights.network import Network, untrained
 
 TINY = TrainConfig(num_classes=7, width_mult=0.1, resolution=16, total_stride=8)
@@ -38,7 +38,7 @@ def test_median_and_p90_leave_out_the_warm_up(monkeypatch: pytest.MonkeyPatch) -
     network = Network(sleeper, TINY, tuple("abcdefg"))
     median, p90 = measure_latency(network, num_threads=2, batch_size=3, num_repeats=20)
 
-    assert sleeper.calls == [((3, 3, 16, 16), 2)] * (NUM_WARMUP + 20)
+    assert sleeper.calls == [((3, 3, 16, 16), 2)] * (NUM_WARMUP + MOST_TRIES * 20)  # as its runs are not steady
     assert (median.metric, p90.metric) == ("latency_ms", "latency_p90_ms")
     assert 2 <= median.value < 8 < 12 <= p90.value < 40
     assert (median.point, median.num_threads, median.batch_size, median.num_repeats) == (network.name, 2, 3, 20)
@@ -46,7 +46,7 @@ def test_median_and_p90_leave_out_the_warm_up(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_each_runtime_names_itself_and_the_processor() -> None:
-    pytorch, _, onnx, onnx_p90 = measure_latency(untrained(TINY), num_threads=1, num_repeats=3)
+    onnx, onnx_p90, pytorch, _ = measure_latency(untrained(TINY), num_threads=1, num_repeats=3)
 
     assert pytorch.runtime.startswith("PyTorch 2.")
     assert onnx.runtime.startswith("ONNX Runtime 1.")
