@@ -43,7 +43,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("arguments", "message"),
     [
         ([], "which search space? Give --space, one of mnv2_quick, "),
-        (["--spcae", "mnv2_quick"], "Unrecognized options: --spcae; perhaps you meant --space"),
+        (["--spcae", "mnv2_quick"], "Unrecognized options: --spcae, perhaps you meant --space"),
         (["--space", "mnv4"], "unknown search space 'mnv4'; choose from mnv1_grid, "),
         (["--space", "mnv2_grd"], "unknown search space 'mnv2_grd'; did you mean mnv2_grid"),
         (["--space"], "--space needs a value"),
@@ -55,7 +55,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         ([*QUICK, "--axis", "lr"], "axis 'lr' is not of the form field=a,b,c"),
         ([*QUICK, "--axis", "width_mult=0"], "width_mult is 0.0; it must be above 0"),
-        ([*QUICK, "--train.epoch", "3"], "Unrecognized options: --train.epoch; perhaps you meant --train.epochs"),
+        ([*QUICK, "--train.epoch", "3"], "Unrecognized options: --train.epoch, perhaps you meant --train.epochs"),
         ([*QUICK, "--train.epochs", "few"], "--train.epochs: 'few' is not a whole number"),
         ([*QUICK, "--axis", "lr=0.1", "0.2"], "Unrecognized: 0.2; several values of an axis are joined by commas"),
         ([*QUICK, "--axis", "width=1"], "unknown axis 'width'; did you mean width_mult? choose from accumulate, "),

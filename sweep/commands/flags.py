@@ -1,7 +1,9 @@
 """Flags of the command line, each made from a field of a dataclass. argparse sees every value as a text."""
 
 import argparse
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -28,11 +30,20 @@ class Flag:
     field: Field[Any]
     path: str
     """The field names from the arguments to this field, such as train.lr_schedule."""
+    has_short_name: bool = False
+    """Whether the field of a nested dataclass may be given without the name of that dataclass."""
 
     @property
     def name(self) -> str:
         """The flag's spelling on a command line; for a positional, its placeholder."""
         return self.positional or f"--{self.path}".replace("_", "-")
+
+    @property
+    def spellings(self) -> list[str]:
+        """Every spelling on a command line, the full one first; none for a positional."""
+        if self.positional:
+            return []
+        return [self.name, f"--{self.field.name}".replace("_", "-")] if self.has_short_name else [self.name]
 
     @property
     def positional(self) -> str:
@@ -58,16 +69,21 @@ class Flag:
         return self.positional or (kind.unit.placeholder if kind.unit else choices)
 
     def add_to(self, group: Any) -> argparse.Action:
-        """Add the flag to a group of an argparse parser, as one that takes texts."""
-        several = self.type.several
+        """Add the flag to a group of an argparse parser, as one that takes texts; its help has the full name alone."""
         if self.positional:
-            return group.add_argument(self.path, metavar=self.positional, nargs="*" if several else "?")
+            return group.add_argument(self.path, metavar=self.positional, nargs="*" if self.type.several else "?")
+        full, *short = [self._add(group, spelling) for spelling in self.spellings]
+        for action in short:
+            action.help = argparse.SUPPRESS
+        return full
+
+    def _add(self, group: Any, spelling: str) -> argparse.Action:
         if self.type.item is bool:
-            prefix, dot, name = self.name.removeprefix("--").rpartition(".")
-            return group.add_argument(self.name, f"--{prefix}{dot}no-{name}", dest=self.path, action=_Truth, nargs=0)
+            prefix, dot, name = spelling.removeprefix("--").rpartition(".")
+            return group.add_argument(spelling, f"--{prefix}{dot}no-{name}", dest=self.path, action=_Truth, nargs=0)
         repeated = self.field.name in ONE_WORD_EACH
-        words: dict[str, Any] = {"action": "append"} if repeated else {"nargs": "*" if several else None}
-        return group.add_argument(self.name, dest=self.path, metavar=self.placeholder, **words)
+        words: dict[str, Any] = {"action": "append"} if repeated else {"nargs": "*" if self.type.several else None}
+        return group.add_argument(spelling, dest=self.path, metavar=self.placeholder, **words)
 
     def value(self, words: Any) -> Any:
         """Return the typed value of argparse's result: a text, several texts, or a bool.
@@ -98,6 +114,12 @@ def flags_of(cls: type, prefix: str = "") -> list[Flag]:
             flags_of(hints[field.name], f"{path}.") if is_dataclass(hints[field.name]) else [Flag(cls, field, path)]
         )
     return flags
+
+
+def with_short_names(flags: Sequence[Flag]) -> list[Flag]:
+    """Return `flags`; each nested field whose own name no other flag has gets a short name, such as --epochs."""
+    names = Counter(flag.field.name for flag in flags)
+    return [replace(flag, has_short_name="." in flag.path and names[flag.field.name] == 1) for flag in flags]
 
 
 class _Truth(argparse.Action):

@@ -12,8 +12,9 @@ from difflib import get_close_matches
 from inspect import cleandoc
 from typing import Any, Generic, TypeVar
 
-from sweep.commands.flags import flags_of
+from sweep.commands.flags import flags_of, with_short_names
 from sweep.commands.source_docs import field_docs
+from sweep.commands.synonyms import SYNONYMS
 from trainers.errors import ConfigError
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class CommandLine(Generic[T]):
 
     def __init__(self, argv: Sequence[str], cls: type[T], command: str) -> None:
         self._cls, self._program = cls, f"run_sweep.py {command}".strip()
-        self._flags = {flag.path: flag for flag in flags_of(cls)}
+        self._flags = {flag.path: flag for flag in with_short_names(flags_of(cls))}
         positionals = [flag.positional for flag in self._flags.values() if flag.positional]
         self._parser = argparse.ArgumentParser(
             usage=" ".join([self._program, "[OPTIONS]", *positionals]),
@@ -93,14 +94,22 @@ class CommandLine(Generic[T]):
 
     def _unrecognized(self, stray: Sequence[str]) -> ConfigError:
         """Return the error for words that belong to no flag."""
-        options = [word.partition("=")[0] for word in stray if word.startswith("-")]
+        options = [word.partition("=")[0] for word in stray if re.match(r"--?[a-z]", word, re.IGNORECASE)]
         if not options:
             return ConfigError(f"Unrecognized: {stray[0]}; several values of an axis are joined by commas; see --help")
-        names = [flag.name for flag in self._flags.values() if not flag.positional]
-        ending = [name for name in names if name.endswith(f".{options[0].lstrip('-').replace('_', '-')}")]
-        close = ending or get_close_matches(options[0], names)
-        hint = f"perhaps you meant {' or '.join(close)}" if close else "see --help"
-        return ConfigError(f"Unrecognized options: {', '.join(options)}; {hint}")
+        return ConfigError(f"Unrecognized options: {'; '.join(f'{word}, {self._advice(word)}' for word in options)}")
+
+    def _advice(self, word: str) -> str:
+        """Return what a user who wrote the unknown flag `word` may have meant."""
+        spellings = {spelling for flag in self._flags.values() for spelling in flag.spellings}
+        known = {spelling: f"perhaps you meant {spelling}" for spelling in spellings}
+        known |= {
+            synonym: advice
+            for synonym, advice in SYNONYMS.items()
+            if synonym not in spellings and set(re.findall(r"--[a-z-]+", advice)) <= spellings
+        }
+        close = get_close_matches(word.lower().replace("_", "-"), known, n=1)
+        return known[close[0]] if close else "see --help"
 
     def _help(self, base: Mapping[str, Any], description: str) -> str:
         docs = {owner: field_docs(owner) for owner in {flag.owner for flag in self._flags.values()}}

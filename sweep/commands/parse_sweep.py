@@ -1,6 +1,5 @@
 """The settings of a sweep from the command line: flags override a space, a saved configuration or a recipe."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import fields
 from inspect import cleandoc
@@ -15,12 +14,12 @@ from trainers.errors import ConfigError
 from trainers.recipes import with_recipe
 
 S = TypeVar("S", bound=SweepConfig)
-SHORT_FORMS = """Short forms: --data PATH is --train.data PATH, --init published is --train.init published."""
+SHORT_FORMS = "A setting of the training needs no prefix: --epochs 5 is --train.epochs 5."
 
 
 def sweep_line(argv: Sequence[str], cls: type[S], command: str) -> CommandLine[S]:
-    """Return the command line of a command with the settings of a sweep, the short forms of flags written out."""
-    return CommandLine([re.sub(r"^--(data|init)(?==|$)", r"--train.\1", word) for word in argv], cls, command)
+    """Return the command line of a command with the settings of a sweep."""
+    return CommandLine(argv, cls, command)
 
 
 def parse_sweep(argv: Sequence[str], cls: type[S], command: str, examples: str = "") -> S:

@@ -87,9 +87,9 @@ def test_words_become_values_of_the_types_of_their_fields(words: list[str], path
         (["--train.milestones", "a"], r"--train.milestones: 'a' is not whole numbers joined by \+"),
         (["--num"], "--num needs a value; see --help"),
         (["--train.sync-bn=1"], "--train.sync-bn/--train.no-sync-bn takes no value; see --help"),
-        (["--lr-schedule", "step"], "Unrecognized options: --lr-schedule; perhaps you meant --train.lr-schedule$"),
-        (["--budgte=1h"], "Unrecognized options: --budgte; perhaps you meant --budget"),
-        (["--nothing-like-it"], "Unrecognized options: --nothing-like-it; see --help"),
+        (["--lr-shedule", "step"], "Unrecognized options: --lr-shedule, perhaps you meant --lr-schedule$"),
+        (["--budgte=1h"], "Unrecognized options: --budgte, perhaps you meant --budget"),
+        (["--nothing-like-it"], "Unrecognized options: --nothing-like-it, see --help"),
     ],
 )
 def test_a_mistake_names_the_flag_and_the_next_step(words: list[str], message: str) -> None:
