@@ -17,6 +17,7 @@ from sweep.plan.caps import Caps
 from sweep.plan.draw import check_count, choose
 from sweep.plan.kinds import SCHEDULERS, SamplerKind, SchedulerKind, sampler_kind
 from sweep.plan.points import PlannedPoint, planned_point, point_label, with_distinct_ids
+from sweep.plan.starts import Starts
 from sweep.plan.trials import PlannedTrial, group_points
 from trainers.config import SHAPE_FIELDS, TrainConfig, as_row, names_of
 from trainers.datasets.dataset import Dataset
@@ -110,10 +111,10 @@ def make_plan(config: SweepConfig) -> Plan:
         for data in dict.fromkeys([config.train.data, *(axis.values if axis else ())]):
             fetch(str(data))
     dataset = load_dataset(config.train.data)
-    caps = Caps(config)
-    configs = _configs(config, space, sampler, lambda c: caps(_resolved(c)))
+    caps, starts = Caps(config), Starts()
+    configs = _configs(config, space, sampler, lambda c: caps(c := _resolved(c)) and starts(c))
     if not configs:
-        raise caps.error()
+        raise starts.error or caps.error()
     distinct, num_twins = _distinct([_resolved(c) for c in configs])
     seeded = [replace(c, seed=c.seed + i) if i else c for c in distinct for i in range(config.seeds)]
     name = config.name or f"{config.space}-{re.sub(r'[^A-Za-z0-9._+-]+', '_', dataset.name)}"
@@ -144,7 +145,7 @@ def make_plan(config: SweepConfig) -> Plan:
         scheduler=_scheduler(config, points, num_points or len(points)),
         varied=tuple(varied),
         drawn=drawn,
-        dropped=(*caps.dropped, *twins),
+        dropped=(*caps.dropped, *starts.dropped, *twins),
     )
 
 
@@ -208,10 +209,6 @@ def _resolved(config: TrainConfig) -> TrainConfig:
     """Return `config` with the absolute path of its data and, if unset, `num_classes` from the dataset."""
     dataset = load_dataset(config.data)
     num_classes = config.num_classes or len(dataset.classes)
-    if config.init == "published":
-        from trainers.training.start import published_start  # the published weights take a second to import
-
-        published_start(config)  # raises where there is none
     if num_classes < len(dataset.classes):
         raise ConfigError(f"num_classes is {num_classes}, but {dataset.name} has {len(dataset.classes)} classes")
     return replace(config, num_classes=num_classes, data=canonical(config.data))

@@ -156,10 +156,22 @@ def _prepare(left: Left, say: Callable[[str], None], stack: ExitStack) -> tuple[
             say(predicted.text)
         return predicted
 
+    _fetch_starts(left, say)
     predicted = None if config.address else predict(this_machine())
     say("starting Ray, MLflow and the workers ...")
     machine = stack.enter_context(_ray(config))
     return trial_resources(config, machine.nodes), predict(machine) if config.address else predicted
+
+
+def _fetch_starts(left: Left, say: Callable[[str], None]) -> None:
+    """Download the published weights that trainings start from, so that a failure is known before anything starts."""
+    configs = [point.config for trial in left.to_train for point in trial.points if point.config.init == "published"]
+    if configs:
+        from trainers.training.start import fetch_published_start  # the published weights take a second to import
+
+        say("fetching the published weights that trainings start from, unless they are here ...")
+        for config in configs:
+            fetch_published_start(config)
 
 
 def _take_over(left: Left) -> Left:

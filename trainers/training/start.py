@@ -9,7 +9,7 @@ from trainers.config import TrainConfig, names_of, values_of
 from trainers.errors import ConfigError
 from trainers.weights.dli14 import renamed
 from trainers.weights.network import start_from
-from trainers.weights.published import PUBLISHED, published_tensors
+from trainers.weights.published import PUBLISHED, fetch_weights, published_tensors
 
 STARTS = (
     *(
@@ -40,6 +40,15 @@ def published_start(config: TrainConfig) -> str:
         )
     resolutions = {name: PUBLISHED[name].config.resolution for name in fitting}
     return min(fitting, key=lambda name: (abs(resolutions[name] - config.resolution), -resolutions[name]))
+
+
+def fetch_published_start(config: TrainConfig) -> None:
+    """Download the published weights for `config`, unless this node has them.
+
+    Raises:
+        ConfigError: no such weights were published, or the download failed.
+    """
+    fetch_weights(PUBLISHED[published_start(config)].url)
 
 
 def load_published_start(model: nn.Module, config: TrainConfig) -> None:

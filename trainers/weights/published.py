@@ -132,7 +132,9 @@ def fetch_weights(url: str) -> Path:
                 progress = sys.stderr.isatty()
                 torch.hub.download_url_to_file(url, str(path), hash_prefix=digits[1], progress=progress)
     except (OSError, RuntimeError, HTTPException) as error:
-        raise ConfigError(f"cannot download {url} ({one_line(error)}); nothing was kept; try again") from error
+        raise ConfigError(
+            f"cannot download {url} ({one_line(error)}); nothing was kept; try again, or put {name} into {path.parent}"
+        ) from error
     return path
 
 

@@ -70,13 +70,23 @@ def test_classes_come_from_the_data_unless_given(tmp_path: Path) -> None:
         make_plan(quick_config(tmp_path, num_classes=9))
 
 
-def test_published_weights_for_a_network_without_any_are_an_error(tmp_path: Path) -> None:
-    assert len(make_plan(quick_config(tmp_path, "width_mult=1,0.75,0.5,0.35,0.25", init="published")).points) == 15
+def test_networks_without_published_weights_are_left_out_and_counted(tmp_path: Path) -> None:
+    plan = make_plan(quick_config(tmp_path, "width_mult=1,0.75,0.6,0.35,0.1", "resolution=96,128", init="published"))
+
+    assert {point.config.width_mult for point in plan.points} == {1.0, 0.75, 0.35}
+    assert plan.dropped == ("4 networks without published weights (mobilenet_v2 0.6, mobilenet_v2 0.1)",)
+    capped = quick_config(tmp_path, "width_mult=1,0.5,1.4", "resolution=96", init="published")
+    macs = next(p.cost.macs for p in plan.points if (p.config.width_mult, p.config.resolution) == (1.0, 96))
+    within = make_plan(replace(capped, max_macs=float(macs)))
+    assert [reason.split(" of ")[0] for reason in within.dropped] == ["1 network"]  # 1.4 is above the cap
+
+
+def test_a_plan_of_networks_without_published_weights_alone_is_an_error(tmp_path: Path) -> None:
     for width, others in (("0.6", {}), ("0.1", {}), ("1", {"model": "mobilenet_v1"})):
         with pytest.raises(
             ConfigError, match=r"^no published weights of .* mobilenet_v2 0.1 \(round_nearest 4\), .*v3_sm"
         ):
-            make_plan(quick_config(tmp_path, f"width_mult=0.5,{width}", init="published", **others))
+            make_plan(quick_config(tmp_path, f"width_mult={width}", init="published", **others))
 
 
 def test_axes_of_the_command_line_replace_axes_of_the_space_or_add_to_them(tmp_path: Path) -> None:
