@@ -25,6 +25,7 @@ from trainers.datasets.registry import canonical, fetch, load_dataset
 from trainers.errors import ConfigError, counted, unknown_choice
 from trainers.models.cost import network_key
 from trainers.registry import TRAINERS
+from trainers.training.schedules import learning_rate
 
 SUMMARISED = ("num_classes", "total_stride", "epochs", "batch_size", "optimizer", "lr", "lr_schedule")
 """The settings that the summary of a plan names if all points share them."""
@@ -127,6 +128,7 @@ def make_plan(config: SweepConfig) -> Plan:
     )
     for point in points:
         _check_batch(point, config.num_workers)
+        _check_first_rate(point.config)
     if sampler.adaptive and any(trainer.together(point.config) is not None for point in points):
         raise ConfigError(
             f"{config.sampler} proposes points one by one, but {config.trainer} trains several together; choose "
@@ -221,6 +223,15 @@ def _scheduler(config: SweepConfig, points: Sequence[PlannedPoint], num_points: 
     settings = {(network_key(p.config), replace(p.config, seed=0, width_mult=1.0)) for p in points}
     share_networks = len(settings) > len({network for network, _ in settings}) or num_points > len(points)
     return SCHEDULERS["frontier" if share_networks and not config.promoted else "fifo"]
+
+
+def _check_first_rate(config: TrainConfig) -> None:
+    """Raise a ConfigError if the first epoch would train at a learning rate of 0, and so not at all."""
+    if config.lr_update == "epoch" and learning_rate(config, step=0, steps_per_epoch=1) == 0:
+        raise ConfigError(
+            "the first epoch would train at a learning rate of 0: the warmup starts at 0 and lr_update is epoch; give a "
+            "--train.warmup-start-lr above 0, or --train.lr-update step"
+        )
 
 
 def _check_batch(point: PlannedPoint, num_workers: int) -> None:

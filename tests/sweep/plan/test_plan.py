@@ -70,6 +70,17 @@ def test_classes_come_from_the_data_unless_given(tmp_path: Path) -> None:
         make_plan(quick_config(tmp_path, num_classes=9))
 
 
+@pytest.mark.parametrize("settings", [{"warmup_epochs": 1.0}, {"epochs": 1, "warmup_epochs": 0.5}])
+def test_a_first_epoch_without_learning_is_an_error(tmp_path: Path, settings: dict[str, float]) -> None:
+    config = quick_config(tmp_path, lr_update="epoch", **settings)
+
+    with pytest.raises(ConfigError, match="the first epoch would train at a learning rate of 0"):
+        make_plan(config)
+
+    for remedy in ({"warmup_start_lr": 1e-4}, {"lr_update": "step"}):
+        make_plan(replace(config, train=replace(config.train, **remedy)))
+
+
 def test_networks_without_published_weights_are_left_out_and_counted(tmp_path: Path) -> None:
     plan = make_plan(quick_config(tmp_path, "width_mult=1,0.75,0.6,0.35,0.1", "resolution=96,128", init="published"))
 
