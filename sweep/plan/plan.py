@@ -229,8 +229,8 @@ def _check_first_rate(config: TrainConfig) -> None:
     """Raise a ConfigError if the first epoch would train at a learning rate of 0, and so not at all."""
     if config.lr_update == "epoch" and learning_rate(config, step=0, steps_per_epoch=1) == 0:
         raise ConfigError(
-            "the first epoch would train at a learning rate of 0: the warmup starts at 0 and lr_update is epoch; give a "
-            "--train.warmup-start-lr above 0, or --train.lr-update step"
+            "the first epoch would train at a learning rate of 0: the warmup starts at 0 and lr_update is epoch; give "
+            "a --train.warmup-start-lr above 0, or --train.lr-update step"
         )
 
 

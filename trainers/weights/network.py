@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from trainers.config import TrainConfig, field_names, network_name
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, one_line, printable
 from trainers.models.registry import build_model
-from trainers.weights import checkpoint, dli14
+from trainers.values import parse_field
+from trainers.weights import checkpoint, dli14, timm_names
 from trainers.weights.state_dicts import Tensors, fill, infer_shape, tensors_of
 
 
@@ -39,7 +40,8 @@ class Network:
 
 
 def load_network(path: Path, *, config: TrainConfig | None = None, classes: tuple[str, ...] | None = None) -> Network:
-    """Return the network in a file: a `best.pt` or `last.pt`, or a state dict with torchvision's or d-li14's names.
+    """Return the network in a file: a `best.pt` or `last.pt`, or a state dict with torchvision's, d-li14's or timm's
+    names, perhaps in a wrapper or as safetensors.
 
     Args:
         path: the file; reading it runs no code.
@@ -62,11 +64,12 @@ def network_of(
     tensors: Tensors, name: str, *, config: TrainConfig | None = None, classes: tuple[str, ...] | None = None
 ) -> Network:
     """Return the network of a state dict that messages call `name`; see `load_network`."""
-    is_dli14_v3 = dli14.is_dli14_v3(tensors)
-    tensors = dli14.renamed(tensors)
+    is_dli14_v3, is_timm_v3 = dli14.is_dli14_v3(tensors), timm_names.is_timm_v3(tensors)
+    tensors = timm_names.renamed(dli14.renamed(tensors))
     if config is None:
         config = infer_shape(tensors, name)
         config = replace(config, bn_eps=dli14.V3_BN_EPS) if is_dli14_v3 else config
+        config = replace(config, bn_eps=timm_names.V3_BN_EPS) if is_timm_v3 else config
     model = build_model(config)
     if is_dli14_v3:
         dli14.squeeze_before_activation(model)
@@ -107,16 +110,32 @@ def imagenet_classes() -> tuple[str, ...]:
 
 def _network_of_point(state: Mapping[str, Any], path: Path) -> Network:
     """Return the network of a checkpoint: the moving average of the weights in `last.pt` if it has one."""
-    unknown = sorted(set(state["config"]) - set(field_names(TrainConfig)))
-    if unknown:
-        raise ConfigError(f"{path} is of another version: it has the settings {', '.join(unknown[:3])}")
-    config = TrainConfig(**state["config"])
+    try:
+        config, named = _settings(state["config"], str(path)), tuple(map(printable, state["classes"]))
+        weights = state["ema"]["model"] if state.get("ema") else state["model"]
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise ConfigError(f"{path} is damaged: {one_line(error)}; copy or download it again") from error
     model = build_model(config)
-    weights = state["ema"]["model"] if state.get("ema") else state["model"]
-    fill(model, weights, str(path))
-    named, num_classes = tuple(state["classes"]), config.num_classes
-    assert num_classes is not None
+    fill(model, tensors_of(weights, str(path)), str(path))
+    num_classes = config.num_classes
+    if num_classes is None or len(named) > num_classes:
+        raise ConfigError(f"{path} is damaged: it has {len(named)} classes for {num_classes} outputs")
     return _ready(model, config, named + unnamed(len(named), num_classes))
+
+
+def _settings(saved: Mapping[str, Any], name: str) -> TrainConfig:
+    """Return the settings in a checkpoint, checked against the types of their fields."""
+    unknown = sorted(set(saved) - set(field_names(TrainConfig)))
+    if unknown:
+        raise ConfigError(f"{name} is of another version: it has the settings {', '.join(unknown[:3])}")
+    values = {key: list(value) if isinstance(value, tuple) else value for key, value in saved.items()}
+    try:
+        typed: dict[str, Any] = {
+            key: None if value is None else parse_field(TrainConfig, key, value) for key, value in values.items()
+        }
+        return TrainConfig(**typed)
+    except ConfigError as error:
+        raise ConfigError(f"{name} is damaged: {error}") from error
 
 
 def _ready(model: nn.Module, config: TrainConfig, classes: tuple[str, ...]) -> Network:

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 
 import torch
 from filelock import FileLock
-from torch import nn
 from torchvision.models import MobileNet_V2_Weights, MobileNet_V3_Large_Weights, MobileNet_V3_Small_Weights
 
 from trainers.config import UNKNOWN_DATA, TrainConfig
 from trainers.datasets.pixels.cache import cache_folder
 from trainers.errors import ConfigError, one_line, unknown_choice
-from trainers.models.registry import build_model
 from trainers.weights import checkpoint, dli14
 from trainers.weights.network import Network, network_of
 from trainers.weights.state_dicts import Tensors, tensors_of
@@ -139,7 +136,7 @@ def fetch_weights(url: str) -> Path:
 
 
 def _timm_network(name: str) -> Network:
-    """Return a network of timm, whose tensors have torchvision's order.
+    """Return a network of timm.
 
     Images are resized bilinearly here, and bicubically in timm.
     """
@@ -154,20 +151,4 @@ def _timm_network(name: str) -> Network:
     except (OSError, RuntimeError) as error:
         raise ConfigError(f"timm cannot download {name} ({one_line(error)}); try again") from error
     config = replace(IMAGENET, width_mult=TIMM[name])
-    return network_of(in_order(model.state_dict(), build_model(config), name), name, config=config)
-
-
-def in_order(theirs: Mapping[str, torch.Tensor], model: nn.Module, name: str) -> Tensors:
-    """Rename the tensors `theirs` of another implementation of `model`, by their order, to the names in `model`.
-
-    Raises:
-        ConfigError: the tensors differ in number, kind or shape from those of `model`.
-    """
-    ours: Mapping[str, torch.Tensor] = model.state_dict()
-    pairs = list(zip(ours.items(), theirs.items(), strict=False))
-    for (our_key, our_tensor), (key, tensor) in pairs:
-        if our_key.rpartition(".")[2] != key.rpartition(".")[2] or our_tensor.shape != tensor.shape:
-            raise ConfigError(f"{name} does not fit its network: {key} stands where {our_key} is expected")
-    if len(ours) != len(theirs):
-        raise ConfigError(f"{name} does not fit its network: it has {len(theirs)} tensors, not {len(ours)}")
-    return {our_key: tensor for (our_key, _), (_, tensor) in pairs}
+    return network_of(model.state_dict(), name, config=config)

@@ -3,7 +3,9 @@
 This module knows the wrappers and prefixes of a file, and recognises the network by the shapes of its tensors.
 """
 
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,9 +17,10 @@ from trainers.errors import ConfigError
 from trainers.models.registry import MODELS, build_model
 
 Tensors = dict[str, torch.Tensor]
-WRAPPERS = ("state_dict", "model")
-PREFIX = "module."
-"""Prefix that DataParallel adds to every name."""
+WRAPPERS = ("model_ema", "state_dict_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "net")
+"""Keys of the weights in a file that holds several mappings of tensors, in the order of choice."""
+AVERAGED = "n_averaged"
+"""Name of the counter that PyTorch's AveragedModel adds."""
 PUBLISHED_WIDTHS = (1.0, 0.75, 0.5, 0.35, 0.25, 1.4, 1.3)
 WIDTHS = (*PUBLISHED_WIDTHS, *(step / 20 for step in range(1, 41) if step / 20 not in PUBLISHED_WIDTHS))
 """Width multipliers in the order of their trial: several can round to one network, and the published width wins."""
@@ -26,19 +29,65 @@ COUNTER = "num_batches_tracked"
 
 
 def tensors_of(state: Any, name: str) -> Tensors:
-    """Return the tensors in the loaded file `state`, by their names without wrappers and prefixes.
+    """Return the tensors in the loaded file `state`, by their names without wrappers and common prefixes.
+
+    A file may hold the tensors themselves, or one mapping of tensors under any key. Where it holds several, the moving
+    average of the weights is taken before the weights, with a warning.
 
     Raises:
-        ConfigError: the file has no tensors.
+        ConfigError: the file has no tensors, several mappings of unknown meaning, or a value that is not finite.
     """
-    for wrapper in WRAPPERS:
-        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
-            state = state[wrapper]
-    items = state.items() if isinstance(state, Mapping) else ()
-    tensors = {str(key).removeprefix(PREFIX): value for key, value in items if isinstance(value, torch.Tensor)}
-    if not tensors:
-        raise ConfigError(f"{name} holds no weights; give a checkpoint of a sweep, or a state dict")
+    tensors = _with_head(_without_common_prefix(_weights(state, name)))
+    bad = [key for key, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if bad:
+        raise ConfigError(f"{name} holds weights that are not finite: {_few(bad)}; its training diverged")
     return tensors
+
+
+def _weights(state: Any, name: str) -> Tensors:
+    """Return the tensors of the network among all that a file holds."""
+    if own := _tensors_in(state):
+        return own
+    wrapped = {str(key): inner for key, value in _items(state) if (inner := _tensors_in(value))}
+    if len(wrapped) == 1:
+        return next(iter(wrapped.values()))
+    chosen = next((key for key in WRAPPERS if key in wrapped), None)
+    if chosen is not None:
+        others = ", ".join(key for key in wrapped if key != chosen)
+        warnings.warn(f"{name} holds {others} too; its {chosen} is used", stacklevel=2)
+        return wrapped[chosen]
+    if wrapped:
+        raise ConfigError(f"{name} holds several sets of weights ({', '.join(wrapped)}); save one state dict alone")
+    raise ConfigError(f"{name} holds no weights; give a checkpoint of a sweep, or a state dict")
+
+
+def _tensors_in(state: Any) -> Tensors:
+    """Return the tensors that are values of a mapping, without the counter of an average."""
+    return {str(key): value for key, value in _items(state) if isinstance(value, torch.Tensor) and key != AVERAGED}
+
+
+def _items(state: Any) -> Iterable[tuple[Any, Any]]:
+    return state.items() if isinstance(state, Mapping) else ()
+
+
+def _without_common_prefix(tensors: Tensors) -> Tensors:
+    """Return the tensors without the prefixes of wrappers, such as `module._orig_mod.`, which all names share."""
+    while _share_prefix(tensors):
+        tensors = {key.partition(".")[2]: tensor for key, tensor in tensors.items()}
+    return tensors
+
+
+def _share_prefix(tensors: Tensors) -> bool:
+    """Whether all names begin with one prefix that is no part of a network."""
+    prefixes = {key.partition(".")[0] for key in tensors}
+    return len(prefixes) == 1 and "features" not in prefixes and all(key.count(".") > 1 for key in tensors)
+
+
+def _with_head(tensors: Tensors) -> Tensors:
+    """Return the tensors with torchvision's name of the last layer of a MobileNetV2, even if it is a bare Linear."""
+    if not any(key.startswith("features.18.") for key in tensors):
+        return tensors
+    return {re.sub(r"^classifier\.(weight|bias)$", r"classifier.1.\1", key): tensor for key, tensor in tensors.items()}
 
 
 def infer_shape(tensors: Tensors, name: str) -> TrainConfig:
@@ -72,6 +121,12 @@ def infer_shape(tensors: Tensors, name: str) -> TrainConfig:
                 precision="fp32",  # in which published accuracies were measured
             )
     raise ConfigError(f"{name} is a {model} of an unknown width; give its width_mult")
+
+
+def shapes_of_family() -> Iterator[Mapping[str, torch.Size]]:
+    """Yield the shapes of the tensors of each family by name, without counters, in the order of the layers."""
+    for model in MODELS:
+        yield _shapes(TrainConfig(model=model, num_classes=2))
 
 
 def head_keys(names: Mapping[str, Any]) -> list[str]:

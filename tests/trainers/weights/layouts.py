@@ -48,6 +48,48 @@ def layers_v3(block: BlockV3) -> dict[str, nn.Module]:
     return flat | {str(after): projection[0], str(after + 1): projection[1]}
 
 
+def like_timm(model: nn.Module) -> Tensors:
+    """Return the state of torchvision's MobileNetV2 or V3 under timm's names, sorted by name as safetensors are."""
+    state: Tensors = {}
+    stem, *blocks, last = model.features  # type: ignore[misc]
+    put(state, "", {"conv_stem": stem[0], "bn1": stem[1]})
+    is_v3 = isinstance(blocks[-1], BlockV3)
+    for number, block in enumerate(blocks):
+        parts = timm_block_v3(block) if is_v3 else timm_block_v2(block)
+        put(state, f"blocks.{number // 3}.{number % 3}.", parts)
+    linears = [layer for layer in model.classifier if isinstance(layer, nn.Linear)]  # type: ignore[union-attr]
+    if is_v3:
+        stage = len(blocks) // 3 + 1
+        put(state, f"blocks.{stage}.0.", {"conv": last[0], "bn1": last[1]})
+        put(state, "", {"conv_head": linears[0], "classifier": linears[1]})
+        state["conv_head.weight"] = state["conv_head.weight"][..., None, None]
+    else:
+        put(state, "", {"conv_head": last[0], "bn2": last[1], "classifier": linears[0]})
+    return dict(sorted(state.items()))
+
+
+def timm_block_v2(block: BlockV2) -> dict[str, nn.Module]:
+    """Return the layers of a MobileNetV2 block under timm's names."""
+    *convs, projection, last_norm = block.conv
+    names = ["conv_pw", "conv_dw"] if len(convs) == 2 else ["conv_dw"]
+    layers = {name: conv[0] for name, conv in zip(names, convs, strict=True)}  # type: ignore[index]
+    norms = {f"bn{i}": conv[1] for i, conv in enumerate(convs, 1)}  # type: ignore[index]
+    ends = {"conv_pwl" if len(convs) == 2 else "conv_pw": projection, f"bn{len(convs) + 1}": last_norm}
+    return layers | norms | ends
+
+
+def timm_block_v3(block: BlockV3) -> dict[str, nn.Module]:
+    """Return the layers of a MobileNetV3 block under timm's names."""
+    *convs, projection = [part for part in block.block if isinstance(part, Conv2dNormActivation)]
+    squeezes = [part for part in block.block if isinstance(part, SqueezeExcitation)]
+    names = ["conv_pw", "conv_dw"] if len(convs) == 2 else ["conv_dw"]
+    layers = {name: conv[0] for name, conv in zip(names, convs, strict=True)}
+    norms = {f"bn{i}": conv[1] for i, conv in enumerate(convs, 1)}
+    squeeze = {"se.conv_reduce": squeezes[0].fc1, "se.conv_expand": squeezes[0].fc2} if squeezes else {}
+    ends = {"conv_pwl" if len(convs) == 2 else "conv_pw": projection[0], f"bn{len(convs) + 1}": projection[1]}
+    return layers | norms | squeeze | ends
+
+
 def put(state: Tensors, prefix: str, layers: dict[str, nn.Module]) -> None:
     """Add the tensors of `layers` to `state`, with the 1 x 1 convolutions of squeeze-excite as linear layers."""
     for name, layer in layers.items():

@@ -1,15 +1,18 @@
 """Networks are loaded from checkpoints of a training and from state dicts of several authors."""
 
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import mobilenet_v2
 
-from tests.trainers.weights.layouts import like_dli14, randomised
+from tests.trainers.weights.layouts import Tensors, like_dli14, like_timm, randomised
 from trainers.config import TrainConfig
 from trainers.errors import ConfigError
 from trainers.models.registry import build_model
@@ -156,6 +159,101 @@ def test_head_for_other_classes_stays_fresh_with_a_warning(tmp_path: Path) -> No
     assert network.model(torch.zeros(1, 3, 32, 32)).shape == (1, 3)
     loaded = network.model.state_dict()
     assert all(torch.equal(loaded[k], t) for k, t in expected.state_dict().items() if "classifier" not in k)
+
+
+STATE = {key: tensor.clone() for key, tensor in build_random().state_dict().items()}
+"""The weights that files of other programs hold."""
+ZEROS = {key: torch.zeros_like(tensor) for key, tensor in STATE.items()}
+
+
+def prefixed(prefix: str) -> Tensors:
+    return {f"{prefix}{key}": tensor for key, tensor in STATE.items()}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        prefixed("_orig_mod."),
+        {"state_dict": prefixed("module._orig_mod.")},
+        {"model_state_dict": STATE, "epoch": 3, "loss": 0.1},
+        {"net": prefixed("module."), "acc": 91.2},
+        {"state_dict": prefixed("model."), "pytorch-lightning_version": "2.4.0", "hyper_parameters": {"lr": 0.1}},
+        {"weights_of_mine": STATE, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}},
+        {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in STATE.items()},
+        torch.optim.swa_utils.AveragedModel(build_random()).state_dict(),
+        {"state_dict_ema": STATE, "epoch": 1},
+        {"model": STATE, "epoch": 1, "args": Namespace(lr=0.1, out=Path("x"))},
+        {"state_dict": STATE, "best_acc1": np.float64(71.2), "curve": np.ones(3)},
+        {key.replace("classifier.1.", "classifier."): tensor for key, tensor in STATE.items()},
+        {"state_dict": like_timm(build_random()), "arch": "mobilenetv2_035", "metric": 0.5},
+    ],
+    ids=["compiled", "ddp compiled", "model_state_dict", "net", "lightning", "one mapping", "half", "averaged",
+         "only average", "namespace", "numpy", "linear head", "timm"],
+)  # fmt: skip
+def test_weights_in_the_wrapper_of_another_program_are_found(tmp_path: Path, state: Any) -> None:
+    torch.save(state, tmp_path / "weights.pth")
+
+    loaded = load_network(tmp_path / "weights.pth").model.state_dict()
+
+    names = [key for key in STATE if not key.endswith("num_batches_tracked")]
+    assert all(torch.allclose(loaded[key], STATE[key], rtol=1e-3, atol=1e-3) for key in names)
+
+
+def test_average_of_the_weights_is_used_before_the_weights_and_said(tmp_path: Path) -> None:
+    average = prefixed("module.") | {"n_averaged": torch.tensor(3)}
+    torch.save({"model": ZEROS, "model_ema": average, "epoch": 1}, tmp_path / "weights.pth")
+
+    with pytest.warns(UserWarning, match="holds model too; its model_ema is used"):
+        network = load_network(tmp_path / "weights.pth")
+
+    assert torch.equal(network.model.state_dict()["features.0.0.weight"], STATE["features.0.0.weight"])
+
+
+def test_safetensors_are_read(tmp_path: Path) -> None:
+    save_file(STATE, tmp_path / "model.safetensors")
+    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
+
+    loaded = load_network(tmp_path / "model.safetensors").model.state_dict()
+
+    assert torch.equal(loaded["features.0.0.weight"], STATE["features.0.0.weight"])
+    with pytest.raises(ConfigError, match=r"bad.safetensors is damaged or no safetensors file"):
+        load_network(tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("model", ["mobilenet_v3_small", "mobilenet_v3_large"])
+def test_mobilenetv3_of_timm_is_read_by_its_names(tmp_path: Path, model: str) -> None:
+    expected = build_random(model, 1.0, bn_eps=1e-5)
+    torch.save(like_timm(expected), tmp_path / "weights.pth")
+
+    network = load_network(tmp_path / "weights.pth")
+
+    assert network.config.bn_eps == 1e-5
+    assert_equal_outputs(network.model, expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config": 5}, "is damaged"),
+        ({"classes": 5}, "is damaged"),
+        ({"config": {"resolution": "x"}}, "is damaged: resolution: 'x' is not a whole number"),
+        ({"classes": ["a"] * 9}, "is damaged: it has 9 classes for 7 outputs"),
+        ({"model": 5}, "holds no weights"),
+    ],
+)
+def test_malformed_checkpoint_of_a_sweep_is_one_line(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    config = {"width_mult": 0.25, "num_classes": 7}
+    torch.save({"model": STATE, "config": config, "classes": ["a", "b", "c"]} | changes, tmp_path / "best.pt")
+
+    with pytest.raises(ConfigError, match=message):
+        load_network(tmp_path / "best.pt")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    torch.save(STATE | {"features.0.0.weight": STATE["features.0.0.weight"] * torch.nan}, tmp_path / "weights.pth")
+
+    with pytest.raises(ConfigError, match=r"holds weights that are not finite: features.0.0.weight; its training"):
+        load_network(tmp_path / "weights.pth")
 
 
 def state_with(drop: str = "-", **tensors: torch.Tensor) -> dict[str, Any]:
