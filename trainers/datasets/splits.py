@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.datasets.dataset import Decode, Pixels, Split, SplitName, stratified_part
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, counted
 
 SPLIT_NAMES: dict[SplitName, tuple[str, ...]] = {
     "train": ("train",),
@@ -47,15 +47,16 @@ def part(split: Split, mask: NDArray[np.bool_]) -> Split:
 
 
 def check_classes(
-    train: object, classes: tuple[str, ...], labels: NDArray[np.int64], *, images: str = "images"
+    train: object, classes: tuple[str, ...], labels: NDArray[np.int64], *, aside: str | None = None
 ) -> None:
     """Raise a ConfigError unless there are two classes or more, with two images or more each, in the source `train`.
 
-    One of the two images may have to validate. `images` is the noun for the images in a message.
+    One of the two images may have to validate. `aside` is a fact for the message, such as what was left out.
     """
     if len(classes) < 2:
         raise ConfigError(f"{train} has a single class, {', '.join(classes)}; a classifier needs 2 or more")
     counts = np.bincount(labels, minlength=len(classes))
     if counts.min() < 2:
         name, count = classes[int(counts.argmin())], counts.min()
-        raise ConfigError(f"class {name!r} in {train} has {count} {images}; it needs 2 or more")
+        has = counted(int(count), "image") + (f" ({aside})" if aside else "")
+        raise ConfigError(f"class {name!r} in {train} has {has}; it needs 2 or more")

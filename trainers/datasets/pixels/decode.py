@@ -1,6 +1,8 @@
 """Decoding of images: every image that Pillow opens becomes RGB pixels, reduced in size."""
 
 import errno
+import os
+import stat
 from typing import IO
 
 import numpy as np
@@ -9,6 +11,13 @@ from PIL import Image, UnidentifiedImageError
 from trainers.datasets.dataset import Pixels
 from trainers.errors import UnreadableImageError, one_line, printable
 
+Image.init()
+NO_IMAGES = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
+"""Formats of documents, measurements and videos, which Pillow recognises but cannot decode by itself."""
+FORMATS = tuple(name for name in Image.ID if name not in NO_IMAGES)
+"""The formats of Pillow that are read."""
+EXTENSIONS = frozenset(end for end, name in Image.registered_extensions().items() if name in {*FORMATS, "MPO"})
+"""Ends of the names of image files, in small letters; Pillow's reader of JPEG reads MPO."""
 PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
 """System errors that are no fault of the image."""
 
@@ -24,16 +33,18 @@ class Decoder:
 
 
 def decode(source: str | IO[bytes], short_side: int, *, name: str) -> Pixels:
-    """Return the pixels of the image in a file; see `decode_image`.
+    """Return the pixels of the image in a regular file; see `decode_image`.
 
     Raises:
         UnreadableImageError: the image cannot be read; the message calls it `name`.
         OSError, MemoryError: the system cannot read the file now.
     """
     try:
-        with Image.open(source) as image:
+        if isinstance(source, str) and not stat.S_ISREG(os.stat(source).st_mode):  # a pipe would wait for a writer
+            raise UnreadableImageError(name, "not a regular file")
+        with Image.open(source, formats=FORMATS) as image:
             return decode_image(image, short_side)
-    except MemoryError:
+    except (MemoryError, UnreadableImageError):
         raise
     except Exception as error:  # a damaged file can make Pillow's parsers raise any error, even a TypeError
         if isinstance(error, OSError) and error.errno in PASSING:

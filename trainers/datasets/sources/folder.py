@@ -2,14 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from trainers.datasets.dataset import Dataset, Split, SplitName, dataset_name
 from trainers.datasets.pixels.decode import Decoder
+from trainers.datasets.sources.image_files import folders_in, holds, images_below, left_out_note
 from trainers.datasets.splits import SPLIT_NAMES, check_classes, with_validation
 from trainers.errors import ConfigError, printable
 
@@ -35,17 +35,20 @@ def image_folder(path: Path) -> Dataset:
         folders["test"] = None  # ImageNet's test split has no labels
         notes.append("test/ has no class folders and is left out")
     entries: list[str] = []
+    left_out: Counter[str] = Counter()
     listed: dict[SplitName, Split] = {
-        split: _list_images(folder, classes, entries) for split, folder in folders.items() if folder is not None
+        split: _list_images(folder, classes, entries, left_out)
+        for split, folder in folders.items()
+        if folder is not None
     }
-    check_classes(train, classes, listed["train"].labels, images=f"images ({', '.join(IMG_EXTENSIONS)})")
+    check_classes(train, classes, listed["train"].labels, aside=left_out_note(left_out))
     splits, note = with_validation(listed)
     return Dataset(
         name=dataset_name(path, classes),
         classes=tuple(map(printable, classes)),
         splits=splits,
         fingerprint=hashlib.sha256(os.fsencode("\n".join(entries))).hexdigest()[:16],
-        note="; ".join([note, *notes]),
+        note="; ".join(filter(None, [note, *notes, left_out_note(left_out)])),
     )
 
 
@@ -54,16 +57,15 @@ def _first_folder(path: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _class_folders(folder: Path) -> tuple[str, ...]:
-    """Return the names of the folders in `folder`, in order, without hidden ones such as `.ipynb_checkpoints`.
+    """Return the names of the visible folders in `folder`, in order.
 
-    Links to `folder` or a folder above are left out too, because such a class would hold every image.
+    Links to `folder` or a folder above are left out, because such a class would hold every image.
     """
     here = os.path.realpath(folder)
-    entries = (e for e in os.scandir(folder) if os.path.isdir(e.path) and not e.name.startswith("."))
-    return tuple(sorted(e.name for e in entries if not Path(here).is_relative_to(os.path.realpath(e.path))))
+    return tuple(name for name in folders_in(str(folder)) if not holds(os.path.realpath(folder / name), here))
 
 
-def _list_images(folder: Path, classes: tuple[str, ...], entries: list[str]) -> Split:
+def _list_images(folder: Path, classes: tuple[str, ...], entries: list[str], left_out: Counter[str]) -> Split:
     """Return the images below `folder` by class and name; add the name and size of each image to `entries`."""
     own = set(_class_folders(folder))
     unknown, missing = sorted(own - set(classes)), sorted(set(classes) - own)
@@ -76,26 +78,10 @@ def _list_images(folder: Path, classes: tuple[str, ...], entries: list[str]) -> 
     paths: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        for path, size in sorted(_images_below(folder / name)):
+        for path, size in sorted(images_below(str(folder / name), left_out)):
             entries.append(f"{os.path.relpath(path, folder.parent)}\0{size}")
             paths.append(path)
             labels.append(label)
     if not paths:
         raise ConfigError(f"{folder} has no images in class folders; lay them out as {folder}/CLASS/IMAGE or rename it")
     return Split(labels=np.array(labels, dtype=np.int64), decode=Decoder(paths), in_memory=False)
-
-
-def _images_below(folder: Path) -> Iterator[tuple[str, int]]:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            if name.lower().endswith(IMG_EXTENSIONS):
-                path = os.path.join(parent, name)
-                yield path, _size(path)
-
-
-def _size(path: str) -> int:
-    """Return the bytes of a file; 0 if the file cannot be reached, such as a broken link."""
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0

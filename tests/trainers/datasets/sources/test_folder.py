@@ -196,6 +196,89 @@ def test_only_images_count_in_any_case_and_depth(make_folder: MakeFolder) -> Non
     assert image_folder(folder).sizes == "5 train, 1 val"
 
 
+def test_hidden_entries_are_no_images_at_any_depth(make_folder: MakeFolder) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
+    before = image_folder(folder)
+    image = folder / "train/a/000.png"
+    for place in ("a/.ipynb_checkpoints", "a/@eaDir/000.png", "a/deep/.thumbs", "a/__MACOSX", "__MACOSX/a", ".trash"):
+        (folder / "train" / place).mkdir(parents=True)
+        shutil.copy(image, folder / "train" / place / "copy.png")
+    (folder / "val/b/._000.png").write_bytes(b"resource fork")
+    (folder / "val/a/.hidden.png").write_bytes(b"")
+
+    after = image_folder(folder)
+
+    assert (after.classes, after.sizes, after.fingerprint) == (before.classes, before.sizes, before.fingerprint)
+    assert after.note.endswith("; 2 files that are no images (hidden) left out")
+
+
+def test_a_hidden_folder_above_the_dataset_hides_nothing(make_folder: MakeFolder, tmp_path: Path) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2})
+
+    assert image_folder(folder.rename(tmp_path / ".images")).sizes == "2 train, 2 val"
+
+
+def test_linked_folders_are_read_once_and_a_link_back_ends(make_folder: MakeFolder, tmp_path: Path) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0, "../more/deep": 3, "../other": 1})
+    more, other = tmp_path / "more", tmp_path / "other"
+    (folder / "train/a/part2").symlink_to(more)
+    (folder / "train/a/part2 again").symlink_to(more)
+    (more / "other").symlink_to(other)
+    (other / "back").symlink_to(more)
+    (more / "deep/whole").symlink_to(folder)
+
+    dataset = image_folder(folder)
+
+    assert dataset.sizes == "8 train, 1 val"
+    assert dataset.splits["train"].labels.tolist() == [0] * 6 + [1] * 2
+
+
+@pytest.mark.parametrize(
+    "file", ["a.jfif", "a.gif", "a.avif", "a.JPE", "a.tga", "a.jp2", "a.ico", "a.pcx", "a.dds", "a.apng", "a.dib"]
+)
+def test_what_pillow_reads_is_an_image(make_folder: MakeFolder, file: str) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
+    plain("RGB").resize((32, 32)).save(folder / "val/b" / file)
+
+    images = image_folder(folder).splits["val"]
+
+    assert images.labels.tolist() == [0, 1]
+    assert images.decode(1, 8).shape == (8, 8, 3)
+
+
+def test_files_that_are_no_images_are_counted_and_named(make_folder: MakeFolder) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
+    for i, name in enumerate(("x.txt", "y.TXT", "notes", "x.pdf", "x.eps", "x.mpg", "x.\x1b[2J")):
+        (folder / "train" / "ab"[i % 2] / name).write_bytes(b"x")
+
+    note = image_folder(folder).note
+
+    assert note.startswith("validated on its own split; 7 files that are no images (.txt, ")
+    assert note.endswith(", ...) left out")
+    assert note.isprintable()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_pipe_or_device_is_no_image(make_folder: MakeFolder, make: Callable[[Path], None]) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
+    make(folder / "train/a/pipe.jpg")
+    (folder / "train/a/link.png").symlink_to("000.png")
+
+    dataset = image_folder(folder)
+
+    assert dataset.sizes == "5 train, 1 val"
+    assert dataset.note.endswith("; 1 file that is no image (not regular) left out")
+    with pytest.raises(ConfigError, match=r"pipe.jpg' \(not a regular file\)"):
+        decode(folder / "train/a/pipe.jpg")
+
+
+def test_an_image_that_needs_another_program_is_not_read(tmp_path: Path) -> None:
+    plain("RGB").save(tmp_path / "a.eps")
+
+    with pytest.raises(ConfigError, match="no image that Pillow knows"):
+        decode((tmp_path / "a.eps").rename(tmp_path / "a.jpg"))
+
+
 def test_links_that_loop_are_no_classes_and_are_not_followed(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
     (folder / "train/loop").symlink_to("loop")
@@ -207,7 +290,7 @@ def test_links_that_loop_are_no_classes_and_are_not_followed(make_folder: MakeFo
     (folder / "val/c").mkdir()
     (folder / "train/b/folder.jpg").mkdir()
 
-    with pytest.raises(ConfigError, match=r"class 'c' in .* has 1 images"):  # a link to elsewhere is a class
+    with pytest.raises(ConfigError, match=r"class 'c' in .* has 1 image;"):  # a link to elsewhere is a class
         image_folder(folder)
     (folder / "train/c").unlink()
     (folder / "val/c").rmdir()
@@ -244,8 +327,8 @@ def test_a_class_may_be_named_in_any_bytes(make_folder: MakeFolder) -> None:
         ({"val/a": 2, "val/b": 2}, r"has no folder train/; lay the images out as .*/train/CLASS/IMAGE"),
         ({"train": 3}, r"train has no images in class folders; lay them out as .*train/CLASS/IMAGE"),
         ({"train/a": 3}, "has a single class, a; a classifier needs 2 or more"),
-        ({"train/a": 3, "train/b": 1}, "class 'b' in .*train has 1 images .* it needs 2 or more"),
-        ({"train/a": 0, "train/b": 3}, "class 'a' in .*train has 0 images .*.jpg"),
+        ({"train/a": 3, "train/b": 1}, "class 'b' in .*train has 1 image; it needs 2 or more"),
+        ({"train/a": 0, "train/b": 3}, "class 'a' in .*train has 0 images; it needs 2"),
         ({"train/a": 2, "train/b": 2, "val/a": 1, "val/x": 1, "val/y": 1}, "val has classes that train/ lacks: x, y"),
         ({"train/a": 2, "train/b": 2, "test/z": 1}, "test has classes that train/ lacks: z"),
         ({"train/a": 2, "train/b": 2, "val/a": 1}, "val lacks classes that train/ has: b; add them, empty if need be"),

@@ -215,7 +215,7 @@ def test_unusable_shards_say_what_is_wrong(tmp_path: Path, spoil: Callable[[Path
     ("train", "val", "features", "message"),
     [
         ([0, 0, 0], [0], CLASS_LABEL, "class 'dog' in .* has 0 images; it needs 2 or more"),
-        ([0, 0, 1], [0], CLASS_LABEL, "class 'dog' in .* has 1 images; it needs 2 or more"),
+        ([0, 0, 1], [0], CLASS_LABEL, "class 'dog' in .* has 1 image; it needs 2 or more"),
         ([0, 0, 0], [0], {}, "has a single class, 0; a classifier needs 2 or more"),
         (["a", "a", "b", "b"], ["c"], {}, f"{VAL} row 0 has the label 'c'; it must be one of a, b, ..."),
         (["a", "a", "b", ""], ["b"], {}, f"{TRAIN} row 3 has the label ''; it must be one of a, b"),
