@@ -1,6 +1,5 @@
 """Errors of users and failures of trainings, and the wording of messages. Standard library only."""
 
-import os
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -79,8 +78,12 @@ def check_printable(text: str) -> None:
 
 def printable(path: str) -> str:
     """Return `path` with bytes that are not UTF-8 and control characters escaped, such as `caf\\xe9.jpg`."""
-    text = os.fsencode(path).decode(errors="backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in path)
+
+
+def _escaped(letter: str) -> str:
+    is_byte = "\udc80" <= letter <= "\udcff"  # a byte of a path that is not UTF-8
+    return f"\\x{ord(letter) - 0xDC00:02x}" if is_byte else letter.encode("unicode_escape").decode()
 
 
 def without_credentials(text: str) -> str:

@@ -11,7 +11,7 @@ import torch
 from trainers.config import UNKNOWN_DATA
 from trainers.datasets.batches.batches import batches
 from trainers.datasets.dataset import Dataset, SplitName, is_imagenet
-from trainers.datasets.registry import check_dataset
+from trainers.datasets.registry import check_split
 from trainers.errors import ConfigError
 from trainers.files import whole_file
 from trainers.hardware.device import Device
@@ -57,9 +57,7 @@ def evaluate_network(
         raise ConfigError(f"{network.name} does not say what images it was trained on; name a dataset with --data")
     if batch_size is not None:
         config = replace(config, batch_size=batch_size, accumulate=1)
-    dataset = _relabelled(
-        check_dataset(data or config.data, announce, splits=[split], again=True), split, network.classes
-    )
+    dataset = _relabelled(check_split(data or config.data, split, announce), split, network.classes)
     device = Device.of(config)
     num_workers = (os.cpu_count() or 1) if device.place.type == "cuda" else 0
     images = batches(dataset, split, config, num_workers=num_workers, centred=True)

@@ -118,6 +118,37 @@ def test_classes_are_matched_by_name_whatever_their_order(make_folder: MakeFolde
     assert found.scores.top1 == 25
 
 
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"val/cat": 1, "val/dog": 3},
+        {"val/cat": 1, "val/dog": 3, "test/owl": 1},
+        {"val/cat": 1, "val/dog": 3, "train/dog": 1},
+        {"val/cat": 1, "val/dog": 3, "train": 1},
+    ],
+)
+def test_an_evaluation_needs_no_split_but_its_own(make_folder: MakeFolder, counts: dict[str, int]) -> None:
+    found = evaluate_network(of_classes("dog", "cow", "cat"), str(make_folder(counts)))
+
+    assert found.confusion.tolist() == [[0, 0, 3], [0, 0, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"cat": 2, "dog": 2}, "has no folder test/; if cat, dog are its classes, move them into .*/test/"),
+        ({"val/cat": 2}, "has no folder test/; lay the images out as .*/test/CLASS/IMAGE"),
+        ({"train/cat": 1, "train/dog": 2}, "class 'cat' in .*train has 1 image"),
+        ({"test": 2}, "test holds 2 images outside class folders"),
+    ],
+)
+def test_an_evaluation_without_its_split_says_what_it_needs(
+    make_folder: MakeFolder, counts: dict[str, int], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        evaluate_network(of_classes("cat", "dog"), str(make_folder(counts)), "test")
+
+
 def test_outputs_without_names_are_matched_by_their_number(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 3})
 

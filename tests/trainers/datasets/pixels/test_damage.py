@@ -18,7 +18,7 @@ from trainers.datasets.dataset import Dataset, Split
 from trainers.datasets.pixels.cache import open_images
 from trainers.datasets.pixels.damage import check_images, without_damaged
 from trainers.datasets.pixels.decode import Decoder
-from trainers.datasets.registry import check_dataset, load_dataset
+from trainers.datasets.registry import check_dataset, check_split, load_dataset
 from trainers.datasets.splits import Part
 from trainers.errors import ConfigError
 from trainers.training.classifier import train_point
@@ -249,7 +249,7 @@ def test_one_split_alone_can_be_checked(spoiled: Path) -> None:
     (spoiled / "val/a/000.png").write_bytes(b"")
     announced: list[str] = []
 
-    assert check_dataset(str(spoiled), announced.append, splits=["val", "test"]).sizes == "16 train, 5 val"
+    assert check_split(str(spoiled), "val", announced.append).sizes == "16 train, 5 val"
     assert check_dataset(str(spoiled), announced.append).sizes == "13 train, 5 val"
     assert [line.split()[3] for line in announced] == ["6", "16"]
 

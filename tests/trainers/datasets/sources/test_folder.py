@@ -1,5 +1,6 @@
 """Image folders: every layout and file that people have, and errors that say what to do."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -139,12 +140,66 @@ def test_classes_are_sorted_and_labels_follow_them(make_folder: MakeFolder) -> N
     assert dataset.name == "images"
 
 
-@pytest.mark.parametrize("name", ["val", "validation", "valid"])
-def test_validation_folder_goes_by_three_names(make_folder: MakeFolder, name: str) -> None:
-    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, f"{name}/a": 1, f"{name}/b": 2}))
+@pytest.mark.parametrize(
+    ("train", "val"),
+    [
+        ("train", "val"),
+        ("train", "validation"),
+        ("train", "valid"),
+        ("Train", "Val"),
+        ("TRAINING", "Dev"),
+        ("train", "eval"),
+    ],
+)
+@pytest.mark.parametrize("test", ["test", "Testing"])
+def test_split_folders_go_by_every_usual_name(make_folder: MakeFolder, train: str, val: str, test: str) -> None:
+    counts = {f"{split}/{name}": count for split, count in ((train, 2), (val, 1), (test, 3)) for name in "ab"}
 
-    assert dataset.sizes == "4 train, 3 val"
+    dataset = image_folder(make_folder(counts))
+
+    assert dataset.sizes == "4 train, 2 val, 6 test"
     assert dataset.note == "validated on its own split"
+
+
+def test_folders_of_no_split_are_named(make_folder: MakeFolder) -> None:
+    dataset = image_folder(make_folder({"train/a": 2, "train/b": 2, "extra/a": 2, ".git/a": 1, "raw\x1b[0m": 0}))
+
+    assert dataset.note == r"validated on a stratified 10% of train; extra/, raw\x1b[0m/ are left out"
+
+
+def test_images_beside_the_class_folders_are_counted(make_folder: MakeFolder) -> None:
+    dataset = image_folder(make_folder({"train": 3, "train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0}))
+
+    assert dataset.sizes == "4 train, 1 val"
+    assert dataset.note == "validated on its own split; 3 images of train/ outside class folders left out"
+
+
+def test_numbered_classes_follow_their_values_and_have_another_fingerprint(make_folder: MakeFolder) -> None:
+    folder = make_folder({f"train/{name}": 2 for name in ("0", "1", "10", "2", "9")} | {"val/10": 1, "val/2": 1})
+    for name in "019":
+        (folder / "val" / name).mkdir()
+    dataset = image_folder(folder)
+    by_letters = [
+        f"{path.relative_to(folder)}\0{path.stat().st_size}"
+        for split in ("train", "val")
+        for path in sorted((folder / split).glob("*/*.png"))
+    ]
+
+    assert dataset.classes == ("0", "1", "2", "9", "10")
+    assert files(dataset, "val") == ["2/000.png", "10/000.png"]
+    assert dataset.fingerprint != hashlib.sha256("\n".join(by_letters).encode()).hexdigest()[:16]
+
+
+def test_the_fingerprint_of_plain_folders_stays(make_folder: MakeFolder) -> None:
+    """Points of earlier sweeps are found by it."""
+    folder = make_folder({f"{split}/{name}": 2 for split in ("train", "val", "test") for name in ("0", "1", "b")})
+    entries = [
+        f"{path.relative_to(folder)}\0{path.stat().st_size}"
+        for split in ("train", "val", "test")
+        for path in sorted((folder / split).glob("*/*.png"))
+    ]
+
+    assert image_folder(folder).fingerprint == hashlib.sha256("\n".join(entries).encode()).hexdigest()[:16]
 
 
 def test_test_folder_is_kept_apart(make_folder: MakeFolder) -> None:
@@ -290,7 +345,7 @@ def test_links_that_loop_are_no_classes_and_are_not_followed(make_folder: MakeFo
     (folder / "val/c").mkdir()
     (folder / "train/b/folder.jpg").mkdir()
 
-    with pytest.raises(ConfigError, match=r"class 'c' in .* has 1 image;"):  # a link to elsewhere is a class
+    with pytest.raises(ConfigError, match=r"class 'c' in .* has 1 image "):  # a link to elsewhere is a class
         image_folder(folder)
     (folder / "train/c").unlink()
     (folder / "val/c").rmdir()
@@ -325,7 +380,23 @@ def test_a_class_may_be_named_in_any_bytes(make_folder: MakeFolder) -> None:
     ("counts", "message"),
     [
         ({"val/a": 2, "val/b": 2}, r"has no folder train/; lay the images out as .*/train/CLASS/IMAGE"),
-        ({"train": 3}, r"train has no images in class folders; lay them out as .*train/CLASS/IMAGE"),
+        ({"cat": 2, "dog": 2}, r"has no folder train/; if cat, dog are its classes, move them into .*/images/train/"),
+        ({"pets/Training/a": 2, "x": 0}, r"has no folder train/; did you mean .*/images/pets\?"),
+        ({"train": 3}, r"train holds 3 images outside class folders; sort them into .*train/CLASS/"),
+        (
+            {"train/a": 2, "train/b": 2, "val": 1},
+            r"val holds 1 image outside class folders; sort .*val/CLASS/ ",
+        ),
+        ({"train/a": 2, "train/b": 2, "val/a": 2, "val/b": 2, "dev/a": 2}, "has both dev and val for the val split"),
+        ({"train/a": 2, "train/b": 2, "Train/a": 2}, "has both Train and train for the train split; rename one"),
+        (
+            {"train/Cat": 2, "train/b": 2, "val/cat": 1, "val/b": 1},
+            "val has the class cat where train/ has Cat;",
+        ),
+        (
+            {"train/caf\xe9": 2, "train/b": 2, "val/cafe\u0301": 1, "val/b": 1},
+            r"class cafe\u0301 \(Unicode NFD\) where train/ has caf\xe9 \(Unicode NFC\); rename",
+        ),
         ({"train/a": 3}, "has a single class, a; a classifier needs 2 or more"),
         ({"train/a": 3, "train/b": 1}, "class 'b' in .*train has 1 image; it needs 2 or more"),
         ({"train/a": 0, "train/b": 3}, "class 'a' in .*train has 0 images; it needs 2"),
