@@ -23,7 +23,7 @@ class Prediction:
 
     image: Path
     guesses: tuple[tuple[str, float], ...]
-    """Classes and their probabilities, the likeliest class first."""
+    """Printable names of classes and their probabilities, the likeliest class first."""
 
 
 def predict(network: Network, images: Sequence[Path], *, top: int = 5) -> list[Prediction]:
@@ -36,7 +36,7 @@ def predict(network: Network, images: Sequence[Path], *, top: int = 5) -> list[P
     for logits in outputs(network, images):
         probabilities, places = logits.softmax(dim=1).topk(min(top, logits.shape[1]), dim=1)
         for chances, numbers in zip(probabilities.tolist(), places.tolist(), strict=True):
-            names = [network.classes[i] for i in numbers]
+            names = [printable(network.classes[i]) for i in numbers]
             predictions.append(Prediction(images[len(predictions)], tuple(zip(names, chances, strict=True))))
     return predictions
 

@@ -18,6 +18,7 @@ from trainers.datasets.registry import load_dataset
 from trainers.errors import ConfigError
 from trainers.training.classifier import train_point
 from trainers.trial import Point
+from trainers.use.matching import match_outputs
 from trainers.use.score import evaluate_network, write_confusion
 from trainers.weights.checkpoint import BEST
 from trainers.weights.network import Network, class_names, load_network, untrained
@@ -155,6 +156,68 @@ def test_outputs_without_names_are_matched_by_their_number(make_folder: MakeFold
     found = evaluate_network(of_classes(*class_names(TrainConfig(num_classes=2))), str(folder))
 
     assert found.confusion.tolist() == [[0, 1], [0, 3]]
+
+
+WNIDS = ("n01440764", "n02102040", "n02979186")
+"""WordNet ids of tench, English springer and cassette player."""
+
+
+@pytest.mark.parametrize(
+    ("classes", "num_outputs", "places", "note"),
+    [
+        (WNIDS, 1000, [0, 217, 482], None),
+        (("cassette player", "tench"), 1000, [482, 0], None),
+        (tuple(map(str, range(1000))), 1000, list(range(1000)), "taken for the outputs of the same numbers, from 0"),
+        (("2", "10"), 12, [2, 10], "taken for the outputs of the same numbers, from 0"),
+        (("1", "2", "3"), 3, [0, 1, 2], "taken for the classes 1 to 3 in order"),
+        (("cat", "dog"), 2, [0, 1], "taken for the classes cat to dog in order"),
+        (("output 1",), 2, [1], None),
+    ],
+)
+def test_classes_stand_for_the_outputs_of_a_file_without_names(
+    classes: tuple[str, ...], num_outputs: int, places: list[int], note: str | None
+) -> None:
+    matched, said = match_outputs("d", classes, class_names(TrainConfig(num_classes=num_outputs)))
+
+    assert matched == places
+    assert (note in said) if note and said else note is said
+
+
+def test_classes_match_names_in_another_unicode_form() -> None:
+    assert match_outputs("d", ("cafe\u0301", "dog"), ("dog", "caf\xe9")) == ([1, 0], None)
+    assert match_outputs("d", ("cafe\u0301", "caf\xe9"), ("caf\xe9", "cafe\u0301")) == ([1, 0], None)
+
+
+@pytest.mark.parametrize(
+    ("classes", "outputs", "message"),
+    [
+        (
+            ("n99999999", "n01440764"),
+            class_names(TrainConfig(num_classes=1000)),
+            "does not know: n99999999;",
+        ),
+        (("0", "1"), class_names(TrainConfig(num_classes=1000)), "does not know: 0, 1; it knows tench"),
+        (("crane", "b"), ("crane", "crane", "b"), "does not know: crane; it knows crane"),  # a bird and a machine
+        (("0", "12"), class_names(TrainConfig(num_classes=12)), "does not know: 0, 12"),
+        (("a", "b"), ("a", "\x1b[2J\n"), r"does not know: b; it knows a, \\x1b\[2J\\n$"),
+    ],
+)
+def test_classes_of_no_output_are_named(classes: tuple[str, ...], outputs: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        match_outputs("d", classes, outputs)
+
+
+def test_an_assumed_order_is_said(make_folder: MakeFolder) -> None:
+    said: list[str] = []
+
+    found = evaluate_network(
+        of_classes(*class_names(TrainConfig(num_classes=11))), str(make_folder({"val/10": 2, "val/9": 1})),
+        announce=said.append,
+    )  # fmt: skip
+
+    assert found.confusion[9].sum() == 1
+    assert found.scores.top1 == pytest.approx(200 / 3)
+    assert said[1:] == ["the classes of images are taken for the outputs of the same numbers, from 0"]
 
 
 def test_a_network_of_others_needs_a_dataset(tmp_path: Path) -> None:
