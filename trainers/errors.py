@@ -10,14 +10,14 @@ class ConfigError(ValueError):
 
 
 class UnreadableImageError(ConfigError):
-    """An image that cannot be decoded."""
+    """An image that cannot be decoded, with the remedy."""
 
-    def __init__(self, image: str, reason: str) -> None:
-        super().__init__(image, reason)  # pickle passes these arguments again
-        self.image, self.reason = image, reason
+    def __init__(self, image: str, reason: str, remedy: str = "remove or replace it") -> None:
+        super().__init__(image, reason, remedy)  # pickle passes these arguments again
+        self.image, self.reason, self.remedy = image, reason, remedy
 
     def __str__(self) -> str:
-        return f"cannot read the image '{self.image}' ({self.reason}); remove or replace it"
+        return f"cannot read the image '{self.image}' ({self.reason}); {self.remedy}"
 
 
 DIVERGED = "diverged"

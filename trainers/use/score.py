@@ -49,8 +49,8 @@ def evaluate_network(
         data: a dataset as in `TrainConfig.data`; unset: the dataset of the training.
         split: the name of the split; the `train` split is read without augmentation.
         batch_size: images in a batch, 2 or more; unset: the batch size of the training. The result is equal for all.
-        announce: called with a message before all images of the split are checked, once on each machine, and with a
-            note if the order of the classes is assumed.
+        announce: called with a message before all images of the split are checked, once on each machine, and with the
+            note of the dataset, which says if the order of the classes is assumed.
 
     Raises:
         ConfigError: the dataset or split does not exist, or has a class that the network does not know.
@@ -62,8 +62,8 @@ def evaluate_network(
         config = replace(config, batch_size=batch_size, accumulate=1)
     dataset = check_split(data or config.data, split, announce)
     dataset, note = _relabelled(dataset, split, network.classes)
-    if note and announce:
-        announce(note)
+    if announce:
+        announce("; ".join(filter(None, [f"{dataset.name}: {dataset.note}", note])))
     device = Device.of(config)
     num_workers = (os.cpu_count() or 1) if device.place.type == "cuda" else 0
     images = batches(dataset, split, config, num_workers=num_workers, centred=True)

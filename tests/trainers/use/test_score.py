@@ -217,7 +217,9 @@ def test_an_assumed_order_is_said(make_folder: MakeFolder) -> None:
 
     assert found.confusion[9].sum() == 1
     assert found.scores.top1 == pytest.approx(200 / 3)
-    assert said[1:] == ["the classes of images are taken for the outputs of the same numbers, from 0"]
+    assert said[1:] == [
+        "images: val is read alone; the classes of images are taken for the outputs of the same numbers, from 0"
+    ]
 
 
 def test_a_network_of_others_needs_a_dataset(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from unicodedata import is_normalized, normalize
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainers.datasets.dataset import Dataset, Split, SplitName, dataset_name
 from trainers.datasets.pixels.decode import Decoder
+from trainers.datasets.pixels.ranges import ranges_entries, ranges_note, ranges_of_files
 from trainers.datasets.sources.image_files import folders_in, holds, images_below, images_in, left_out_note
 from trainers.datasets.splits import by_split, check_classes, class_order, split_of, unused_note, with_validation
 from trainers.errors import ConfigError, counted, printable
@@ -49,8 +51,11 @@ def image_folder(path: Path, only: SplitName | None = None) -> Dataset:
     listing = Listing()
     if first != "test" and "test" in folders and not _class_folders(folders["test"]):
         listing.notes.append(f"{folders.pop('test').name}/ has no class folders and is left out")  # as in ImageNet
+    listed = {split: _list_images(folder, folders[first], classes, listing) for split, folder in folders.items()}
+    ranges = ranges_of_files([path for paths, _ in listed.values() for path in paths])
     splits: dict[SplitName, Split] = {
-        split: _list_images(folder, folders[first], classes, listing) for split, folder in folders.items()
+        split: Split(labels=labels, decode=Decoder(paths, ranges), in_memory=False)
+        for split, (paths, labels) in listed.items()
     }
     aside = left_out_note(listing.left_out)
     if is_alone:
@@ -63,8 +68,8 @@ def image_folder(path: Path, only: SplitName | None = None) -> Dataset:
         name=dataset_name(path, classes),
         classes=tuple(map(printable, classes)),
         splits=splits,
-        fingerprint=hashlib.sha256(os.fsencode("\n".join(listing.entries))).hexdigest()[:16],
-        note="; ".join(filter(None, [note, *listing.notes, unused, aside])),
+        fingerprint=hashlib.sha256(os.fsencode("\n".join(listing.entries + ranges_entries(ranges)))).hexdigest()[:16],
+        note="; ".join(filter(None, [note, *listing.notes, unused, aside, ranges_note(ranges)])),
     )
 
 
@@ -98,8 +103,10 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
     return class_order(name for name in folders_in(str(folder)) if not holds(os.path.realpath(folder / name), here))
 
 
-def _list_images(folder: Path, first: Path, classes: tuple[str, ...], listing: Listing) -> Split:
-    """Return the images below `folder` by class and name; `classes` are the class folders of the split in `first`."""
+def _list_images(
+    folder: Path, first: Path, classes: tuple[str, ...], listing: Listing
+) -> tuple[list[str], NDArray[np.int64]]:
+    """Return paths and labels of the images below `folder`, by class and name; `classes` are those in `first`."""
     own = _class_folders(folder)
     num_loose = sum(1 for _ in images_in(str(folder), listing.left_out))
     if num_loose and not own:
@@ -123,7 +130,7 @@ def _list_images(folder: Path, first: Path, classes: tuple[str, ...], listing: L
             f"{folder} has no images in class folders{f' ({aside})' if aside else ''}; lay them out as "
             f"{folder}/CLASS/IMAGE or rename it"
         )
-    return Split(labels=np.array(labels, dtype=np.int64), decode=Decoder(paths), in_memory=False)
+    return paths, np.array(labels, dtype=np.int64)
 
 
 def _check_same_classes(folder: Path, own: tuple[str, ...], first: Path, classes: tuple[str, ...]) -> None:

@@ -49,7 +49,7 @@ def test_splits_sizes_and_datasets_have_caches_of_their_own(make_folder: MakeFol
         open_images(dataset, split, short_side)  # type: ignore[arg-type]
 
     folders = {path.name for path in own_cache.iterdir() if path.is_dir()}
-    assert folders == {f"{dataset.fingerprint}-{suffix}-v2" for suffix in ("train-8", "train-9", "val-8")}
+    assert folders == {f"{dataset.fingerprint}-{suffix}-v3" for suffix in ("train-8", "train-9", "val-8")}
 
 
 def test_cached_images_reach_a_loaders_worker_without_copying_their_pixels(make_folder: MakeFolder) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from trainers.datasets.dataset import Dataset, is_imagenet
 from trainers.datasets.pixels.decode import Decoder
@@ -93,6 +93,111 @@ def test_16_bit_grey_keeps_its_range(tmp_path: Path, file: str) -> None:
 
     assert pixels.shape == (HEIGHT, WIDTH, 3)
     assert np.abs(pixels - 255 * LEFT_DARK_RIGHT_BRIGHT[..., None]).max() <= 1
+
+
+DEPTHS: dict[str, tuple[float, float, type[np.generic], str, str | None]] = {
+    "12 of 16 bits": (0, 4095, np.uint16, "png", "16-bit images: 0 is black, 4095 is white"),
+    "10 of 16 bits": (0, 900, np.uint16, "tif", "16-bit images: 0 is black, 1023 is white"),
+    "16 bits": (0, 65000, np.uint16, "png", "16-bit images: 0 is black, 65535 is white"),
+    "8 of 32 bits": (0, 255, np.int32, "tif", "32-bit images: 0 is black, 255 is white"),
+    "20 of 32 bits": (0, 1e6, np.int32, "tif", "32-bit images: 0 is black, 1e+06 is white"),
+    "signed": (-1000, 3000, np.int32, "tif", "32-bit images: -1000 is black, 3000 is white"),
+    "shares": (0, 1, np.float32, "tif", "float images: 0 is black, 1 is white"),
+    "overshoot": (-0.002, 1.02, np.float32, "tif", "float images: 0 is black, 1 is white"),
+    "8 bits as floats": (0, 255, np.float32, "tif", "float images: 0 is black, 255 is white"),
+    "8 bits": (0, 255, np.uint8, "tif", None),
+}
+"""Smallest and largest value, type, extension, and the note."""
+
+
+@pytest.mark.parametrize("name", DEPTHS)
+def test_deep_images_are_scaled_by_the_range_of_the_dataset(tmp_path: Path, name: str) -> None:
+    """The last image is ten times darker than the others, and stays so."""
+    low, high, dtype, extension, note = DEPTHS[name]
+    for place, factor in (("train/a", 1), ("train/b", 1), ("val/a", 1), ("val/b", 0.1)):
+        (tmp_path / "d" / place).mkdir(parents=True)
+        values = (low + (high - low) * factor * LEFT_DARK_RIGHT_BRIGHT).astype(dtype)
+        for i in range(2):
+            Image.fromarray(values).save(tmp_path / "d" / place / f"{i}.{extension}")
+    (tmp_path / "d/train/a/broken.tif").write_bytes(b"II*")
+
+    dataset = image_folder(tmp_path / "d")
+
+    bright, dark = (dataset.splits["val"].decode(i, 256) for i in (1, 2))
+    assert bright[..., 0].min() <= 3
+    assert 220 <= bright.max() <= 255
+    assert np.abs(bright - bright.max() * LEFT_DARK_RIGHT_BRIGHT[..., None]).max() < 9
+    assert 20 <= dark.max() <= 28
+    assert dataset.note == "; ".join(filter(None, ["validated on its own split", note]))
+    assert np.array_equal(image_folder(tmp_path / "d", only="val").splits["val"].decode(2, 256), dark)
+
+
+def test_the_range_of_deep_images_is_part_of_the_fingerprint(make_folder: MakeFolder) -> None:
+    folder = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 0})
+    fingerprints: list[str] = []
+    for white in (65535, 4095):
+        deep = (LEFT_DARK_RIGHT_BRIGHT * white).astype(np.uint16)
+        Image.fromarray(deep).save(folder / "train/a/deep.tif")
+        fingerprints.append(image_folder(folder).fingerprint)
+
+    assert len(set(fingerprints)) == 2
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "tif", "webp", "avif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_turned_upright(tmp_path: Path, orientation: int, extension: str) -> None:
+    pixels = np.zeros((40, 64, 3), dtype=np.uint8)
+    pixels[:20, :32], pixels[20:, :32], pixels[20:, 32:] = (250, 0, 0), (0, 250, 0), (0, 0, 250)
+    stored = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+              5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+              8: Image.Transpose.ROTATE_270}  # fmt: skip
+    image = Image.fromarray(pixels)
+    image = image.transpose(stored[orientation]) if orientation in stored else image
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / f"a.{extension}", exif=exif, quality=95)
+
+    found = decode(tmp_path / f"a.{extension}", 20)
+
+    assert found.shape == (20, 32, 3)
+    for y, x in ((5, 8), (15, 8), (15, 24)):
+        assert np.abs(found[y, x].astype(int) - pixels[2 * y, 2 * x]).max() < 30
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("exif", [b"no data", b"MM\0*\0\0\0\x08\xff\xff\x01", b"II*\0\xff\xff\xff\xff"])
+def test_damaged_exif_data_do_no_harm(tmp_path: Path, exif: bytes) -> None:
+    plain("RGB").save(tmp_path / "a.jpg", exif=b"Exif\0\0" + exif)
+
+    assert decode(tmp_path / "a.jpg").shape == (HEIGHT, WIDTH, 3)
+
+
+def test_a_png_with_megabytes_of_text_is_read(tmp_path: Path) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("XML:com.adobe.xmp", "x" * (3 << 20), zip=True)
+    text.add_itxt("more", "x" * (3 << 20), zip=True)
+    plain("RGB").save(tmp_path / "a.png", pnginfo=text)
+
+    assert (decode(tmp_path / "a.png") == RED).all()
+
+
+def test_an_image_beyond_the_limits_is_called_too_large(tmp_path: Path) -> None:
+    Image.new("1", (20_000, 10_000)).save(tmp_path / "scan.png")
+    text = PngImagePlugin.PngInfo()
+    text.add_text("text", "x" * (70 << 20), zip=True)
+    plain("RGB").save(tmp_path / "text.png", pnginfo=text)
+
+    with pytest.raises(ConfigError, match=r"scan.png' \(too large: Image size .200000000 pixels.*\); scale it down$"):
+        decode(tmp_path / "scan.png")
+    with pytest.raises(ConfigError, match=r"text.png' \(too large: its text .*\); remove its text$"):
+        decode(tmp_path / "text.png")
+
+
+def test_a_pointer_of_git_lfs_says_how_to_fetch_the_image(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12345\n")
+
+    with pytest.raises(ConfigError, match=r"a Git LFS pointer: run git lfs pull\); fetch it"):
+        decode(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("file", ["a.png", "a.jpg"])
