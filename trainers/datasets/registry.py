@@ -13,7 +13,8 @@ from trainers.datasets.dataset import Dataset, SplitName
 from trainers.datasets.pixels.damage import check_images, without_damaged
 from trainers.datasets.sources.digits import digits
 from trainers.datasets.sources.folder import image_folder
-from trainers.datasets.sources.parquet import parquet_dataset, parquet_files
+from trainers.datasets.sources.parquet import parquet_dataset
+from trainers.datasets.sources.shards import parquet_files
 from trainers.datasets.sources.torchvision_sets import TORCHVISION_SETS, download, name_and_root, torchvision_dataset
 from trainers.errors import ConfigError, check_printable
 
@@ -96,7 +97,7 @@ def _listed(data: str, only: SplitName | None = None) -> Dataset:
         return torchvision_dataset(*known)
     path = Path(data)
     try:
-        return parquet_dataset(path) if parquet_files(path) else image_folder(path, only)
+        return parquet_dataset(path, only) if parquet_files(path) else image_folder(path, only)
     except OSError as error:
         raise ConfigError(f"cannot list {path}: {error}") from error
 

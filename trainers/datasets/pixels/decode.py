@@ -77,7 +77,7 @@ def decode(source: str | IO[bytes], short_side: int, *, name: str, ranges: Range
 def _unreadable(name: str, source: str | IO[bytes], error: Exception) -> UnreadableImageError:
     """Return the error for an image, with a reason that does not name it."""
     if isinstance(error, UnidentifiedImageError):
-        if _start(source).startswith(LFS_POINTER):
+        if is_lfs_pointer(source):
             return UnreadableImageError(name, "a Git LFS pointer: run git lfs pull", "fetch it with git lfs pull")
         return UnreadableImageError(name, "no image that Pillow knows")
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -89,13 +89,15 @@ def _unreadable(name: str, source: str | IO[bytes], error: Exception) -> Unreada
     return UnreadableImageError(name, reason)
 
 
-def _start(source: str | IO[bytes]) -> bytes:
-    """Return the first bytes of a file."""
+def is_lfs_pointer(source: str | IO[bytes]) -> bool:
+    """Whether a file holds the text that stands for a file which Git LFS has not fetched."""
     if isinstance(source, str):
+        if not os.path.isfile(source):
+            return False
         with open(source, "rb") as file:
-            return file.read(len(LFS_POINTER))
+            return is_lfs_pointer(file)
     source.seek(0)
-    return source.read(len(LFS_POINTER))
+    return source.read(len(LFS_POINTER)) == LFS_POINTER
 
 
 def decode_image(image: Image.Image, short_side: int, ranges: Ranges = DEFAULT_RANGES) -> Pixels:

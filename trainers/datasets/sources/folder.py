@@ -51,7 +51,9 @@ def image_folder(path: Path, only: SplitName | None = None) -> Dataset:
     listing = Listing()
     if first != "test" and "test" in folders and not _class_folders(folders["test"]):
         listing.notes.append(f"{folders.pop('test').name}/ has no class folders and is left out")  # as in ImageNet
-    listed = {split: _list_images(folder, folders[first], classes, listing) for split, folder in folders.items()}
+    listed: dict[SplitName, tuple[list[str], NDArray[np.int64]]] = {
+        split: _list_images(folder, folders[first], classes, listing) for split, folder in folders.items()
+    }
     ranges = ranges_of_files([path for paths, _ in listed.values() for path in paths])
     splits: dict[SplitName, Split] = {
         split: Split(labels=labels, decode=Decoder(paths, ranges), in_memory=False)
