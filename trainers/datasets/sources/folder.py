@@ -90,8 +90,10 @@ def _no_split(path: Path, split: SplitName, class_folders: Sequence[str]) -> Con
 
 
 def _has_split(folder: Path, split: SplitName) -> bool:
+    """Whether a folder that can be read has a folder or Parquet shards of `split`."""
     try:
-        return any(split_of(name) == split for name in folders_in(str(folder)))
+        shards = [path.name.split("-")[0] for path in folder.glob("*-*.parquet")]
+        return any(split_of(name) == split for name in [*folders_in(str(folder)), *shards])
     except OSError:
         return False
 

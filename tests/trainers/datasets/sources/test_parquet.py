@@ -206,6 +206,13 @@ def test_a_missing_shard_is_named(tmp_path: Path, present: tuple[int, ...], miss
         load_dataset(str(tmp_path))
 
 
+def test_shards_one_folder_deeper_are_pointed_out(tmp_path: Path) -> None:
+    write_all(tmp_path / "plain_text")
+
+    with pytest.raises(ConfigError, match=r"has no folder train/; did you mean .*/plain_text\?"):
+        load_dataset(str(tmp_path))
+
+
 def test_hidden_files_are_no_shards(tmp_path: Path) -> None:
     (write_all(tmp_path) / "._train-00000-of-00002.parquet").write_bytes(b"resource fork")
 
