@@ -43,6 +43,7 @@ OTHER_COMMANDS = (
     "uv run pyright",
     "uv tool run pre-commit",
     "ray ",
+    "tail ",
     "RAY_AUTH_MODE",
 )
 """How commands begin that are no command of this project."""

@@ -1,6 +1,5 @@
 """Errors of users and failures of trainings, and the wording of messages. Standard library only."""
 
-import os
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -11,14 +10,14 @@ class ConfigError(ValueError):
 
 
 class UnreadableImageError(ConfigError):
-    """An image that cannot be decoded."""
+    """An image that cannot be decoded, with the remedy."""
 
-    def __init__(self, image: str, reason: str) -> None:
-        super().__init__(image, reason)  # pickle passes these arguments again
-        self.image, self.reason = image, reason
+    def __init__(self, image: str, reason: str, remedy: str = "remove or replace it") -> None:
+        super().__init__(image, reason, remedy)  # pickle passes these arguments again
+        self.image, self.reason, self.remedy = image, reason, remedy
 
     def __str__(self) -> str:
-        return f"cannot read the image '{self.image}' ({self.reason}); remove or replace it"
+        return f"cannot read the image '{self.image}' ({self.reason}); {self.remedy}"
 
 
 DIVERGED = "diverged"
@@ -79,8 +78,12 @@ def check_printable(text: str) -> None:
 
 def printable(path: str) -> str:
     """Return `path` with bytes that are not UTF-8 and control characters escaped, such as `caf\\xe9.jpg`."""
-    text = os.fsencode(path).decode(errors="backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in path)
+
+
+def _escaped(letter: str) -> str:
+    is_byte = "\udc80" <= letter <= "\udcff"  # a byte of a path that is not UTF-8
+    return f"\\x{ord(letter) - 0xDC00:02x}" if is_byte else letter.encode("unicode_escape").decode()
 
 
 def without_credentials(text: str) -> str:

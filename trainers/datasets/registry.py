@@ -5,16 +5,16 @@ images or of Parquet shards.
 """
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import get_args
 
 from trainers.datasets.dataset import Dataset, SplitName
 from trainers.datasets.pixels.damage import check_images, without_damaged
 from trainers.datasets.sources.digits import digits
 from trainers.datasets.sources.folder import image_folder
-from trainers.datasets.sources.parquet import parquet_dataset, parquet_files
+from trainers.datasets.sources.parquet import parquet_dataset
+from trainers.datasets.sources.shards import parquet_files
 from trainers.datasets.sources.torchvision_sets import TORCHVISION_SETS, download, name_and_root, torchvision_dataset
 from trainers.errors import ConfigError, check_printable
 
@@ -32,14 +32,8 @@ def load_dataset(data: str) -> Dataset:
     return _without_damaged(_checked_name(data))
 
 
-def check_dataset(
-    data: str,
-    announce: Callable[[str], None] | None = None,
-    *,
-    splits: Collection[SplitName] = get_args(SplitName),
-    again: bool = False,
-) -> Dataset:
-    """Return the dataset that `data` names, after a check of all images of `splits`, once per node, for damage.
+def check_dataset(data: str, announce: Callable[[str], None] | None = None, *, again: bool = False) -> Dataset:
+    """Return the dataset that `data` names, after a check of all images, once per node, for damage.
 
     `announce` is called with a message before a check; `again` also checks images known to be damaged, which may be
     repaired by now.
@@ -48,9 +42,28 @@ def check_dataset(
         ConfigError: `load_dataset` fails, or the damaged images cannot be recorded, or a class or split has no others.
     """
     name = _checked_name(data)
-    check_images(_listed(name), splits, announce, again=again)
+    dataset = _listed(name)
+    check_images(dataset, dataset.splits, announce, again=again)
     _without_damaged.cache_clear()
     return _without_damaged(name)
+
+
+def check_split(data: str, split: SplitName, announce: Callable[[str], None] | None = None) -> Dataset:
+    """Return a dataset with `split`, after a check of this split for damage, as `check_dataset` with `again`.
+
+    The dataset is the whole one, whose cache serves its sweeps, where the whole can be listed; else `split` alone.
+
+    Raises:
+        ConfigError: neither can be listed, or the damaged images cannot be recorded, or all are damaged.
+    """
+    name, only = _checked_name(data), None
+    try:
+        _listed(name)
+    except ConfigError:
+        only = split
+    check_images(_listed(name, only), [split], announce, again=True)
+    _without_damaged.cache_clear()
+    return _without_damaged(name, only)
 
 
 def _checked_name(data: str) -> str:
@@ -70,12 +83,13 @@ def _checked_name(data: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _without_damaged(data: str) -> Dataset:
-    return without_damaged(_listed(data))
+def _without_damaged(data: str, only: SplitName | None = None) -> Dataset:
+    return without_damaged(_listed(data, only))
 
 
 @lru_cache(maxsize=4)
-def _listed(data: str) -> Dataset:
+def _listed(data: str, only: SplitName | None = None) -> Dataset:
+    """Return the dataset that `data` names; of a folder the split `only` alone, if it is given."""
     if data in DATASETS:
         return DATASETS[data]()
     known = name_and_root(data)
@@ -83,7 +97,7 @@ def _listed(data: str) -> Dataset:
         return torchvision_dataset(*known)
     path = Path(data)
     try:
-        return parquet_dataset(path) if parquet_files(path) else image_folder(path)
+        return parquet_dataset(path, only) if parquet_files(path) else image_folder(path, only)
     except OSError as error:
         raise ConfigError(f"cannot list {path}: {error}") from error
 

@@ -6,17 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from trainers.config import UNKNOWN_DATA
 from trainers.datasets.batches.batches import batches
-from trainers.datasets.dataset import Dataset, SplitName, is_imagenet
-from trainers.datasets.registry import check_dataset
+from trainers.datasets.dataset import Dataset, SplitName
+from trainers.datasets.registry import check_split
 from trainers.errors import ConfigError
 from trainers.files import whole_file
 from trainers.hardware.device import Device
 from trainers.training.evaluate import Scores, evaluate
-from trainers.weights.network import Network, imagenet_classes, unnamed
+from trainers.use.matching import match_outputs
+from trainers.weights.network import Network
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,7 +49,8 @@ def evaluate_network(
         data: a dataset as in `TrainConfig.data`; unset: the dataset of the training.
         split: the name of the split; the `train` split is read without augmentation.
         batch_size: images in a batch, 2 or more; unset: the batch size of the training. The result is equal for all.
-        announce: called with a message before all images of the split are checked, once on each machine.
+        announce: called with a message before all images of the split are checked, once on each machine, and with the
+            note of the dataset, which says if the order of the classes is assumed.
 
     Raises:
         ConfigError: the dataset or split does not exist, or has a class that the network does not know.
@@ -57,9 +60,10 @@ def evaluate_network(
         raise ConfigError(f"{network.name} does not say what images it was trained on; name a dataset with --data")
     if batch_size is not None:
         config = replace(config, batch_size=batch_size, accumulate=1)
-    dataset = _relabelled(
-        check_dataset(data or config.data, announce, splits=[split], again=True), split, network.classes
-    )
+    dataset = check_split(data or config.data, split, announce)
+    dataset, note = _relabelled(dataset, split, network.classes)
+    if announce:
+        announce("; ".join(filter(None, [f"{dataset.name}: {dataset.note}", note])))
     device = Device.of(config)
     num_workers = (os.cpu_count() or 1) if device.place.type == "cuda" else 0
     images = batches(dataset, split, config, num_workers=num_workers, centred=True)
@@ -83,25 +87,14 @@ def write_confusion(path: Path, evaluation: Evaluation, classes: Sequence[str]) 
         writer.writerows([name, *row] for name, row in zip(classes, evaluation.confusion.tolist(), strict=True))
 
 
-def _relabelled(dataset: Dataset, split: SplitName, classes: Sequence[str]) -> Dataset:
-    """Return `dataset` with labels in `split` that are places in `classes`, the names of the outputs.
+def _relabelled(dataset: Dataset, split: SplitName, classes: Sequence[str]) -> tuple[Dataset, str | None]:
+    """Return `dataset` with labels in `split` that are places in `classes`, the names of the outputs; and a note on it.
 
     Raises:
         ConfigError: the dataset does not have the split, or has a class that is not in `classes`.
     """
     if split not in dataset.splits:
         raise ConfigError(f"{dataset.name} has no {split} split; it has {', '.join(dataset.splits)}")
-    if tuple(classes) == unnamed(0, len(dataset.classes)) or (
-        is_imagenet(dataset.classes) and tuple(classes) == imagenet_classes()
-    ):
-        return dataset
-    places = {name: place for place, name in enumerate(classes)}
-    unknown = [name for name in dataset.classes if name not in places]
-    if unknown:
-        raise ConfigError(
-            f"{dataset.name} has classes that the network does not know: {', '.join(unknown[:3])}; "
-            f"it knows {', '.join(classes[:3])}{', ...' if len(classes) > 3 else ''}"
-        )
+    places, note = match_outputs(dataset.name, dataset.classes, classes)
     part = dataset.splits[split]
-    labels = torch.tensor([places[name] for name in dataset.classes])[torch.from_numpy(part.labels)].numpy()
-    return replace(dataset, splits={**dataset.splits, split: replace(part, labels=labels)})
+    return replace(dataset, splits={**dataset.splits, split: replace(part, labels=np.array(places)[part.labels])}), note

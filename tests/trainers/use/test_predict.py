@@ -119,6 +119,29 @@ def test_error_names_a_damaged_or_missing_image(tmp_path: Path, images: list[Pat
             task(network(), [*images, path])  # type: ignore[operator]
 
 
+def test_images_are_prepared_as_those_of_a_dataset(tmp_path: Path) -> None:
+    """Scaled by the range of all of them, and upright."""
+    ramp = np.arange(48 * 32).reshape(48, 32)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray((ramp % 256).astype(np.uint8)).save(tmp_path / "8.png")
+    Image.fromarray((ramp % 256 * 16).astype(np.uint16)).save(tmp_path / "12.png")
+    Image.fromarray(np.full((32, 32), 4095, dtype=np.uint16)).save(tmp_path / "white.png")
+    Image.open(tmp_path / "8.png").rotate(90, expand=True).save(tmp_path / "phone.png", exif=exif)
+
+    images = [tmp_path / f"{name}.png" for name in ("8", "12", "phone", "white")]
+    plain, deep, phone, _ = (dict(prediction.guesses) for prediction in predict(network(), images, top=7))
+
+    assert deep == pytest.approx(plain, abs=0.01)
+    assert phone == pytest.approx(plain, abs=1e-5)
+
+
+def test_names_of_classes_can_be_printed(images: list[Path]) -> None:
+    odd = Network(network().model, CONFIG, ("a\x1b[2J", "b\n", *"cdefg"))
+
+    assert sorted(name for name, _ in predict(odd, images[:1], top=7)[0].guesses)[:2] == [r"a\x1b[2J", r"b\n"]
+
+
 def test_prediction_without_images_is_refused() -> None:
     with pytest.raises(ConfigError, match="no images were given"):
         predict(network(), [])

@@ -18,6 +18,7 @@ from trainers.datasets.registry import load_dataset
 from trainers.errors import ConfigError
 from trainers.training.classifier import train_point
 from trainers.trial import Point
+from trainers.use.matching import match_outputs
 from trainers.use.score import evaluate_network, write_confusion
 from trainers.weights.checkpoint import BEST
 from trainers.weights.network import Network, class_names, load_network, untrained
@@ -118,12 +119,107 @@ def test_classes_are_matched_by_name_whatever_their_order(make_folder: MakeFolde
     assert evaluation.scores.top1 == 25
 
 
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"val/cat": 1, "val/dog": 3},
+        {"val/cat": 1, "val/dog": 3, "test/owl": 1},
+        {"val/cat": 1, "val/dog": 3, "train/dog": 1},
+        {"val/cat": 1, "val/dog": 3, "train": 1},
+    ],
+)
+def test_an_evaluation_needs_no_split_but_its_own(make_folder: MakeFolder, counts: dict[str, int]) -> None:
+    evaluation = evaluate_network(last_class_network("dog", "cow", "cat"), str(make_folder(counts)))
+
+    assert evaluation.confusion.tolist() == [[0, 0, 3], [0, 0, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"cat": 2, "dog": 2}, "has no folder test/; if cat, dog are its classes, move them into .*/test/"),
+        ({"val/cat": 2}, "has no folder test/; lay the images out as .*/test/CLASS/IMAGE"),
+        ({"train/cat": 1, "train/dog": 2}, "class 'cat' in .*train has 1 image"),
+        ({"test": 2}, "test holds 2 images outside class folders"),
+    ],
+)
+def test_an_evaluation_without_its_split_says_what_it_needs(
+    make_folder: MakeFolder, counts: dict[str, int], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        evaluate_network(last_class_network("cat", "dog"), str(make_folder(counts)), "test")
+
+
 def test_outputs_without_names_are_matched_by_their_number(make_folder: MakeFolder) -> None:
     folder = make_folder({"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 3})
 
     evaluation = evaluate_network(last_class_network(*class_names(TrainConfig(num_classes=2))), str(folder))
 
     assert evaluation.confusion.tolist() == [[0, 1], [0, 3]]
+
+
+WNIDS = ("n01440764", "n02102040", "n02979186")
+"""WordNet ids of tench, English springer and cassette player."""
+
+
+@pytest.mark.parametrize(
+    ("classes", "num_outputs", "places", "note"),
+    [
+        (WNIDS, 1000, [0, 217, 482], None),
+        (("cassette player", "tench"), 1000, [482, 0], None),
+        (tuple(map(str, range(1000))), 1000, list(range(1000)), "taken for the outputs of the same numbers, from 0"),
+        (("2", "10"), 12, [2, 10], "taken for the outputs of the same numbers, from 0"),
+        (("1", "2", "3"), 3, [0, 1, 2], "taken for the classes 1 to 3 in order"),
+        (("cat", "dog"), 2, [0, 1], "taken for the classes cat to dog in order"),
+        (("output 1",), 2, [1], None),
+    ],
+)
+def test_classes_stand_for_the_outputs_of_a_file_without_names(
+    classes: tuple[str, ...], num_outputs: int, places: list[int], note: str | None
+) -> None:
+    matched, said = match_outputs("d", classes, class_names(TrainConfig(num_classes=num_outputs)))
+
+    assert matched == places
+    assert (note in said) if note and said else note is said
+
+
+def test_classes_match_names_in_another_unicode_form() -> None:
+    assert match_outputs("d", ("cafe\u0301", "dog"), ("dog", "caf\xe9")) == ([1, 0], None)
+    assert match_outputs("d", ("cafe\u0301", "caf\xe9"), ("caf\xe9", "cafe\u0301")) == ([1, 0], None)
+
+
+@pytest.mark.parametrize(
+    ("classes", "outputs", "message"),
+    [
+        (
+            ("n99999999", "n01440764"),
+            class_names(TrainConfig(num_classes=1000)),
+            "does not know: n99999999;",
+        ),
+        (("0", "1"), class_names(TrainConfig(num_classes=1000)), "does not know: 0, 1; it knows tench"),
+        (("crane", "b"), ("crane", "crane", "b"), "does not know: crane; it knows crane"),  # a bird and a machine
+        (("0", "12"), class_names(TrainConfig(num_classes=12)), "does not know: 0, 12"),
+        (("a", "b"), ("a", "\x1b[2J\n"), r"does not know: b; it knows a, \\x1b\[2J\\n$"),
+    ],
+)
+def test_classes_of_no_output_are_named(classes: tuple[str, ...], outputs: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        match_outputs("d", classes, outputs)
+
+
+def test_an_assumed_order_is_said(make_folder: MakeFolder) -> None:
+    said: list[str] = []
+
+    evaluation = evaluate_network(
+        last_class_network(*class_names(TrainConfig(num_classes=11))), str(make_folder({"val/10": 2, "val/9": 1})),
+        announce=said.append,
+    )  # fmt: skip
+
+    assert evaluation.confusion[9].sum() == 1
+    assert evaluation.scores.top1 == pytest.approx(200 / 3)
+    assert said[1:] == [
+        "images: val is read alone; the classes of images are taken for the outputs of the same numbers, from 0"
+    ]
 
 
 def test_state_dict_without_a_dataset_is_not_evaluated(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from trainers.datasets.dataset import (
 )
 from trainers.errors import ConfigError, UnreadableImageError
 
-VERSION = 2
+VERSION = 3
 """Version of the pixels of `decode_image`; raise it when they change, so that no older cache is read."""
 SAMPLED = 64
 """Number of images that are decoded to estimate the size of a split."""

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from trainers.datasets.dataset import DamagedImage, Dataset, Split, SplitName
 from trainers.datasets.pixels.cache import VERSION, cache_folder
+from trainers.datasets.pixels.decode import TOO_LARGE
 from trainers.datasets.splits import part
 from trainers.errors import ConfigError, UnreadableImageError, counted, one_line
 from trainers.files import write_whole
@@ -63,12 +64,13 @@ def without_damaged(dataset: Dataset) -> Dataset:
         ConfigError: a split, or a class of `train`, has no images left.
     """
     known = {name: _read(_path(dataset, name)) or () for name in dataset.splits}
-    count = sum(map(len, known.values()))
-    if not count:
+    if not any(known.values()):
         return dataset
     splits = {name: _readable_part(dataset, name, known[name]) for name in dataset.splits}
-    note = f"{dataset.note}; {counted(count, 'damaged image')} left out"
-    return replace(dataset, splits=splits, note=note)
+    are_large = [image.reason.startswith(TOO_LARGE) for images in known.values() for image in images]
+    counts = {"damaged image": are_large.count(False), "too large image": are_large.count(True)}
+    notes = [f"{counted(count, noun)} left out" for noun, count in counts.items() if count]
+    return replace(dataset, splits=splits, note="; ".join([dataset.note, *notes]))
 
 
 def _path(dataset: Dataset, name: SplitName) -> Path:

@@ -7,7 +7,7 @@ import bisect
 import shutil
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from itertools import accumulate
@@ -19,11 +19,16 @@ from numpy.typing import NDArray
 
 from trainers.datasets.dataset import Pixels
 from trainers.datasets.pixels.cache import build_once, cache_folder
-from trainers.datasets.pixels.decode import decode
+from trainers.datasets.pixels.decode import DEFAULT_RANGES, Ranges, decode, is_lfs_pointer
 from trainers.errors import ConfigError, UnreadableImageError, one_line, printable
 
 ROWS_AT_ONCE = 256
 """Number of encoded images in memory during the copy."""
+
+NUM_SAMPLED = 32
+"""Number of encoded images that show what kind of images a shard holds."""
+BUFFER = 1 << 20
+"""Bytes of a column that are read at a time, so that the first rows of a large row group come fast."""
 
 
 @contextmanager
@@ -36,11 +41,16 @@ def opened(shard: Path) -> Generator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    name = printable(str(shard))
     try:
-        with pq.ParquetFile(shard) as file:
+        if shard.exists() and not shard.is_file():  # a pipe would wait for a writer
+            raise ConfigError(f"cannot read {name} (not a regular file); remove or replace it")
+        with pq.ParquetFile(shard, buffer_size=BUFFER) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
-        raise ConfigError(f"cannot read {shard} ({one_line(error)}); copy or download it again") from error
+        if is_lfs_pointer(str(shard)):
+            raise ConfigError(f"{name} is a Git LFS pointer; fetch it with git lfs pull") from error
+        raise ConfigError(f"cannot read {name} ({one_line(error)}); copy or download it again") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +64,17 @@ class EncodedImages:
     """Column of encoded images: binary, or a struct with a binary field `bytes`."""
     name: str
     """Name of the folder in the cache folder."""
+    ranges: Ranges = field(default_factory=lambda: DEFAULT_RANGES)
 
     def __call__(self, i: int, short_side: int) -> Pixels:
         encoded, offsets = self._mapped
         name = row_name(self.shards, self.num_rows, i)
         if offsets[i] == offsets[i + 1]:
             raise UnreadableImageError(name, "the row holds no image bytes: embed them")
-        return decode(BytesIO(encoded[offsets[i] : offsets[i + 1]].data), short_side, name=name)
+        return decode(BytesIO(encoded[offsets[i] : offsets[i + 1]].data), short_side, name=name, ranges=self.ranges)
 
     def __reduce__(self) -> tuple[type["EncodedImages"], tuple[object, ...]]:  # a loader's worker maps the same pages
-        return EncodedImages, (self.shards, self.num_rows, self.column, self.name)
+        return EncodedImages, (self.shards, self.num_rows, self.column, self.name, self.ranges)
 
     @cached_property
     def _mapped(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -88,8 +99,18 @@ class EncodedImages:
         for shard in self.shards:
             with opened(shard) as file:
                 for batch in file.iter_batches(ROWS_AT_ONCE, columns=[self.column]):
-                    rows = batch.column(0).to_pylist()
-                    yield from (row["bytes"] if isinstance(row, dict) else row for row in rows)
+                    yield from _encoded_rows(batch)
+
+
+def first_images(shard: Path, column: str) -> list[BytesIO]:
+    """Return the first encoded images of a shard."""
+    with opened(shard) as file:
+        batch = next(file.iter_batches(NUM_SAMPLED, columns=[column]), None)
+        return [BytesIO(image) for image in (_encoded_rows(batch) if batch is not None else []) if image]
+
+
+def _encoded_rows(batch: Any) -> list[bytes | None]:
+    return [row["bytes"] if isinstance(row, dict) else row for row in batch.column(0).to_pylist()]
 
 
 def row_name(shards: Sequence[Path], num_rows: Sequence[int], i: int) -> str:

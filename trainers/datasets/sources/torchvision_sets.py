@@ -152,9 +152,10 @@ def torchvision_dataset(name: str, root: Path) -> Dataset:
         listed: dict[SplitName, Listed] = {split: known.list(sources[split]) for split in known.splits}
     except UNREADABLE as error:
         reason = one_line(error).removesuffix(" You can use download=True to download it").removesuffix(".")
+        here = f", or the folder here as ./{name}" if os.path.isdir(name) else ""
         raise ConfigError(
             f"no {name} in {root} ({reason}); torchvision reads it from {root / known.folder}: give its root as "
-            f"{name}:ROOT, or have it downloaded with --download"
+            f"{name}:ROOT{here}, or have it downloaded with --download"
         ) from error
     labels = listed["train"].split.labels
     classes = tuple(getattr(sources["train"], "classes", None) or map(str, range(labels.max() + 1)))

@@ -61,7 +61,7 @@ def test_split_is_decoded_once_when_processes_open_it_concurrently(tmp_path: Pat
     assert [process.exitcode for process in processes] == [0] * NUM_PROCESSES
     assert len({line.split()[1] for line in lines}) == 1
     assert len(lines) == NUM_IMAGES + cache.SAMPLED
-    assert [path.name for path in own_cache.iterdir() if path.is_dir()] == ["logged-train-8-v2"]
+    assert [path.name for path in own_cache.iterdir() if path.is_dir()] == ["logged-train-8-v3"]
 
 
 def test_second_opening_decodes_no_image(tmp_path: Path) -> None:

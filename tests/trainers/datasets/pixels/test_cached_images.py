@@ -49,7 +49,7 @@ def test_every_split_and_size_of_a_dataset_has_its_own_cache(make_folder: MakeFo
         open_images(dataset, split, short_side)  # type: ignore[arg-type]
 
     folders = {path.name for path in own_cache.iterdir() if path.is_dir()}
-    assert folders == {f"{dataset.fingerprint}-{suffix}-v2" for suffix in ("train-8", "train-9", "val-8")}
+    assert folders == {f"{dataset.fingerprint}-{suffix}-v3" for suffix in ("train-8", "train-9", "val-8")}
 
 
 def test_cached_images_are_pickled_for_a_worker_without_pixels(make_folder: MakeFolder) -> None:

@@ -18,7 +18,7 @@ from trainers.datasets.dataset import Dataset, Split
 from trainers.datasets.pixels.cache import open_images
 from trainers.datasets.pixels.damage import check_images, without_damaged
 from trainers.datasets.pixels.decode import Decoder
-from trainers.datasets.registry import check_dataset, load_dataset
+from trainers.datasets.registry import check_dataset, check_split, load_dataset
 from trainers.datasets.splits import Part
 from trainers.errors import ConfigError
 from trainers.training.classifier import train_point
@@ -158,7 +158,10 @@ def test_500_damaged_images_of_12_kinds_are_left_out_and_all_good_ones_used(tmp_
     assert sorted(image.image for image in left_out) == sorted(p.decode(errors="backslashreplace") for p in damaged)
     assert all(image.image.isascii() and image.reason for image in left_out)
     assert sorted(files(dataset)) == sorted(good)
-    assert dataset.note == "validated on its own split; 500 damaged images left out"
+    assert dataset.note == (
+        "validated on its own split; 16-bit images: 0 is black, 65535 is white; 459 damaged images left out; "
+        "41 too large images left out"
+    )
     total = len(good) + NUM_DAMAGED
     assert announced == [f"checking that the {total} images of images can be read, once on each machine ..."]
 
@@ -249,7 +252,7 @@ def test_check_may_be_of_one_split_alone(spoiled: Path) -> None:
     (spoiled / "val/a/000.png").write_bytes(b"")
     announced: list[str] = []
 
-    assert check_dataset(str(spoiled), announced.append, splits=["val", "test"]).sizes == "16 train, 5 val"
+    assert check_split(str(spoiled), "val", announced.append).sizes == "16 train, 5 val"
     assert check_dataset(str(spoiled), announced.append).sizes == "13 train, 5 val"
     assert [line.split()[3] for line in announced] == ["6", "16"]
 

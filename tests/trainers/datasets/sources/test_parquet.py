@@ -1,6 +1,7 @@
 """Parquet shards in every layout of Hugging Face are read; errors name the shard and the row."""
 
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from PIL import Image
 
 from trainers.datasets.dataset import Dataset
 from trainers.datasets.pixels.cache import open_images
-from trainers.datasets.registry import check_dataset, load_dataset
+from trainers.datasets.registry import check_dataset, check_split, load_dataset
 from trainers.errors import ConfigError
 
 REAL = Path(__file__).parents[5] / "shared/data"
@@ -77,7 +78,7 @@ def test_shards_are_read_in_order_with_their_class_names(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("data", ["{}", "data/{}"])
 @pytest.mark.parametrize("name", ["train-00000-of-00001", "train", "train_0", "train.v2"])
-@pytest.mark.parametrize("val", ["validation-00000-of-00001", "valid", "val-0"])
+@pytest.mark.parametrize("val", ["validation-00000-of-00001", "valid", "val-0", "Dev-00000-of-00001"])
 def test_shards_of_a_split_may_have_every_usual_name(tmp_path: Path, data: str, name: str, val: str) -> None:
     write(tmp_path / data.format(f"{name}.parquet"), table(TWO_EACH))
     write(tmp_path / data.format(f"{val}.parquet"), table([1]))
@@ -135,6 +136,14 @@ LABELS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...], str | N
     "small numbers": (table(TWO_EACH, label=pa.array(TWO_EACH, pa.uint8())), {}, ("0", "1"), None),
     "texts": (table(["b", "a", "b", "a"]), {}, ("a", "b"), None),
     "dictionary": (table(TWO_EACH, label=pa.array(["b", "a", "b", "a"]).dictionary_encode()), {}, ("a", "b"), None),
+    "from 1": (table([1, 2, 1, 2]), {}, ("1", "2"), "the labels are 1, 2"),
+    "gaps": (table([30, 7, 30, 7, 100, 100]), {}, ("7", "30", "100"), "the labels are 7, 30, 100"),
+    "unused names": (table([2, 0, 2, 0]), {"label": {"_type": "ClassLabel", "names": ["a", "b\n", "c\x1b", "d"]}},
+                     ("a", r"c\x1b"), "2 of 4 class names have no images and are left out"),
+    "texts of numbers": (table(["10", "9", "10", "9"]), {}, ("9", "10"), None),
+    "views": (table(TWO_EACH, label=pa.array(["b", "a", "b", "a"], pa.string_view())), {}, ("a", "b"), None),
+    "escapes": (table(["b\n", "a", "b\n", "a"]), {}, ("a", r"b\n"), None),
+    "truths": (table(TWO_EACH, label=pa.array([False, True, False, True])), {}, ("0", "1"), None),
     "two granularities": (table(SIX, label=None, coarse=[0, 0, 1] * 2, fine=SIX), {"coarse": COARSE, "fine": FINE},
                           ("oak", "elm", "cat"), "labels are fine, not coarse"),
     "label among others": (table(TWO_EACH, fine=TWO_EACH), {"fine": FINE} | CLASS_LABEL, ("cat", "dog"),
@@ -160,17 +169,93 @@ def test_labels_may_have_every_usual_type(tmp_path: Path, kind: str) -> None:
     [
         table(TWO_EACH, image=[encoded(i) for i in range(4)]),
         table(TWO_EACH, image=pa.array([encoded(i) for i in range(4)], pa.large_binary())),
+        table(TWO_EACH, image=pa.array([encoded(i) for i in range(4)], pa.binary_view())),
         table(TWO_EACH, image=None, img=[{"bytes": encoded(i)} for i in range(4)]),
         table(TWO_EACH, mask=[b"mask"] * 4),
         table(TWO_EACH, image=[{"path": None, "bytes": encoded(i, "BMP")} for i in range(4)]),
     ],
-    ids=["binary", "large binary", "img", "image beside a mask", "path first"],
+    ids=["binary", "large binary", "view", "img", "image beside a mask", "path first"],
 )
 def test_images_may_have_every_usual_type(tmp_path: Path, columns: dict[str, Any]) -> None:
     write(tmp_path / TRAIN, columns)
     write(tmp_path / VAL, columns)
 
     assert greys(load_dataset(str(tmp_path)), "train") == [0, 1, 2, 3]
+
+
+def test_a_split_is_read_alone_for_an_evaluation(tmp_path: Path) -> None:
+    write(tmp_path / VAL, table([2, 0]), {"label": {"_type": "ClassLabel", "names": ["a", "b", "c"]}})
+    write(tmp_path / "train-00001-of-00002.parquet", table(TWO_EACH))
+
+    dataset = check_split(str(tmp_path), "val")
+
+    assert (dataset.classes, dataset.sizes) == (("a", "c"), "2 val")
+    assert dataset.splits["val"].labels.tolist() == [1, 0]
+    with pytest.raises(ConfigError, match=r"the shard .*train-00000-of-00002.parquet is missing; download it"):
+        load_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("present", "missing"), [((0, 1, 3), "00002"), ((1, 2, 3), "00000"), ((0,), "00001"), ((2, 3, 4), "00001")]
+)
+def test_a_missing_shard_is_named(tmp_path: Path, present: tuple[int, ...], missing: str) -> None:
+    for number in present:
+        write(tmp_path / f"train-0000{number}-of-00004.parquet", table(TWO_EACH))
+
+    with pytest.raises(ConfigError, match=f"the shard .*/train-{missing}-of-00004.parquet is missing"):
+        load_dataset(str(tmp_path))
+
+
+def test_shards_one_folder_deeper_are_pointed_out(tmp_path: Path) -> None:
+    write_all(tmp_path / "plain_text")
+
+    with pytest.raises(ConfigError, match=r"has no folder train/; did you mean .*/plain_text\?"):
+        load_dataset(str(tmp_path))
+
+
+def test_hidden_files_are_no_shards(tmp_path: Path) -> None:
+    (write_all(tmp_path) / "._train-00000-of-00002.parquet").write_bytes(b"resource fork")
+
+    assert load_dataset(str(tmp_path)).note == "validated on its own split"
+
+
+def test_more_rows_than_bytes_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    rows = 3_000_000
+    columns = {
+        "image": pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([b"x"])).cast(pa.binary()),
+        "label": pa.array(np.zeros(rows, np.int8)),
+    }
+    pq.write_table(pa.table(columns), tmp_path / TRAIN)
+
+    with pytest.raises(ConfigError, match=f"{TRAIN} declares 3000000 rows, more than images fit into its 0 MB; copy"):
+        load_dataset(str(tmp_path))
+
+
+def test_a_pipe_or_pointer_is_no_shard(tmp_path: Path) -> None:
+    write(tmp_path / TRAIN, table(TWO_EACH))
+    os.mkfifo(tmp_path / VAL)
+    with pytest.raises(ConfigError, match=f"cannot read .*{VAL} .not a regular file.; remove or replace it"):
+        load_dataset(str(tmp_path))
+    (tmp_path / VAL).unlink()
+    (tmp_path / VAL).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12345\n")
+    with pytest.raises(ConfigError, match=f"{VAL} is a Git LFS pointer; fetch it with git lfs pull"):
+        load_dataset(str(tmp_path))
+
+
+def test_deep_images_are_scaled_by_the_range_of_the_shards(tmp_path: Path) -> None:
+    images: list[bytes] = []
+    for white in (4095, 2000, 1000, 4000):
+        file = BytesIO()
+        Image.fromarray(np.full((9, 9), white, dtype=np.uint16)).save(file, "PNG")
+        images.append(file.getvalue())
+    write(tmp_path / TRAIN, table(TWO_EACH, image=images))
+    write(tmp_path / VAL, table([0], image=images[1:2]))
+
+    dataset = load_dataset(str(tmp_path))
+
+    assert greys(dataset, "train") == [255, 125, 62, 249]
+    assert greys(pickle.loads(pickle.dumps(dataset)), "val") == [125]
+    assert dataset.note == "validated on its own split; 16-bit images: 0 is black, 4095 is white"
 
 
 def cut_short(folder: Path) -> None:
@@ -189,7 +274,7 @@ OTHER_NAMES = {"label": {"_type": "ClassLabel", "names": ["dog", "cat"]}}
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: [file.unlink() for file in folder.glob("train*")], "has no shards train-.*only val, test"),
+        (lambda folder: [file.unlink() for file in folder.glob("train*")], "has no shards train-.*only val.*, test"),
         (cut_short, f"cannot read .*{TEST} .*; copy or download it again"),
         (lambda folder: (folder / VAL).write_text("no Parquet file"), f"cannot read .*{VAL} .*"),
         (rewrite(TRAIN_0, table(TWO_EACH, label=None)), f"{TRAIN_0} has no label column among image; it needs `label`"),
@@ -199,7 +284,7 @@ OTHER_NAMES = {"label": {"_type": "ClassLabel", "names": ["dog", "cat"]}}
         (rewrite(TEST, table(TWO_EACH, label=None)), f"{TEST} has no column 'label' of the type .* in {TRAIN_0}"),
         (rewrite(TEST, table(TWO_EACH, image=["x"] * 4)), f"{TEST} has no column 'image' of the type"),
         (rewrite(TEST, table(TWO_EACH), OTHER_NAMES), f"{TEST} names other classes than {TRAIN_0}"),
-        (rewrite(TEST, table([0, 1, 2])), f"{TEST} row 2 has the label 2; it must be 0 to 1"),
+        (rewrite(TEST, table([0, 1, 2])), f"{TEST} row 2 has the label 2; it must be one of 0, 1, as in train"),
         (rewrite("train-00001-of-00002.parquet", table([0, -1])), "train-00001.* row 1 has the label -1"),
         (rewrite(VAL, {name: pa.array(rows)[:0] for name, rows in table([0]).items()}), f"{VAL} has no rows"),
     ],
@@ -214,12 +299,12 @@ def test_error_on_unusable_shards_names_the_reason(tmp_path: Path, spoil: Callab
 @pytest.mark.parametrize(
     ("train", "val", "features", "message"),
     [
-        ([0, 0, 0], [0], CLASS_LABEL, "class 'dog' in .* has 0 images; it needs 2 or more"),
-        ([0, 0, 1], [0], CLASS_LABEL, "class 'dog' in .* has 1 images; it needs 2 or more"),
+        ([0, 0, 0], [0], CLASS_LABEL, "has a single class, cat; a classifier needs 2 or more"),
+        ([0, 0, 1], [0], CLASS_LABEL, "class 'dog' in .* has 1 image; it needs 2 or more"),
         ([0, 0, 0], [0], {}, "has a single class, 0; a classifier needs 2 or more"),
         (["a", "a", "b", "b"], ["c"], {}, f"{VAL} row 0 has the label 'c'; it must be one of a, b, ..."),
         (["a", "a", "b", ""], ["b"], {}, f"{TRAIN} row 3 has the label ''; it must be one of a, b"),
-        ([0, 0, 10**12, 1], [0], {}, "has the label 1000000000000 among 4 images; number classes from 0 up"),
+        ([0, 0, 10**12, 1], [0], {}, "class '1' in .* has 1 image; it needs 2 or more"),
     ],
 )
 def test_error_on_unusable_labels_names_the_reason(

@@ -365,3 +365,11 @@ def test_error_on_a_failed_download_names_dataset_and_reason(
     monkeypatch.setattr(torchvision.SVHN, "download", fail)
     with pytest.raises(ConfigError, match=f"cannot download svhn to {tmp_path} .{error}"):
         torchvision_sets.download("svhn", tmp_path)
+
+
+def test_a_folder_with_the_name_of_a_set_is_pointed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cifar10").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigError, match=r"as cifar10:ROOT, or the folder here as \./cifar10, or have it downloaded"):
+        load_dataset("cifar10")
