@@ -62,12 +62,16 @@ def byte_size(number: float) -> str:
     return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
 
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""Escape codes that colour a text on a terminal."""
+
+
 def one_line(error: object, longest: int = 300) -> str:
     """Return the text of an error on one line, cut to `longest` characters and without the credentials of URIs.
 
-    Unprintable characters are escaped.
+    Colours are left out, and other unprintable characters are escaped.
     """
-    text = without_credentials(" ".join(str(error).split()))[:longest]
+    text = without_credentials(" ".join(COLOURS.sub("", str(error)).split()))[:longest]
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 

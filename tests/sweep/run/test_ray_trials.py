@@ -13,10 +13,10 @@ from sweep.choose.schedulers import Fifo
 from sweep.forecast import timings
 from sweep.run import ray_trials as runner
 from sweep.run import sweep as sweeps
+from sweep.run.failures import cause
 from sweep.run.log import ResultsLog
 from sweep.run.recorder import Recorder
 from tests.sweep.conftest import quick_plan, resources, start
-from trainers.errors import TrainingDivergedError
 from trainers.training.step_time import Line, Timing
 from trainers.trial import Measurement, Trial
 
@@ -62,18 +62,6 @@ def test_a_stopped_point_is_not_handed_out_again_while_its_trial_still_runs(tmp_
     assert points.suggest("second") == {"trial": plan.trials[0].trial}
 
 
-def test_the_most_informative_error_of_several_workers_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ray.train import WorkerGroupError  # here, as sweep.run.ray_session sets variables before Ray is imported
-
-    reported: list[dict[str, str]] = []
-    monkeypatch.setattr(runner.tune, "report", reported.append)
-
-    with runner._reporting_failure():
-        raise WorkerGroupError("2 workers failed", {1: RuntimeError("of it"), 0: TrainingDivergedError("at step 7")})
-
-    assert reported == [{"failure": "at step 7"}]
-
-
 @pytest.mark.parametrize(("batch_size", "num_fits"), [(64, 5), (16, 3)])
 def test_several_workers_start_again_with_smaller_parts_when_one_runs_out_of_memory(
     batch_size: int, num_fits: int, tmp_path: Path
@@ -92,7 +80,7 @@ def test_several_workers_start_again_with_smaller_parts_when_one_runs_out_of_mem
         runner._fit_in_memory(fit, plan.trials[0].trial, "trial", 2)
 
     assert tried == [2**i for i in range(num_fits)]
-    assert str(runner._cause(failed.value)) == "of it"
+    assert str(cause(failed.value)) == "of it"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
