@@ -87,6 +87,17 @@ def printable(path: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+URI = re.compile(r"\S*://\S*")
+USER = re.compile(
+    r"(?<=://)(?!(?:(?<=http://)|(?<=https://))[^\s:/@]*:\d+/)(?:[^\s:/@]*:(?:(?!://)\S)*|[^\s/?]*)@", re.IGNORECASE
+)
+"""User and password of a URI. A password may hold a slash, and only behind the port of HTTP an @ belongs to the path."""
+SECRET = re.compile(
+    r"([?&;#][\w.-]*(?:pass|pwd|token|secret|key|sig|auth|cred|odbc)[\w.-]*=)(?:\*\*\*|[^&\s]*)", re.IGNORECASE
+)
+"""A query parameter of a URI whose value is a secret, or holds one."""
+
+
 def without_credentials(text: str) -> str:
-    """Return `text` without the user and password of every URI."""
-    return re.sub(r"(://)[^/\s]+@", r"\1", text)
+    """Return `text` without the user, the password and the secret query parameters of every URI."""
+    return URI.sub(lambda uri: SECRET.sub(r"\1***", USER.sub("", uri[0])), text)
