@@ -91,7 +91,7 @@ URI = re.compile(r"\S*://\S*")
 USER = re.compile(
     r"(?<=://)(?!(?:(?<=http://)|(?<=https://))[^\s:/@]*:\d+/)(?:[^\s:/@]*:(?:(?!://)\S)*|[^\s/?]*)@", re.IGNORECASE
 )
-"""User and password of a URI. A password may hold a slash, and only behind the port of HTTP an @ belongs to the path."""
+"""User and password of a URI. A password may hold a slash; only behind the port of HTTP an @ belongs to the path."""
 SECRET = re.compile(
     r"([?&;#][\w.-]*(?:pass|pwd|token|secret|key|sig|auth|cred|odbc)[\w.-]*=)(?:\*\*\*|[^&\s]*)", re.IGNORECASE
 )

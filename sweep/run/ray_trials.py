@@ -15,6 +15,7 @@ from sweep.run.ray_session import cluster  # first, as it sets variables that Ra
 
 # isort: split
 from ray import tune
+from ray.tune import TuneError
 from ray.tune.search import Searcher
 
 from sweep.forecast.trial_resources import Resources
@@ -46,6 +47,9 @@ def run_trials(recorder: Recorder, *, train: Train, resources: Resources, folder
 
     Returns:
         The number of the signal that ended the trials, or 0.
+
+    Raises:
+        OSError: the recorder could not write a row.
     """
     in_group = resources.num_workers > 1
     if in_group:
@@ -72,9 +76,21 @@ def run_trials(recorder: Recorder, *, train: Train, resources: Resources, folder
         ),
     )
     with _stop_on_signal() as received:
-        tuner.fit()
+        _fit(tuner)
     shutil.rmtree(folder, ignore_errors=True)
     return received[0] if received else 0
+
+
+def _fit(tuner: tune.Tuner) -> None:
+    """Run the trials.
+
+    Raises:
+        OSError: the recorder could not write a row.
+    """
+    try:
+        tuner.fit()
+    except TuneError as error:
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 @contextmanager

@@ -34,6 +34,9 @@ from sweep.watch.sqlite_store import (
 )
 from trainers.errors import ConfigError, one_line, without_credentials
 
+logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # failures are raised as well
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
 EXPERIMENT = "mobilenet-sweep"
 STORE, ARTIFACTS = "mlflow.db", "mlartifacts"
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -118,8 +121,6 @@ def check_store(uri: str) -> None:
 
 def _open(uri: str) -> MlflowClient:
     """Return a client; every failure is an exception at once, without MLflow's ten tries in two minutes."""
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # failures are raised as well
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     mlflow_databases.MAX_RETRY_COUNT = 1
     path = sqlite_path(uri)
     if path is not None:

@@ -50,6 +50,20 @@ def test_several_workers_train_a_point_within_a_budget_together_and_are_stopped(
     assert len(last["history"]) < 10
 
 
+@pytest.mark.parametrize("cause", [OSError("the disk is full"), ValueError("a fault of ours")])
+def test_a_row_that_cannot_be_written_is_an_error_of_the_system(cause: Exception) -> None:
+    """Ray Tune hides the errors of its callbacks in texts."""
+
+    def fit() -> None:
+        try:
+            raise cause
+        except Exception:
+            raise runner.TuneError("Traceback ...")  # noqa: B904 - as Ray does
+
+    with pytest.raises(OSError if isinstance(cause, OSError) else runner.TuneError):
+        runner._fit(SimpleNamespace(fit=fit))
+
+
 def test_a_stopped_point_is_not_handed_out_again_while_its_trial_still_runs(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 1)
     recorder = Recorder(ResultsLog(plan.folder), [], Queue(Fifo(), plan.trials), {})
