@@ -80,7 +80,7 @@ def run(plan: Plan, *, console: Console, started_at: float | None = None) -> Out
         if damaged is not None and (line := write_damaged(damaged, plan.folder)):
             say(line)
         left = _take_over(left)
-        tracker = Tracker(store, left, sweep_id=identity["sweep_id"], tags=_tags(identity))
+        tracker = Tracker(store, left, sweep_id=identity["sweep_id"], tags=_tags(identity), say=say)
         try:
             write = partial(write_live_report, plan.folder, config.published)
             with LiveReport(write, tracker.attach) as live:
