@@ -67,7 +67,7 @@ class ResultsLog:
                 partial.write_bytes(file.read())
         raise OSError(
             f"{self._folder} was deleted or moved away during the sweep; its logs were written again, its checkpoints "
-            "and settings are lost"
+            "are lost"
         )
 
     def close(self) -> None:
