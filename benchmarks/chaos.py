@@ -3,8 +3,10 @@
     uv run benchmarks/chaos.py kills      # kill -9 of the driver and of trials, in one sweep
     uv run benchmarks/chaos.py nodes      # one of two nodes of a cluster is lost, and another one joins
     uv run benchmarks/chaos.py tracking   # the MLflow server is away for a third of the sweep
+    uv run benchmarks/chaos.py stores     # kill -9 of the driver while it makes the MLflow store
+    uv run benchmarks/chaos.py folders    # the folder of the sweep is deleted while it runs
 
-Every sweep is a process of the command that a user types; faults are signals to real processes at random moments.
+Every sweep is a process of the command that a user types; faults happen to real processes at random moments.
 Afterwards the results log and the MLflow store are compared with each other and with the plan.
 """
 
@@ -40,6 +42,9 @@ from mlflow import MlflowClient  # after sweep.watch.tracker, which sets what ML
 
 START_SECONDS = 15.0
 """Approximate seconds from the start of a driver to its first trial; kills during a start happen within them."""
+MAKING_SECONDS = 3.0
+"""Approximate seconds in which MLflow makes a store."""
+ONE_POINT = ("--axis", "width_mult=0.25", "--axis", "resolution=16")
 PATIENCE_SECONDS = 600.0
 """Most seconds to wait for a driver."""
 
@@ -248,6 +253,43 @@ def tracking(arguments: argparse.Namespace, folder: Path) -> None:
             print(f"{i + 1}: {sweep.audit().line()}", flush=True)
 
 
+def stores(arguments: argparse.Namespace, folder: Path) -> None:
+    """Kill the driver while it makes the MLflow store, then let the same command end."""
+    rng = random.Random(arguments.seed)
+    for i in range(arguments.repeats):
+        runs = folder / str(i)
+        runs.mkdir()
+        with Sweep(runs, ONE_POINT) as sweep:
+            sweep.start()
+            sweep.wait(lambda runs=runs: any(runs.glob(".mlflow.db*")))
+            time.sleep(rng.uniform(0, MAKING_SECONDS))
+            sweep.kill_driver(rng)
+            sweep.start()
+            sweep.wait(lambda: False)
+            print(f"{i + 1}: {sweep.audit().line()}", flush=True)
+
+
+def folders(arguments: argparse.Namespace, folder: Path) -> None:
+    """Delete the folder of a sweep while it runs, then let the same command train what is lost."""
+    rng = random.Random(arguments.seed)
+    for i in range(arguments.repeats):
+        runs = folder / str(i)
+        runs.mkdir()
+        with Sweep(runs, ONE_POINT) as sweep:
+            sweep.start()
+            at = rng.randint(1, 3)
+            sweep.wait(lambda sweep=sweep, at=at: sweep.num_measurements() >= at)
+            shutil.rmtree(sweep.folder, ignore_errors=True)
+            sweep.tally.faults["folder deleted"] += 1
+            sweep.wait(lambda: False)
+            sweep.start()
+            sweep.wait(lambda: False)
+            print(f"{i + 1}: {sweep.audit().line()}", flush=True)
+
+
+FAULTS = {"kills": kills, "nodes": nodes, "tracking": tracking, "stores": stores, "folders": folders}
+
+
 @contextmanager
 def node(arguments: Sequence[str], printed: Path) -> Generator[subprocess.Popen[bytes]]:
     """Start a node with one CPU; yield its process once it has joined the cluster, and kill it at the end."""
@@ -348,17 +390,17 @@ def command_line(pid: int) -> str:
 def main() -> None:
     """Inject the faults named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("faults", choices=["kills", "nodes", "tracking"])
+    parser.add_argument("faults", choices=FAULTS)
     parser.add_argument("--driver-kills", type=int, default=20)
     parser.add_argument("--trial-kills", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=5, help="sweeps, of nodes and tracking (5)")
+    parser.add_argument("--repeats", type=int, default=5, help="sweeps, of all but kills (5)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", action="store_true", help="keep the folder, with what the drivers printed")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"in {folder}")
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    {"kills": kills, "nodes": nodes, "tracking": tracking}[arguments.faults](arguments, folder)
+    FAULTS[arguments.faults](arguments, folder)
     if not arguments.keep:
         shutil.rmtree(folder)
 

@@ -51,7 +51,7 @@ def finish(num_points: int, runs: Path) -> None:
     plan.folder.mkdir(parents=True)
     identity = write_identity(plan)
     store = connect(f"sqlite:///{runs / 'mlflow.db'}", runs)
-    tracker = Tracker(store, all_left(plan), sweep_id=identity["sweep_id"], tags={})
+    tracker = Tracker(store, all_left(plan), sweep_id=identity["sweep_id"], tags={}, say=print)
     with closing(ResultsLog(plan.folder)) as log:
         recorder = Recorder(log, [tracker], Queue(Fifo(), plan.trials[:-1]), {})
         while trial := recorder.take():

@@ -28,7 +28,8 @@ from ray.tune.experiment import Trial
 def ours(num_points: int, epochs: int, folder: Path) -> float:
     """Return the metrics per second through the tracker."""
     plan = plan_of(num_points, epochs, folder)
-    tracker = Tracker(connect(f"sqlite:///{folder / 'ours.db'}", folder), all_left(plan), sweep_id="benchmark", tags={})
+    store = connect(f"sqlite:///{folder / 'ours.db'}", folder)
+    tracker = Tracker(store, all_left(plan), sweep_id="benchmark", tags={}, say=print)
     start = time.monotonic()
     for planned in plan.trials:
         tracker.started(planned.points[0])

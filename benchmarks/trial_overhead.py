@@ -99,9 +99,8 @@ LOGGED = tuple(name for name in EPOCH_METRICS if name != "raw_top1")
 def ours(num_trials: int, epochs: int, folder: Path) -> float:
     """Return our seconds per trial after the warm-up."""
     plan = plan_of(num_trials, epochs, folder)
-    tracker = Tracker(
-        connect(f"sqlite:///{folder / 'ours.db'}", folder), all_left(plan), sweep_id=str(time.time()), tags={}
-    )
+    store = connect(f"sqlite:///{folder / 'ours.db'}", folder)
+    tracker = Tracker(store, all_left(plan), sweep_id=str(time.time()), tags={}, say=print)
     clock = Clock()
     with closing(ResultsLog(plan.folder)) as log:
         recorder = Recorder(log, [tracker, clock], Queue(Fifo(), plan.trials), {})

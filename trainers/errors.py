@@ -61,12 +61,16 @@ def byte_size(number: float) -> str:
     return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
 
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""Escape codes that colour a text on a terminal."""
+
+
 def one_line(error: object, longest: int = 300) -> str:
     """Return the text of an error on one line, cut to `longest` characters and without the credentials of URIs.
 
-    Unprintable characters are escaped.
+    Colours are left out, and other unprintable characters are escaped.
     """
-    text = without_credentials(" ".join(str(error).split()))[:longest]
+    text = without_credentials(" ".join(COLOURS.sub("", str(error)).split()))[:longest]
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
@@ -86,6 +90,17 @@ def _escaped(letter: str) -> str:
     return f"\\x{ord(letter) - 0xDC00:02x}" if is_byte else letter.encode("unicode_escape").decode()
 
 
+URI = re.compile(r"\S*://\S*")
+USER = re.compile(
+    r"(?<=://)(?!(?:(?<=http://)|(?<=https://))[^\s:/@]*:\d+/)(?:[^\s:/@]*:(?:(?!://)\S)*|[^\s/?]*)@", re.IGNORECASE
+)
+"""User and password of a URI. A password may hold a slash; only behind the port of HTTP an @ belongs to the path."""
+SECRET = re.compile(
+    r"([?&;#][\w.-]*(?:pass|pwd|token|secret|key|sig|auth|cred|odbc)[\w.-]*=)(?:\*\*\*|[^&\s]*)", re.IGNORECASE
+)
+"""A query parameter of a URI whose value is a secret, or holds one."""
+
+
 def without_credentials(text: str) -> str:
-    """Return `text` without the user and password of every URI."""
-    return re.sub(r"(://)[^/\s]+@", r"\1", text)
+    """Return `text` without the user, the password and the secret query parameters of every URI."""
+    return URI.sub(lambda uri: SECRET.sub(r"\1***", USER.sub("", uri[0])), text)

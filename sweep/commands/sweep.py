@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from sweep.commands.frontier_lines import print_report
 from sweep.commands.parse_sweep import parse_sweep, settings_of
 from sweep.commands.program import STARTED_AT, command_line
 from sweep.commands.source_docs import registry_docs
 from sweep.config import SweepConfig
+from sweep.watch.console import plain_console
 from trainers.errors import counted, without_credentials
 
 EXAMPLES = """\
@@ -75,8 +74,7 @@ def _train_and_report(config: SweepConfig, again: str) -> int:
 
     check_source(config.published)
     plan = make_plan(config)
-    console = Console(quiet=config.quiet, highlight=False)
-    outcome = run(plan, console=console, started_at=STARTED_AT)
+    outcome = run(plan, console=plain_console(quiet=config.quiet), started_at=STARTED_AT)
     if outcome.report:
         print_report(outcome.report)
     print(outcome.summary())

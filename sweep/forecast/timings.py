@@ -25,6 +25,8 @@ FOLDER = "timings"
 """The folder of timings in the cache; networks are timed again once it is deleted."""
 VERSION = 2
 """Version of the way networks are timed, to be raised with every change of it; older timings are not read."""
+MOST_SECONDS, MOST_BYTES = 1e4, 1e15
+"""Bounds above the seconds and the memory of a step on one image; a file with more is damaged."""
 
 
 def predict_on(
@@ -119,8 +121,15 @@ def _path(request: Request, slot: Slot, devices: str) -> Path:
 
 
 def _read(path: Path) -> Timing | None:
-    """Return the timing in a file; None if the file is missing or unreadable."""
+    """Return the timing in a file; None if the file is missing or unreadable, or its figures are absurd."""
     try:
-        return timing_from(json.loads(path.read_text()))
-    except (OSError, LookupError, TypeError, ValueError):
+        timing = timing_from(json.loads(path.read_text()))
+    except (OSError, LookupError, TypeError, ValueError, OverflowError):
         return None
+    return timing if _is_plausible(timing) else None
+
+
+def _is_plausible(timing: Timing) -> bool:
+    """Whether a machine may have taken the time and memory for one image."""
+    seconds = timing.train(1), timing.evaluate_seconds
+    return seconds[0] > 0 and max(seconds) < MOST_SECONDS and timing.memory(1) < MOST_BYTES

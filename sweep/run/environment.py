@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,14 @@ def write_identity(plan: Plan) -> dict[str, Any]:
         "fingerprint": plan.dataset.fingerprint,
         **environment(plan.dataset),
     }
-    for file, content in ((path, identity), (plan.folder / CONFIG, to_json(plan.config))):
-        write_whole(file, json.dumps(content, indent=2) + "\n")
+    keep_identity(plan, identity)
     return identity
+
+
+def keep_identity(plan: Plan, identity: Mapping[str, Any]) -> None:
+    """Write the configuration and the identity of a sweep to its folder."""
+    for name, content in ((ENVIRONMENT, identity), (CONFIG, to_json(plan.config))):
+        write_whole(plan.folder / name, json.dumps(content, indent=2) + "\n")
 
 
 def environment(dataset: Dataset) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def locked(folder: Path) -> Generator[None]:
         raise
     finally:
         driver.unlink(missing_ok=True)
-        if {path.name for path in folder.iterdir()} <= {LOCK}:
+        if folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK}:
             (folder / LOCK).unlink(missing_ok=True)
             with suppress(OSError):  # not empty
                 for path in new_folders:

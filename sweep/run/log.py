@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from analysis.results.schema import COLUMNS, MEASUREMENTS, RESULTS
+from trainers.files import replacing
 from trainers.trial import Measurement
 
 
@@ -21,6 +22,7 @@ class ResultsLog:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self._results = open_for_append(folder / RESULTS)
         self._measurements = open_for_append(folder / MEASUREMENTS)
         self._thread = ThreadPoolExecutor(1)
@@ -30,12 +32,13 @@ class ResultsLog:
         """Append the row of an ended point, which has all of COLUMNS. It is on disk at the latest after `close`.
 
         Raises:
-            OSError: an earlier row could not be written.
+            OSError: an earlier row could not be written, or the folder was deleted.
         """
         assert tuple(row) == COLUMNS, f"columns differ: {set(row) ^ set(COLUMNS)}"
         while self._written and self._written[0].done():
             self._written.pop(0).result()
         self._written.append(self._thread.submit(self._write, dict(row)))
+        self._check_in_place()
 
     def _write(self, row: Mapping[str, Any]) -> None:
         os.fsync(self._measurements.fileno())  # first, so that no row is ever without its measurements
@@ -43,8 +46,29 @@ class ResultsLog:
         os.fsync(self._results.fileno())
 
     def append_measurement(self, measurement: Measurement) -> None:
-        """Append the measurement of one epoch. It is not synced to disk, as the checkpoint holds it too."""
+        """Append the measurement of one epoch. It is not synced to disk, as the checkpoint holds it too.
+
+        Raises:
+            OSError: the folder was deleted.
+        """
         append(self._measurements, asdict(measurement))
+        self._check_in_place()
+
+    def _check_in_place(self) -> None:
+        """Raise an OSError, and write both logs again, unless the open files are the files in the folder."""
+        files = {RESULTS: self._results, MEASUREMENTS: self._measurements}
+        if all(_is_at(file, self._folder / name) for name, file in files.items()):
+            return
+        self._thread.shutdown()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for name, file in files.items():
+            file.seek(0)  # a deleted file is kept as long as it is open
+            with replacing(self._folder / name) as partial:
+                partial.write_bytes(file.read())
+        raise OSError(
+            f"{self._folder} was deleted or moved away during the sweep; its logs were written again, its checkpoints "
+            "are lost"
+        )
 
     def close(self) -> None:
         """Sync everything to disk and close both files.
@@ -63,9 +87,17 @@ class ResultsLog:
 
 def open_for_append(path: Path) -> BinaryIO:
     """Open a file to append to, creating it if need be; cut off a last line that a killed writer left unfinished."""
-    file = open(path, "ab")  # noqa: SIM115 - the caller closes it
+    file = open(path, "a+b")  # noqa: SIM115 - the caller closes it
     file.truncate(path.read_bytes().rfind(b"\n") + 1)
     return file
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether `path` leads to an open file."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 def append(file: BinaryIO, row: Mapping[str, Any]) -> None:

@@ -39,6 +39,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noq
 from sweep.config import SweepConfig  # noqa: E402
 from sweep.forecast.trial_resources import Machine  # noqa: E402
 from sweep.run.ray_processes import end_with_ray, outliving_sigterm, uv_environment  # noqa: E402
+from sweep.run.ray_token import keep_token_private  # noqa: E402
 from trainers.errors import ConfigError, one_line  # noqa: E402
 from trainers.training.step_time import Slot  # noqa: E402
 
@@ -55,14 +56,15 @@ def ray_session(config: SweepConfig) -> Generator[None]:
     """Start Ray on this machine, or connect to the cluster at `config.address` and ship the code to it.
 
     Raises:
-        ConfigError: there is no cluster at the address.
+        ConfigError: there is no cluster at the address, or Ray cannot write what it needs on this machine.
     """
     logging.getLogger("ray").setLevel(logging.CRITICAL)
+    keep_token_private(create=config.address is None)
     over = threading.Event()
     try:
         if config.address is None:
             with outliving_sigterm():
-                ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+                _start()
                 threading.Thread(target=end_with_ray, args=(over,), daemon=True).start()
         else:
             _join(config.address)
@@ -71,6 +73,21 @@ def ray_session(config: SweepConfig) -> Generator[None]:
     finally:
         over.set()
         ray.shutdown()
+
+
+def _start() -> None:
+    """Start Ray on this machine.
+
+    Raises:
+        ConfigError: the folder of Ray's sessions has too long a path, or cannot be written to.
+    """
+    try:
+        ray.init("local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+    except OSError as error:
+        raise ConfigError(
+            f"Ray cannot start here ({one_line(error)}); set RAY_TMPDIR to a folder with a short path that can be "
+            "written, such as /tmp"
+        ) from error
 
 
 def _join(address: str) -> None:

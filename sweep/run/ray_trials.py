@@ -1,7 +1,6 @@
 """Runs trials under Ray Tune, in parallel, on this machine or a cluster, and reports to a Recorder."""
 
 import math
-import re
 import shutil
 import signal
 import sys
@@ -16,13 +15,13 @@ from sweep.run.ray_session import cluster  # first, as it sets variables that Ra
 
 # isort: split
 from ray import tune
-from ray.exceptions import RayActorError
+from ray.tune import TuneError
 from ray.tune.search import Searcher
 
 from sweep.forecast.trial_resources import Resources
+from sweep.run.failures import cause, is_lost, reason
 from sweep.run.recorder import Recorder
-from trainers.errors import TrainingDivergedError, one_line
-from trainers.hardware.device import is_device_lost, is_out_of_memory, limit_process, use_gpu
+from trainers.hardware.device import is_out_of_memory, limit_process, use_gpu
 from trainers.hardware.workers import Workers
 from trainers.training.parts import MOST_HALVINGS, in_smaller_parts
 from trainers.trial import Measurement, Train, Trial
@@ -48,6 +47,9 @@ def run_trials(recorder: Recorder, *, train: Train, resources: Resources, folder
 
     Returns:
         The number of the signal that ended the trials, or 0.
+
+    Raises:
+        OSError: the recorder could not write a row.
     """
     in_group = resources.num_workers > 1
     if in_group:
@@ -74,9 +76,21 @@ def run_trials(recorder: Recorder, *, train: Train, resources: Resources, folder
         ),
     )
     with _stop_on_signal() as received:
-        tuner.fit()
+        _fit(tuner)
     shutil.rmtree(folder, ignore_errors=True)
     return received[0] if received else 0
+
+
+def _fit(tuner: tune.Tuner) -> None:
+    """Run the trials.
+
+    Raises:
+        OSError: the recorder could not write a row.
+    """
+    try:
+        tuner.fit()
+    except TuneError as error:
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 @contextmanager
@@ -151,25 +165,12 @@ def _fit_in_memory(fit: Callable[[Trial, str], None], trial: Trial, name: str, n
         try:
             return fit(trial, f"{name}-{halvings}")
         except Exception as error:
-            if halvings == MOST_HALVINGS or not is_out_of_memory(_cause(error)):
+            if halvings == MOST_HALVINGS or not is_out_of_memory(cause(error)):
                 raise
             smaller = [in_smaller_parts(point, num_workers) for point in trial.points]
             if any(point is None for point in smaller):
                 raise
         trial = trial.of(tuple(point for point in smaller if point is not None))
-
-
-def _cause(error: Exception) -> Exception:
-    """Return the most informative error of several workers: after one fails, the others only report a lost peer."""
-    failures = getattr(error, "worker_failures", {})  # Ray Train's errors by rank
-    causes = [failures[rank] for rank in sorted(failures)]
-
-    def rank(cause: Exception) -> int:
-        if is_out_of_memory(cause) or is_device_lost(cause):
-            return 0
-        return 2 if re.search("closed by peer|reset by peer|NCCL|gloo", str(cause)) else 1
-
-    return min(causes, key=rank, default=error)
 
 
 def _worker(config: dict[str, Any]) -> None:
@@ -191,11 +192,10 @@ def _reporting_failure() -> Generator[None]:
     try:
         yield
     except Exception as error:
-        cause = _cause(error)
-        if is_device_lost(cause) or isinstance(cause, RayActorError):
-            raise  # a process that is gone or has lost its GPU: Ray starts another
-        kind = "" if isinstance(cause, TrainingDivergedError) else f"{type(cause).__name__}: "
-        tune.report({"failure": f"{kind}{one_line(cause)}"})
+        failure = cause(error)
+        if is_lost(failure):
+            raise
+        tune.report({"failure": reason(failure)})
 
 
 def _trial_name(trial: Any) -> str:
@@ -302,5 +302,5 @@ class _Report(_Hook, tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._ending.pop(trial.trial_id, None)
-        reason = one_line(trial.get_pickled_error() or "Ray does not say why")
-        self._recorder.lost(trial.config["trial"].id, reason)
+        error = trial.get_pickled_error()
+        self._recorder.lost(trial.config["trial"].id, reason(cause(error)) if error else "Ray does not say why")

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from analysis.results.identity import ENVIRONMENT
 from analysis.results.read import cut_off_notes
 from sweep.choose.queue import Queue
 from sweep.choose.schedulers import SCHEDULERS
@@ -23,7 +24,7 @@ from sweep.plan.plan import Plan
 from sweep.plan.reuse import find_all_trained
 from sweep.plan.trials import PlannedTrial
 from sweep.run.damaged_images import without_damaged_images, write_damaged
-from sweep.run.environment import write_identity
+from sweep.run.environment import keep_identity, write_identity
 from sweep.run.lock import check_writable_folder, locked
 from sweep.run.log import ResultsLog
 from sweep.run.outcome import Outcome
@@ -80,7 +81,7 @@ def run(plan: Plan, *, console: Console, started_at: float | None = None) -> Out
         if damaged is not None and (line := write_damaged(damaged, plan.folder)):
             say(line)
         left = _take_over(left)
-        tracker = Tracker(store, left, sweep_id=identity["sweep_id"], tags=_tags(identity))
+        tracker = Tracker(store, left, sweep_id=identity["sweep_id"], tags=_tags(identity), say=say)
         try:
             write = partial(write_live_report, plan.folder, config.published)
             with LiveReport(write, tracker.attach) as live:
@@ -99,6 +100,8 @@ def run(plan: Plan, *, console: Console, started_at: float | None = None) -> Out
             report = write_report(plan.folder, published=config.published) if rows else None
         except BaseException:
             tracker.finish("KILLED", None)
+            if plan.folder.is_dir() and not (plan.folder / ENVIRONMENT).is_file():  # deleted, but the log is back
+                keep_identity(plan, identity)
             raise
         tracking_error = tracker.finish("KILLED" if trained.num_missing else "FINISHED", report)
     return Outcome(

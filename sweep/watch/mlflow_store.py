@@ -2,6 +2,9 @@
 
 import logging
 import os
+import shlex
+import socket
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +19,30 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils as mlflow_databases
+from sqlalchemy.engine import make_url
 
 from sweep.watch.mlflow_views import view_tags
+from sweep.watch.sqlite_store import (
+    BROKEN,
+    check_finished,
+    is_made,
+    make_store,
+    move_artifacts,
+    sqlite_path,
+    sqlite_uri,
+)
 from trainers.errors import ConfigError, one_line, without_credentials
 
+logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # failures are raised as well
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
 EXPERIMENT = "mobilenet-sweep"
-STORE = "mlflow.db"
+STORE, ARTIFACTS = "mlflow.db", "mlartifacts"
+PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+"""The port of each kind of database server, unless a URI names another."""
+CONNECT_SECONDS = 10.0
+"""Most seconds to wait for the host of a database server."""
 FOLDER = "folder"
 """The tag of a child run that holds the folder of its point's checkpoints."""
 NOTE = "mlflow.note.content"
@@ -39,7 +60,7 @@ ABOUT_TAGS = {NOTE: ABOUT, "mlflow.experimentKind": "custom_model_development"}
 
 def tracking_uri(runs: Path, given_uri: str | None) -> str:
     """Return `given_uri`, else MLFLOW_TRACKING_URI, else the URI of an SQLite file in `runs`."""
-    return given_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs.absolute() / STORE}"
+    return given_uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(runs.absolute() / STORE)
 
 
 @dataclass(frozen=True)
@@ -58,18 +79,26 @@ def reaching(uri: str) -> Generator[None]:
     except ConfigError:
         raise
     except Exception as error:
-        where = without_credentials(uri)
         raise ConfigError(
-            f"MLflow cannot be reached at {where}: {one_line(_cause(error))}; start it, or choose another with "
-            "--tracking-uri"
+            f"MLflow cannot be reached at {without_credentials(uri)}: {one_line(_cause(error))}; "
+            f"{_remedy(error, sqlite_path(uri))}, or choose another with --tracking-uri"
         ) from error
 
 
+def _remedy(error: Exception, file: Path | None) -> str:
+    if file is None:
+        return "start it"
+    if BROKEN.search(str(error)):
+        return f"move {file} away, and the commands of your sweeps fill a new store from their logs"
+    return "see that the file can be read and written"
+
+
 def _cause(error: BaseException) -> BaseException:
-    """Return the innermost OSError in the chain of `error`, whose text is the shortest; `error` itself without one."""
+    """Return the innermost error of the system or of SQLite, whose text is the shortest; `error` itself without one."""
     root, inner = error, error.__cause__ or error.__context__
     while inner is not None:
-        root, inner = inner if isinstance(inner, OSError) else root, inner.__cause__ or inner.__context__
+        root = inner if isinstance(inner, OSError | sqlite3.Error) else root
+        inner = inner.__cause__ or inner.__context__
     return root
 
 
@@ -83,19 +112,33 @@ def check_store(uri: str) -> None:
     Raises:
         DeletedExperimentError: the store answers, but its experiment was deleted.
     """
-    if uri.startswith("sqlite:") and not Path(uri.removeprefix("sqlite:///")).is_file():
+    path = sqlite_path(uri)
+    if path is not None and not is_made(path):
         return
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
     with reaching(uri):
-        _find_experiment(MlflowClient(uri), uri)
+        _find_experiment(_open(uri), uri)
+
+
+def _open(uri: str) -> MlflowClient:
+    """Return a client; every failure is an exception at once, without MLflow's ten tries in two minutes."""
+    mlflow_databases.MAX_RETRY_COUNT = 1
+    path = sqlite_path(uri)
+    if path is not None:
+        check_finished(path)
+    if uri.startswith(tuple(PORTS)):
+        url = make_url(uri)
+        port = url.port or PORTS[url.get_backend_name()]
+        if url.host:  # a driver may wait for minutes
+            socket.create_connection((url.host, port), timeout=CONNECT_SECONDS).close()
+    return MlflowClient(uri)
 
 
 def _find_experiment(client: MlflowClient, uri: str) -> Experiment | None:
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None and experiment.lifecycle_stage != "active":
         raise DeletedExperimentError(
-            f"the experiment {EXPERIMENT} of {without_credentials(uri)} was deleted; restore it: "
-            f"MlflowClient().restore_experiment({experiment.experiment_id!r})"
+            f"the experiment {EXPERIMENT} was deleted; restore it: MLFLOW_TRACKING_URI="
+            f"{shlex.quote(without_credentials(uri))} mlflow experiments restore -x {experiment.experiment_id}"
         )
     return experiment
 
@@ -106,23 +149,32 @@ def connect(uri: str, runs: Path) -> Store:
     Raises:
         ConfigError: the store cannot be reached.
     """
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # failures are raised as well
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     with reaching(uri):
-        path = Path(uri.removeprefix("sqlite:///"))
-        if uri.startswith("sqlite:") and (not path.name or path.name == ":memory:" or path.is_dir()):
-            raise OSError("an SQLite store is a file, such as sqlite:////folder/mlflow.db")
-        if uri.startswith("sqlite:"):
-            runs.mkdir(parents=True, exist_ok=True)
-        client = MlflowClient(uri)
-        experiment = _find_experiment(client, uri)
-        local = (runs.absolute() / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
-        id_ = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, artifact_location=local)
-        tags = experiment.tags if experiment else {}
-        for name, value in (ABOUT_TAGS | tags | view_tags()).items():  # users may have changed the description
-            if tags.get(name) != value:
-                client.set_experiment_tag(id_, name, value)
-        return Store(client, id_)
+        path, artifacts = sqlite_path(uri), runs.absolute() / ARTIFACTS
+        if path is not None:
+            if not path.name or path.name == ":memory:" or path.is_dir():
+                raise OSError("an SQLite store is a file, such as sqlite:////folder/mlflow.db")
+            make_store(path)
+        client = _open(uri)
+        experiment = _find_experiment(client, uri) or _create_experiment(client, uri, path and artifacts.as_uri())
+        if path is not None and path.absolute() == runs.absolute() / STORE:
+            move_artifacts(path, experiment.artifact_location, artifacts)
+        for name, value in (ABOUT_TAGS | experiment.tags | view_tags()).items():  # users may change the description
+            if experiment.tags.get(name) != value:
+                client.set_experiment_tag(experiment.experiment_id, name, value)
+        return Store(client, experiment.experiment_id)
+
+
+def _create_experiment(client: MlflowClient, uri: str, location: str | None) -> Experiment:
+    """Create the experiment, or return the one that another process created meanwhile."""
+    try:
+        client.create_experiment(EXPERIMENT, artifact_location=location)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    experiment = _find_experiment(client, uri)
+    assert experiment is not None
+    return experiment
 
 
 def find_point_folder(run_id: str, runs: Path, given_uri: str | None) -> Path:
@@ -132,12 +184,12 @@ def find_point_folder(run_id: str, runs: Path, given_uri: str | None) -> Path:
         ConfigError: the store or the run does not exist, the run is no point's, or the folder is not on this machine.
     """
     uri = tracking_uri(runs, given_uri)
-    path = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:") and not path.is_file():
+    path = sqlite_path(uri)
+    if path is not None and not path.is_file():
         raise ConfigError(f"no MLflow store at {path}; give its folder with --runs, or --tracking-uri")
     with reaching(uri):
         try:
-            tags = MlflowClient(uri).get_run(run_id).data.tags
+            tags = _open(uri).get_run(run_id).data.tags
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise

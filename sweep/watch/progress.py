@@ -117,7 +117,7 @@ class Progress:
         """Print counts and news as a line, unless a terminal shows the panel."""
         if not self._console.is_terminal:
             self._printed_at = time.monotonic()
-            self._console.print(f"{self._counts()}  {news}", soft_wrap=True, highlight=False)
+            self._console.print(f"{self._counts()}  {news}", soft_wrap=True)
 
     def _best(self) -> str:
         best = self._frontier()[-1:]

@@ -7,14 +7,14 @@ restart changes nothing.
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sweep.watch.mlflow_store import FOLDER, NOTE, Store  # first, as it sets variables that MLflow reads on import
 
 # isort: split
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from analysis.results.read import config_of_row
@@ -79,6 +79,7 @@ class Tracker:
         *,
         sweep_id: str,
         tags: Mapping[str, str],
+        say: Callable[[str], None],
     ) -> None:
         """Start the writing thread, which looks for the runs of an earlier start before it writes.
 
@@ -87,9 +88,11 @@ class Tracker:
             left: the plan, and its ended points, which are written unless the store has them.
             sweep_id: identifies the runs of this sweep.
             tags: tags of the parent and of every child.
+            say: receives a line for each run that somebody deleted and that is restored.
         """
         self._plan = plan = left.plan
         self._sweep_id = sweep_id
+        self._say = say
         self._tags = {"sweep_id": sweep_id, "sweep": plan.name, "dataset": plan.dataset.name, **tags}
         self._client, self._experiment_id = store.client, store.experiment_id
         self._planned = {point.id: point for point in plan.points}
@@ -164,6 +167,7 @@ class Tracker:
             unsent += ["the report"] if self._report else []
             return f"{' and '.join(unsent) or 'this start'}: {one_line(self._error or 'the writing thread ended')}"
         try:
+            self._restore([self._client.get_run(self._parent_id)])
             for run in self._find_runs("attributes.status = 'RUNNING'"):
                 if run.info.run_id != self._parent_id:
                     self._client.set_terminated(run.info.run_id, "KILLED")
@@ -199,6 +203,7 @@ class Tracker:
         report = self._report
         if report is None:
             return
+        self._restore([self._client.get_run(self._parent_id)])
         for path in sorted(report.folder.iterdir()):
             if not path.name.startswith("."):  # a hidden file is being written
                 self._client.log_artifact(self._parent_id, str(path))
@@ -218,7 +223,8 @@ class Tracker:
     def _find_or_begin(self) -> None:
         """Find the runs of an earlier start, create or resume the parent, and note what the store lacks."""
         # newest first, so that the oldest run of a point overwrites the others below
-        known = sorted(self._find_runs(), key=lambda run: -run.info.start_time)
+        known = sorted(self._find_runs(view=ViewType.ALL), key=lambda run: -run.info.start_time)
+        self._restore(known)
         self._run_ids = {run.data.tags["point"]: run.info.run_id for run in known if "point" in run.data.tags}
         self._parent_id = self._start_parent(known)
         self._knows_runs = True
@@ -231,12 +237,19 @@ class Tracker:
                     self.measured(measurement)
                 self.ended(row)
 
-    def _find_runs(self, *conditions: str) -> list[Run]:
+    def _restore(self, runs: Iterable[Run]) -> None:
+        """Restore deleted runs, as a child run without its parent, or a point without its run, would come again."""
+        for run in runs:
+            if run.info.lifecycle_stage == LifecycleStage.DELETED:
+                self._client.restore_run(run.info.run_id)
+                self._say(f"restored the deleted MLflow run {run.info.run_name}, as its sweep goes on")
+
+    def _find_runs(self, *conditions: str, view: int = ViewType.ACTIVE_ONLY) -> list[Run]:
         query = " AND ".join([f"tags.sweep_id = '{self._sweep_id}'", *conditions])
         runs: list[Run] = []
         token = None
         while True:
-            page = self._client.search_runs([self._experiment_id], query, max_results=1000, page_token=token)
+            page = self._client.search_runs([self._experiment_id], query, view, max_results=1000, page_token=token)
             runs += page
             token = page.token
             if not token:

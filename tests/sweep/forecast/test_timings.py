@@ -71,7 +71,17 @@ def test_a_damaged_first_image_does_not_prevent_a_prediction(timer: Timer, tmp_p
     assert predicted.points.keys() == {trial.id for trial in trials}
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", "null", "{}", '{"train": {"fixed": NaN}}'])
+ABSURD = [
+    f'{{"train": {{"fixed": 0, "per_image": {seconds}}}, "memory": {{"fixed": 0, "per_image": {memory}}}, '
+    f'"evaluate_seconds": {evaluate}}}'
+    for seconds, memory, evaluate in [
+        (1e308, 1e5, 1e-3), (0, 1e5, 1e-3), (1e-3, 1e308, 1e-3), (1e-3, 1e5, 1e9), (10**400, 1, 1),
+    ]
+]  # fmt: skip
+"""Timings that no machine has taken."""
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "null", "{}", '{"train": {"fixed": NaN}}', *ABSURD])
 def test_a_network_is_timed_again_if_its_file_is_damaged(timer: Timer, damage: str) -> None:
     [expected] = cached_timings(REQUESTS[:1], SLOT, this_machine(), print)
     [path] = (cache_folder() / "timings").iterdir()

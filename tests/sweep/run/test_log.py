@@ -1,14 +1,15 @@
 """A thread of the results log syncs rows of ended points to disk, and reports every row that it could not write."""
 
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
-from analysis.results.read import latest_rows
+from analysis.results.read import latest_rows, load_measurements
 from sweep.run import log as log_module
 from sweep.run.log import ResultsLog
-from tests.sweep.conftest import open_recorder, quick_plan
+from tests.sweep.conftest import measurement, open_recorder, quick_plan
 
 
 def test_a_failed_write_is_an_error_although_later_writes_succeed(
@@ -33,6 +34,31 @@ def test_a_failed_write_is_an_error_although_later_writes_succeed(
 
     with pytest.raises(OSError, match="No space left"):
         end_all()
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+def test_a_deleted_folder_is_noticed_at_the_next_row_and_its_logs_are_written_again(
+    tmp_path: Path, is_back: bool
+) -> None:
+    plan = quick_plan(tmp_path, 2)
+    log = ResultsLog(plan.folder)
+    recorder = open_recorder(plan.points, log)
+    first, second = plan.points
+    recorder.measured(measurement(first, 1))
+    recorder.failed(first.id, "as a test")
+    shutil.rmtree(plan.folder)
+    if is_back:
+        ResultsLog(plan.folder).close()
+
+    with pytest.raises(OSError, match="was deleted or moved away during the sweep; its logs were written again"):
+        recorder.measured(measurement(second, 1))
+    log.close()
+
+    assert set(latest_rows(plan.folder)) == {first.id}
+    assert {point: len(epochs) for point, epochs in load_measurements(plan.folder).items()} == {
+        first.id: 1,
+        second.id: 1,
+    }
 
 
 def test_appending_a_row_does_not_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from zipfile import ZipFile
 import pytest
 
 from sweep.run import ray_session
+from trainers.errors import ConfigError
 
 
 def test_the_process_ends_with_one_line_if_the_head_of_its_cluster_is_gone(
@@ -33,6 +34,18 @@ def test_the_process_ends_with_one_line_if_the_head_of_its_cluster_is_gone(
     output = capsys.readouterr().err
     assert output.startswith(f"error: the head of the Ray cluster at {address} has not answered")
     assert output.count("\n") == 1
+
+
+def test_a_folder_of_sockets_with_too_long_a_path_is_an_error_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(*_: object, **__: object) -> None:
+        raise OSError("AF_UNIX path length cannot exceed 107 bytes: /long")
+
+    monkeypatch.setattr(ray_session.ray, "init", init)
+
+    with pytest.raises(
+        ConfigError, match=r"^Ray cannot start here \(AF_UNIX .*; set RAY_TMPDIR to a folder with a short"
+    ):
+        ray_session._start()
 
 
 def test_rays_own_hook_for_uv_is_off() -> None:

@@ -13,10 +13,10 @@ from sweep.choose.schedulers import Fifo
 from sweep.forecast import timings
 from sweep.run import ray_trials as runner
 from sweep.run import sweep as sweeps
+from sweep.run.failures import cause
 from sweep.run.log import ResultsLog
 from sweep.run.recorder import Recorder
 from tests.sweep.conftest import quick_plan, resources, start
-from trainers.errors import TrainingDivergedError
 from trainers.training.step_time import Line, Timing
 from trainers.trial import Measurement, Trial
 
@@ -50,6 +50,20 @@ def test_several_workers_train_a_point_within_a_budget_together_and_are_stopped(
     assert len(last["history"]) < 10
 
 
+@pytest.mark.parametrize("cause", [OSError("the disk is full"), ValueError("a fault of ours")])
+def test_a_row_that_cannot_be_written_is_an_error_of_the_system(cause: Exception) -> None:
+    """Ray Tune hides the errors of its callbacks in texts."""
+
+    def fit() -> None:
+        try:
+            raise cause
+        except Exception:
+            raise runner.TuneError("Traceback ...")  # noqa: B904 - as Ray does
+
+    with pytest.raises(OSError if isinstance(cause, OSError) else runner.TuneError):
+        runner._fit(SimpleNamespace(fit=fit))
+
+
 def test_a_stopped_point_is_not_handed_out_again_while_its_trial_still_runs(tmp_path: Path) -> None:
     plan = quick_plan(tmp_path, 1)
     recorder = Recorder(ResultsLog(plan.folder), [], Queue(Fifo(), plan.trials), {})
@@ -60,18 +74,6 @@ def test_a_stopped_point_is_not_handed_out_again_while_its_trial_still_runs(tmp_
     first = SimpleNamespace(trial_id="first", config={"trial": plan.trials[0].trial})
     runner._Report(recorder, ending).on_trial_complete(0, [], first)
     assert points.suggest("second") == {"trial": plan.trials[0].trial}
-
-
-def test_the_most_informative_error_of_several_workers_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ray.train import WorkerGroupError  # here, as sweep.run.ray_session sets variables before Ray is imported
-
-    reported: list[dict[str, str]] = []
-    monkeypatch.setattr(runner.tune, "report", reported.append)
-
-    with runner._reporting_failure():
-        raise WorkerGroupError("2 workers failed", {1: RuntimeError("of it"), 0: TrainingDivergedError("at step 7")})
-
-    assert reported == [{"failure": "at step 7"}]
 
 
 @pytest.mark.parametrize(("batch_size", "num_fits"), [(64, 5), (16, 3)])
@@ -92,7 +94,7 @@ def test_several_workers_start_again_with_smaller_parts_when_one_runs_out_of_mem
         runner._fit_in_memory(fit, plan.trials[0].trial, "trial", 2)
 
     assert tried == [2**i for i in range(num_fits)]
-    assert str(runner._cause(failed.value)) == "of it"
+    assert str(cause(failed.value)) == "of it"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 
 from sweep.plan.plan import Plan
 from sweep.run.log import ResultsLog
 from sweep.run.recorder import Recorder
+from sweep.watch.console import plain_console
 from sweep.watch.progress import Progress, duration
 from tests.sweep.conftest import measurement, open_recorder, quick_plan
 
@@ -41,7 +42,7 @@ def test_lines_without_a_terminal_have_counts_and_reasons(plan: Plan) -> None:
         recorder.measured(measurement(lost, 1))
         recorder.lost(lost, "killed by signal 9")
 
-    with Progress(plan.points, 5, Console(file=written), num_ended=2) as progress:
+    with Progress(plan.points, 5, plain_console(file=written), num_ended=2) as progress:
         report(plan, progress, tell)
 
     first, second, third = written.getvalue().splitlines()
@@ -55,7 +56,7 @@ def test_lines_without_a_terminal_have_counts_and_reasons(plan: Plan) -> None:
 
 
 def test_a_terminal_shows_running_and_best_points_within_80_columns(plan: Plan) -> None:
-    console = Console(file=StringIO(), force_terminal=True, width=80, record=True)
+    console = plain_console(file=StringIO(), force_terminal=True, width=80, record=True)
     cheaper = {
         "point": "p",
         "state": "COMPLETE",
@@ -87,8 +88,28 @@ def test_a_terminal_shows_running_and_best_points_within_80_columns(plan: Plan) 
     assert max(map(len, screen.splitlines())) <= 80
 
 
+UNLIKE_OURS = "[/__w/pytorch/pair.cc:553] Connection closed by peer [red]x :dog:"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_text_of_libraries_and_users_is_shown_as_it_is(plan: Plan, terminal: bool) -> None:
+    """Brackets and colons are neither markup, which may be malformed, nor emoji."""
+    written = StringIO()
+    lost, failed = (replace(point, label=UNLIKE_OURS) for point in plan.points[:2])
+    console = plain_console(file=written, force_terminal=terminal, width=200)
+    progress = Progress([lost, failed], 5, console, num_ended=2)
+
+    for point in (lost, failed):
+        progress.started(point)
+    console.print(progress._render())
+    progress.lost(lost, UNLIKE_OURS)
+    progress.ended({"point": failed.id, "state": "FAILED", "reason": UNLIKE_OURS, "macs": 1})
+
+    assert written.getvalue().count(UNLIKE_OURS) == 4 + 2 * (not terminal)
+
+
 def test_there_is_no_estimate_before_the_first_epoch(plan: Plan) -> None:
-    progress = Progress(plan.points, 3, Console(file=StringIO()), num_ended=0)
+    progress = Progress(plan.points, 3, plain_console(file=StringIO()), num_ended=0)
 
     report(plan, progress, lambda recorder: recorder.started(plan.points[0].id))
 
@@ -96,7 +117,7 @@ def test_there_is_no_estimate_before_the_first_epoch(plan: Plan) -> None:
 
 
 def test_epochs_of_an_earlier_start_do_not_count_in_the_estimate(plan: Plan) -> None:
-    progress = Progress(plan.points, 3, Console(file=StringIO()), num_ended=0)
+    progress = Progress(plan.points, 3, plain_console(file=StringIO()), num_ended=0)
 
     def tell(recorder: Recorder) -> None:
         recorder.started(plan.points[0].id)
@@ -111,7 +132,7 @@ def test_the_estimate_counts_down_between_epochs(plan: Plan, monkeypatch: pytest
     now = 1000.0
     clock = SimpleNamespace(monotonic=lambda: now, time=time.time)
     monkeypatch.setattr("sweep.watch.progress.time", clock)
-    progress = Progress(plan.points, 3, Console(file=StringIO()), num_ended=0)
+    progress = Progress(plan.points, 3, plain_console(file=StringIO()), num_ended=0)
     progress.started(plan.points[0])
     now = 1010.0
     progress.measured(measurement(plan.points[0], 1, measured_at=time.time()))

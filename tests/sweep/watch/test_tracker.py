@@ -22,6 +22,7 @@ from sweep.watch.mlflow_store import connect, tracking_uri
 from sweep.watch.mlflow_views import VIEWS, view_links
 from sweep.watch.tracker import COSTS, EPOCH_METRICS, Tracker, _Pending
 from tests.sweep.conftest import make_checkpoints, measurement, open_recorder, quick_plan
+from tests.sweep.watch.reports import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +38,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 def start(store: tuple[str, Path], tmp_path: Path) -> Callable[..., tuple[Tracker, Plan]]:
     """Return a function that starts a tracker of two points with three epochs each."""
 
-    def start_tracker(sweep_id: str = tmp_path.name) -> tuple[Tracker, Plan]:
+    def start_tracker(sweep_id: str = tmp_path.name, say: Callable[[str], None] = pytest.fail) -> tuple[Tracker, Plan]:
         plan = quick_plan(tmp_path, 2, epochs=3)
         make_checkpoints(plan)
         tags = {"git_dirty": "False"}
-        return Tracker(connect(*store), read_left(plan), sweep_id=sweep_id, tags=tags), plan
+        return Tracker(connect(*store), read_left(plan), sweep_id=sweep_id, tags=tags, say=say), plan
 
     return start_tracker
 
@@ -154,6 +155,40 @@ def test_a_restart_resumes_its_runs_and_duplicates_nothing(
     assert {run.info.status for run in children_after.values()} == {"FINISHED"}
     history = MlflowClient(store[0]).get_metric_history(children_after[plan.points[1].id].info.run_id, "top1")
     assert [(m.step, m.value) for m in history] == [(1, 10.0), (2, 20.0), (3, 30.0)]
+
+
+@pytest.mark.parametrize("with_children", [False, True])
+@pytest.mark.parametrize("while_running", [False, True])
+def test_a_deleted_parent_run_is_restored_and_keeps_its_children(
+    store: tuple[str, Path],
+    start: Callable[..., tuple[Tracker, Plan]],
+    tmp_path: Path,
+    with_children: bool,
+    while_running: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The MLflow UI deletes a run with its children, or without them."""
+    monkeypatch.setattr("sweep.watch.tracker.RETRY_SECONDS", 0.01)
+    said: list[str] = []
+    first, plan = start(say=said.append)
+    record(plan, first, {0: 3})
+    wait_until(lambda: not first._pending and bool(first._run_ids))
+    if not while_running:
+        first.finish("KILLED", None)
+    parent, children = find_runs(store, tmp_path.name)
+    for run in (parent, *(children.values() if with_children else ())):
+        first._client.delete_run(run.info.run_id)
+
+    tracker = first if while_running else start(say=said.append)[0]
+    record(plan, tracker, {1: 3})
+    assert tracker.finish("FINISHED", None) is None
+
+    parent_after, children_after = find_runs(store, tmp_path.name)
+    assert parent_after.info.run_id == parent.info.run_id
+    assert {run.data.tags["mlflow.parentRunId"] for run in children_after.values()} == {parent.info.run_id}
+    assert said[0].startswith("restored the deleted MLflow run")
+    if not (while_running and with_children):  # a child that ended is restored in the next start
+        assert set(children_after) == {point.id for point in plan.points}
 
 
 def test_points_that_ended_without_a_tracker_are_written_once(
