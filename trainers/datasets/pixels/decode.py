@@ -12,6 +12,7 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from trainers.datasets.dataset import Pixels
 from trainers.errors import UnreadableImageError, one_line, printable
+from trainers.files import is_lfs_pointer
 
 Image.init()
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # a sound image may carry megabytes of text
@@ -26,8 +27,6 @@ PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDO
 """System errors that are no fault of the image."""
 TOO_LARGE = "too large: "
 """Start of the reason for an image that may be sound, but is not decoded because of its size."""
-LFS_POINTER = b"version https://git-lfs.github.com/"
-"""Start of the text that stands for a file which Git LFS has not fetched."""
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -87,17 +86,6 @@ def _unreadable(name: str, source: str | IO[bytes], error: Exception) -> Unreada
     if "MAX_TEXT" in reason:
         return UnreadableImageError(name, TOO_LARGE + "its text takes more than 64 MB", "remove its text")
     return UnreadableImageError(name, reason)
-
-
-def is_lfs_pointer(source: str | IO[bytes]) -> bool:
-    """Whether a file holds the text that stands for a file which Git LFS has not fetched."""
-    if isinstance(source, str):
-        if not os.path.isfile(source):
-            return False
-        with open(source, "rb") as file:
-            return is_lfs_pointer(file)
-    source.seek(0)
-    return source.read(len(LFS_POINTER)) == LFS_POINTER
 
 
 def decode_image(image: Image.Image, short_side: int, ranges: Ranges = DEFAULT_RANGES) -> Pixels:

@@ -3,14 +3,11 @@
 A read of one image in a shard reads the whole row group, which is far too slow for a random order.
 """
 
-import bisect
 import shutil
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,38 +16,15 @@ from numpy.typing import NDArray
 
 from trainers.datasets.dataset import Pixels
 from trainers.datasets.pixels.cache import build_once, cache_folder
-from trainers.datasets.pixels.decode import DEFAULT_RANGES, Ranges, decode, is_lfs_pointer
-from trainers.errors import ConfigError, UnreadableImageError, one_line, printable
+from trainers.datasets.pixels.decode import DEFAULT_RANGES, Ranges, decode
+from trainers.datasets.sources.parquet_file import opened, row_name
+from trainers.errors import ConfigError, UnreadableImageError
 
 ROWS_AT_ONCE = 256
 """Number of encoded images in memory during the copy."""
 
 NUM_SAMPLED = 32
 """Number of encoded images that show what kind of images a shard holds."""
-BUFFER = 1 << 20
-"""Bytes of a column that are read at a time, so that the first rows of a large row group come fast."""
-
-
-@contextmanager
-def opened(shard: Path) -> Generator[Any]:
-    """Give the block the pyarrow `ParquetFile` at `shard`.
-
-    Raises:
-        ConfigError: the file cannot be opened, or a read in the block fails.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    name = printable(str(shard))
-    try:
-        if shard.exists() and not shard.is_file():  # a pipe would wait for a writer
-            raise ConfigError(f"cannot read {name} (not a regular file); remove or replace it")
-        with pq.ParquetFile(shard, buffer_size=BUFFER) as file:
-            yield file
-    except (pa.ArrowException, OSError) as error:
-        if is_lfs_pointer(str(shard)):
-            raise ConfigError(f"{name} is a Git LFS pointer; fetch it with git lfs pull") from error
-        raise ConfigError(f"cannot read {name} ({one_line(error)}); copy or download it again") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +85,3 @@ def first_images(shard: Path, column: str) -> list[BytesIO]:
 
 def _encoded_rows(batch: Any) -> list[bytes | None]:
     return [row["bytes"] if isinstance(row, dict) else row for row in batch.column(0).to_pylist()]
-
-
-def row_name(shards: Sequence[Path], num_rows: Sequence[int], i: int) -> str:
-    """Return the place of image `i` of all `shards`, such as `PATH/train-00001-of-00004.parquet row 17`."""
-    ends = list(accumulate(num_rows))
-    shard = bisect.bisect_right(ends, i)
-    return f"{printable(str(shards[shard]))} row {i - ends[shard] + num_rows[shard]}"

@@ -7,16 +7,10 @@ from collections.abc import Iterator
 
 from trainers.datasets.pixels.decode import EXTENSIONS
 from trainers.errors import counted, printable
+from trainers.files import is_hidden
 
-MADE_BY_SYSTEMS = {"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
-"""Folders that operating systems and archive programs add, some with copies or thumbnails of the images."""
 NAMED = 5
 """Number of kinds of files that a note names."""
-
-
-def is_hidden(name: str) -> bool:
-    """Whether an entry of this name is no part of a dataset, such as `.ipynb_checkpoints`, `._1.jpg` or `__MACOSX`."""
-    return name.startswith(".") or name in MADE_BY_SYSTEMS
 
 
 def folders_in(folder: str) -> list[str]:

@@ -1,13 +1,13 @@
 """Labels of Parquet shards: read from their column, and encoded as places among the classes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.datasets.sources.encoded import opened, row_name
-from trainers.datasets.sources.shards import Shard
+from trainers.datasets.sources.parquet_file import opened
 from trainers.datasets.splits import class_order
 from trainers.errors import ConfigError, printable
 
@@ -27,11 +27,11 @@ class Classes:
     """Note on numbers or names that no image has."""
 
 
-def read_labels(shards: Sequence[Shard], column: str) -> Labels:
+def read_labels(shards: Sequence[Path], column: str) -> Labels:
     """Return the labels of all `shards` in order; a missing label is UNLABELLED or empty."""
     values: list[object] = []
     for shard in shards:
-        with opened(shard.path) as file:
+        with opened(shard) as file:
             values += file.read(columns=[column]).column(0).to_pylist()
     if all(value is None or isinstance(value, int) for value in values):
         return np.array([UNLABELLED if value is None else value for value in values], dtype=np.int64)
@@ -54,8 +54,8 @@ def classes_of(labels: Labels, names: Sequence[str]) -> Classes:
     return Classes(tuple(numbers), tuple(map(str, numbers)), None if is_plain else f"the labels are {shown}")
 
 
-def encode_labels(labels: Labels, classes: Classes, shards: Sequence[Shard]) -> NDArray[np.int64]:
-    """Return the place of each label among `classes`.
+def encode_labels(labels: Labels, classes: Classes, name_of: Callable[[int], str]) -> NDArray[np.int64]:
+    """Return the place of each label among `classes`; `name_of` names the row of a label in messages.
 
     Raises:
         ConfigError: a label is not in `classes`; the message names its row.
@@ -64,9 +64,7 @@ def encode_labels(labels: Labels, classes: Classes, shards: Sequence[Shard]) -> 
     codes = np.array([places.get(label, UNLABELLED) for label in labels.tolist()], dtype=np.int64)
     wrong = np.flatnonzero(codes == UNLABELLED)
     if len(wrong):
-        place = row_name([shard.path for shard in shards], [shard.num_rows for shard in shards], int(wrong[0]))
         allowed = printable(", ".join(map(str, classes.values[:5]))) + (", ..." if len(classes.values) > 5 else "")
-        raise ConfigError(
-            f"{place} has the label {labels[wrong[0]].item()!r}; it must be one of {allowed}, as in train"
-        )
+        name, label = name_of(int(wrong[0])), labels[wrong[0]].item()
+        raise ConfigError(f"{name} has the label {label!r}; it must be one of {allowed}, as in train")
     return codes

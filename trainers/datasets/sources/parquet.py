@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from trainers.datasets.dataset import Dataset, Split, SplitName, dataset_name
 from trainers.datasets.pixels.ranges import measured_ranges, ranges_entries, ranges_note
 from trainers.datasets.sources.encoded import EncodedImages, first_images
 from trainers.datasets.sources.labels import UNLABELLED, Labels, classes_of, encode_labels, read_labels
+from trainers.datasets.sources.parquet_file import row_name
 from trainers.datasets.sources.shards import Shard, list_shards
 from trainers.datasets.splits import check_classes, unused_note, with_validation
 from trainers.errors import ConfigError, printable
@@ -51,14 +53,17 @@ def parquet_dataset(path: Path, only: SplitName | None = None) -> Dataset:
     columns = choose_columns(first)
     for of_split in shards.values():
         _check_alike(of_split, columns, first)
-    labels: dict[SplitName, Labels] = {split: read_labels(shards[split], columns.label) for split in shards}
+    paths = {split: [shard.path for shard in shards[split]] for split in shards}
+    num_rows = {split: [shard.num_rows for shard in shards[split]] for split in shards}
+    labels: dict[SplitName, Labels] = {split: read_labels(paths[split], columns.label) for split in shards}
     notes = [columns.note]
     if "test" in labels and not is_alone and set(labels["test"].tolist()) <= {UNLABELLED, ""}:
         del labels["test"]
         notes.append("test has no labels and is left out")
     classes = classes_of(labels[first_split], first.class_names.get(columns.label, ()))
     codes: dict[SplitName, NDArray[np.int64]] = {
-        split: encode_labels(labels[split], classes, shards[split]) for split in labels
+        split: encode_labels(labels[split], classes, partial(row_name, paths[split], num_rows[split]))
+        for split in labels
     }
     names = tuple(map(printable, classes.names))
     ranges = measured_ranges(first_images(first.path, columns.image))
@@ -67,8 +72,8 @@ def parquet_dataset(path: Path, only: SplitName | None = None) -> Dataset:
         split: Split(
             labels=codes[split],
             decode=EncodedImages(
-                shards=[shard.path for shard in shards[split]],
-                num_rows=[shard.num_rows for shard in shards[split]],
+                shards=paths[split],
+                num_rows=num_rows[split],
                 column=columns.image,
                 name=f"{fingerprint}-{split}-encoded",
                 ranges=ranges,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from trainers.datasets.dataset import SplitName
-from trainers.datasets.sources.encoded import opened
-from trainers.datasets.sources.image_files import is_hidden
+from trainers.datasets.sources.parquet_file import opened
 from trainers.datasets.splits import by_split, split_of
 from trainers.errors import ConfigError, byte_size, printable
+from trainers.files import is_hidden, is_lfs_pointer
 
 NUMBERED = re.compile(r"(?P<name>.*)-(?P<number>\d+)-of-(?P<total>\d+)")
 """The start of the name of a shard that says how many shards there are."""
@@ -99,6 +99,8 @@ def _check_complete(files: Iterable[Path]) -> None:
 
 def read_footer(path: Path) -> Shard:
     """Return the shard at `path`; this reads the last few kilobytes of the file."""
+    if is_lfs_pointer(str(path)):
+        raise ConfigError(f"{printable(str(path))} is a Git LFS pointer; fetch it with git lfs pull")
     num_bytes = path.stat().st_size if path.exists() else 0
     with opened(path) as file:
         footer, schema = file.metadata, file.schema_arrow
