@@ -7,12 +7,9 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO
 
 from trainers.errors import ConfigError, one_line
 
-LFS_POINTER = b"version https://git-lfs.github.com/"
-"""Start of the text that stands for a file which Git LFS has not fetched."""
 MADE_BY_SYSTEMS = {"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 """Folders that operating systems and archive programs add, some with copies or thumbnails of the images."""
 
@@ -20,17 +17,6 @@ MADE_BY_SYSTEMS = {"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Vol
 def is_hidden(name: str) -> bool:
     """Whether an entry of this name is no part of a dataset, such as `.ipynb_checkpoints`, `._1.jpg` or `__MACOSX`."""
     return name.startswith(".") or name in MADE_BY_SYSTEMS
-
-
-def is_lfs_pointer(source: str | IO[bytes]) -> bool:
-    """Whether a file holds the text that stands for a file which Git LFS has not fetched."""
-    if isinstance(source, str):
-        if not os.path.isfile(source):
-            return False
-        with open(source, "rb") as file:
-            return is_lfs_pointer(file)
-    source.seek(0)
-    return source.read(len(LFS_POINTER)) == LFS_POINTER
 
 
 def check_writable(path: Path) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from trainers.datasets.dataset import Pixels
+from trainers.datasets.pixels.lfs_pointer import is_lfs_pointer
 from trainers.errors import UnreadableImageError, one_line, printable
-from trainers.files import is_lfs_pointer
 
 Image.init()
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # a sound image may carry megabytes of text

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from trainers.datasets.dataset import SplitName
+from trainers.datasets.pixels.lfs_pointer import is_lfs_pointer
 from trainers.datasets.sources.parquet_file import opened
 from trainers.datasets.splits import by_split, split_of
 from trainers.errors import ConfigError, byte_size, printable
-from trainers.files import is_hidden, is_lfs_pointer
+from trainers.files import is_hidden
 
 NUMBERED = re.compile(r"(?P<name>.*)-(?P<number>\d+)-of-(?P<total>\d+)")
 """The start of the name of a shard that says how many shards there are."""
