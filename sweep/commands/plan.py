@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.commands.parse_sweep import parse_sweep
+from sweep.commands.places import check_data
 from sweep.commands.program import say_aside
 from sweep.config import SweepConfig
 from trainers.errors import byte_size
@@ -39,6 +40,7 @@ class Arguments(SweepConfig):
 def run(argv: Sequence[str]) -> int:
     """Print every point of the sweep with its cost."""
     arguments = parse_sweep(argv, Arguments, "plan")
+    check_data(arguments.train.data)
     from analysis.published.comparison import check_source
     from sweep.plan.left import read_left
     from sweep.plan.plan import make_plan

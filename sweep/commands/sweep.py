@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sweep.commands.frontier_lines import print_report
 from sweep.commands.parse_sweep import parse_sweep, settings_of
+from sweep.commands.places import check_places
 from sweep.commands.program import STARTED_AT, command_line
 from sweep.commands.source_docs import registry_docs
 from sweep.config import SweepConfig
@@ -60,6 +61,7 @@ def train_and_report(config: SweepConfig, again: str) -> int:
         ConfigError: the sweep cannot be started.
         OSError: a file cannot be written; the error's note says what to do.
     """
+    check_places(config)
     try:
         return _train_and_report(config, again)
     except OSError as error:

@@ -30,8 +30,7 @@ def locked(folder: Path) -> Generator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        owner = driver.read_text() if driver.is_file() else "another process"
-        raise ConfigError(f"{owner} is writing to {folder}; wait for it, or choose another --name") from None
+        raise _in_use(folder) from None
     except OSError as error:
         raise ConfigError(f"cannot write to {folder}: {one_line(error)}; choose other --runs or --name") from error
     try:
@@ -49,6 +48,25 @@ def locked(folder: Path) -> Generator[None]:
                 for path in new_folders:
                     path.rmdir()
         lock.release()
+
+
+def check_free(folder: Path) -> None:
+    """Raise a ConfigError if another process has locked the folder. Writes nothing.
+
+    Raises:
+        ConfigError: another process holds the lock.
+    """
+    if (folder / LOCK).is_file() and os.access(folder / LOCK, os.W_OK):
+        try:
+            FileLock(folder / LOCK, timeout=0).acquire().lock.release()
+        except Timeout:
+            raise _in_use(folder) from None
+
+
+def _in_use(folder: Path) -> ConfigError:
+    driver = folder / DRIVER
+    owner = driver.read_text() if driver.is_file() else "another process"
+    return ConfigError(f"{owner} is writing to {folder}; wait for it, or choose another --name")
 
 
 def check_writable_folder(folder: Path) -> None:
