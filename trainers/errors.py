@@ -85,6 +85,12 @@ def printable(path: str) -> str:
     return "".join(letter if letter.isprintable() else _escaped(letter) for letter in path)
 
 
+def spreadsheet_cell(text: str) -> str:
+    """Return a text of others as a cell of a CSV file: printable, and quoted if a spreadsheet would run it."""
+    cell = printable(text)
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell
+
+
 def _escaped(letter: str) -> str:
     is_byte = "\udc80" <= letter <= "\udcff"  # a byte of a path that is not UTF-8
     return f"\\x{ord(letter) - 0xDC00:02x}" if is_byte else letter.encode("unicode_escape").decode()

@@ -70,7 +70,12 @@ class Recommendation:
     """The highest counted cost of any network, for each cap that would allow a much larger network."""
 
 
-def recommend(table: pd.DataFrame, caps: Caps, assess: Assess) -> Recommendation:
+def assess_nothing(point: str, cost: Cost) -> float:
+    """Refuse to assess: for caps on counted costs alone."""
+    raise AssertionError(f"there is no cap on {cost}, and {point} needs no assessment")
+
+
+def recommend(table: pd.DataFrame, caps: Caps, assess: Assess = assess_nothing) -> Recommendation:
     """Return the candidate to ship within `caps`: a COMPLETE setting that has learned something.
 
     Args:

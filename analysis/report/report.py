@@ -21,7 +21,7 @@ from analysis.report.provenance import Provenance, read_provenance
 from analysis.report.readme_tables import readme_tables
 from analysis.report.results_table import results_page
 from analysis.results.settings import is_replicated
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, spreadsheet_cell
 from trainers.files import replacing, write_whole
 
 COUNTS = ("num_classes", "macs", "num_params", "activations", "best_epoch", "epochs_trained")
@@ -138,7 +138,8 @@ def of_points(settings: pd.DataFrame) -> pd.DataFrame:
 
 def results_csv(points: pd.DataFrame) -> str:
     """Write the table as CSV; a count is a whole number, also in a column with gaps."""
-    return points.astype(dict.fromkeys(COUNTS, "Int64")).to_csv(index=False)
+    texts = points.map(lambda value: spreadsheet_cell(value) if isinstance(value, str) else value)
+    return texts.astype(dict.fromkeys(COUNTS, "Int64")).to_csv(index=False)
 
 
 def write_chart(figure: Figure, stem: Path) -> tuple[Path, Path, Path]:

@@ -42,6 +42,7 @@ def run(argv: Sequence[str]) -> int:
     arguments = parse_sweep(argv, Arguments, "plan")
     check_data(arguments.train.data)
     from analysis.published.comparison import check_source
+    from sweep.plan.class_balance import class_lines
     from sweep.plan.left import read_left
     from sweep.plan.plan import make_plan
     from sweep.run.sweep import forecast_of, progress_so_far
@@ -61,6 +62,8 @@ def run(argv: Sequence[str]) -> int:
         say_aside(f"table: {arguments.csv}")
     print(text)
     print(plan.summary)
+    for line in class_lines(plan.dataset):
+        print(line)
     if forecast and forecast.text:
         print(forecast.text)
     if arguments.train.data in DATASETS and arguments.train.num_classes is None:

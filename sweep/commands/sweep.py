@@ -92,6 +92,10 @@ def _train_and_report(config: SweepConfig, again: str) -> int:
         frontier = list(outcome.report.frontier["point"]) if outcome.report else []
         for line in register(plan.folder, frontier, runs=config.runs, given_uri=config.tracking_uri):
             print(line)
+    if outcome.report and not outcome.report.frontier.empty:
+        folder = str(plan.folder)
+        print(f"which to ship: {command_line('recommend', folder, '--max-macs', 'N')}")
+        print(f"how sure: {command_line('promote', folder, '--seeds', '3')}")
     print(f"MLflow UI: {_ui_command(config)}")
     return 1 if outcome.num_failed else 0
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from analysis.results.chance import LEARNED_NOTHING, candidates
+from analysis.advice.recommend import Caps, recommend
 from analysis.results.read import latest_rows, load_table
 from analysis.results.schema import RESULTS
 from analysis.results.settings import by_setting
@@ -20,16 +20,23 @@ FORMS = (
     "such as mobilenet_v2:0.35_96"
 )
 
+NO_CAPS = Caps()
+
 
 def open_checkpoint(
-    text: str, *, best: bool = False, runs: Path = Path("runs"), tracking_uri: str | None = None
+    text: str,
+    *,
+    best: bool = False,
+    caps: Caps = NO_CAPS,
+    runs: Path = Path("runs"),
+    tracking_uri: str | None = None,
 ) -> Network:
     """Return the network that `text` names.
 
     Args:
         text: one of FORMS.
-        best: `text` names a sweep: take its COMPLETE point of the highest top-1, the mean over seeds; of equal points
-            take the one with the fewest MACs.
+        best: `text` names a sweep: take the network that `recommend` ships, the best seed of its setting.
+        caps: limits on the costs of the best network.
         runs: the folder of the MLflow store, unless `tracking_uri` or MLFLOW_TRACKING_URI names another store.
         tracking_uri: MLflow server or store.
 
@@ -44,7 +51,7 @@ def open_checkpoint(
         return published_network(text)
     path = Path(text)
     if best:
-        return _of_point(point_folder(path, _best_point(path)))
+        return _of_point(point_folder(path, _best_point(path, caps)))
     if (path / RESULTS).is_file():
         raise ConfigError(f"{path} is a sweep: choose its best network with --best, or a point, {path}/ID")
     if path.is_dir():
@@ -96,18 +103,11 @@ def point_folder(sweep: Path, point: str) -> Path:
     return sweep / "points" / matches[0]
 
 
-def _best_point(sweep: Path) -> str:
-    """Return the id of the best seed of the setting with the highest mean top-1, which reports choose too."""
+def _best_point(sweep: Path, caps: Caps) -> str:
+    """Return the id of the best seed of the setting that `recommend` and reports choose within `caps`."""
     if not (sweep / RESULTS).is_file():
         raise ConfigError(f"--best chooses from a sweep, and there is none at {sweep}; give its folder, runs/NAME")
-    settings = by_setting(load_table(sweep))
-    if "COMPLETE" not in set(settings["state"]):
-        raise ConfigError(f"{sweep} has no complete point yet")
-    settings = settings.loc[candidates(settings)]
-    if settings.empty:
-        raise ConfigError(f"{sweep} has no network to choose: each is {LEARNED_NOTHING}")
-    best = settings.sort_values(["top1", "macs"], ascending=[False, True], kind="stable").iloc[0]
-    return str(best["point"])
+    return str(recommend(by_setting(load_table(sweep)), caps).best["point"])
 
 
 def _of_point(folder: Path) -> Network:

@@ -19,6 +19,7 @@ from sweep.forecast.budgets import Forecast, deadline, forecast
 from sweep.forecast.prediction import budget
 from sweep.forecast.trial_resources import Machine, Resources, this_machine, trial_resources
 from sweep.plan.axes import effective_space
+from sweep.plan.class_balance import class_warnings
 from sweep.plan.left import Left, all_left, read_left
 from sweep.plan.plan import Plan
 from sweep.plan.reuse import find_all_trained
@@ -140,6 +141,8 @@ def forecast_of(left: Left, announce: Callable[[str], None], *, may_time: bool =
 def _announce(left: Left, say: Callable[[str], None]) -> None:
     """Print the plan's summary, and how many points are done here and in other sweeps."""
     say(left.plan.summary)
+    for line in class_warnings(left.plan.dataset):
+        say(line)
     if left.ended or left.begun:
         say(f"  {left.text}")
     if left.plan.scheduler.warning:

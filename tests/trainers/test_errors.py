@@ -10,6 +10,7 @@ from trainers.errors import (
     UnreadableImageError,
     one_line,
     printable,
+    spreadsheet_cell,
     unknown_choice,
     without_credentials,
 )
@@ -44,6 +45,15 @@ def test_credentials_are_removed_from_every_uri(text: str, expected: str) -> Non
 def test_an_error_becomes_one_line_of_bounded_length() -> None:
     assert one_line(ValueError("a\n  b\tc")) == "a b c"
     assert len(one_line("x" * 1000)) == 300
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [("dog", "dog"), ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"), ("@a", "'@a"), ("+1", "'+1"), ("-2", "'-2"),
+     ("a=b", "a=b"), ("red\x1b[31m\nnext", r"red\x1b[31m\nnext"), ("", "")],
+)  # fmt: skip
+def test_text_of_others_is_a_cell_that_no_spreadsheet_runs(text: str, cell: str) -> None:
+    assert spreadsheet_cell(text) == cell
 
 
 def test_an_unknown_choice_names_every_choice_in_order() -> None:

@@ -13,7 +13,7 @@ from trainers.config import UNKNOWN_DATA
 from trainers.datasets.batches.batches import batches
 from trainers.datasets.dataset import Dataset, SplitName
 from trainers.datasets.registry import check_split
-from trainers.errors import ConfigError
+from trainers.errors import ConfigError, spreadsheet_cell
 from trainers.files import whole_file
 from trainers.hardware.device import Device
 from trainers.training.evaluate import Scores, evaluate
@@ -32,6 +32,11 @@ class Evaluation:
     """Images of the split that were left out because they cannot be decoded."""
     confusion: torch.Tensor
     """Numbers of images (K, K) by class (row) and first guess (column), for K outputs."""
+
+    @property
+    def recalls(self) -> torch.Tensor:
+        """Share of each class whose first guess is right (K,), 0 to 1; NaN for a class without images."""
+        return self.confusion.diagonal() / self.confusion.sum(dim=1)
 
 
 def evaluate_network(
@@ -83,8 +88,9 @@ def write_confusion(path: Path, evaluation: Evaluation, classes: Sequence[str]) 
     """Write the confusion matrix as CSV: a row for each true class, a column for each first guess."""
     with whole_file(path) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["true class", *classes])
-        writer.writerows([name, *row] for name, row in zip(classes, evaluation.confusion.tolist(), strict=True))
+        names = list(map(spreadsheet_cell, classes))
+        writer.writerow(["true class", *names])
+        writer.writerows([name, *row] for name, row in zip(names, evaluation.confusion.tolist(), strict=True))
 
 
 def _relabelled(dataset: Dataset, split: SplitName, classes: Sequence[str]) -> tuple[Dataset, str | None]:

@@ -44,6 +44,10 @@ def test_evaluate_reproduces_the_scores_of_the_training(
 
     printed = capsys.readouterr().out
     assert "mobilenet_v2_0.1_16: 360 images of digits, val\n" in printed
+    assert "recall of each class, percent of its images:\n" in printed
+    recalls = [float(line.split()[-1]) for line in printed.partition("recall of")[2].splitlines()[1:11]]
+    assert recalls == sorted(recalls)
+    assert f"balanced accuracy {sum(recalls) / 10:.2f}" in printed
     assert f"top-1 {measured.top1:.3f} %, top-5 {measured.top5:.3f} %, loss {measured.val_loss:.4f}\n" in printed
     assert f"top-1 {measured.test_top1:.3f} %, top-5 {measured.test_top5:.3f} %" in printed
     with confusion.open() as file:
@@ -109,6 +113,10 @@ def test_latency_names_the_network_the_machine_and_the_threads(
     [
         (["evaluate", "{path}", "--data", "nowhere"], "no dataset 'nowhere'"),
         (["evaluate", "{path}", "--confusion", "missing/c.csv"], "cannot write missing/c.csv"),
+        (
+            ["evaluate", "{path}", "--max-macs", "10M"],
+            "--max-macs and --max-params choose among the networks of",
+        ),
         (["evaluate", "{path}", "--split", "all"], "--split: 'all' is not allowed; choose from val, test, train"),
         (["evaluate", "{path}", "--resolution", "1"], "resolution is 1; it must be 8 to 2048"),
         (["evaluate", "{path}", "--batch-size", "0"], "batch_size is 0; it must be 2 or more"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from analysis.advice.recommend import Caps
 from analysis.results.read import latest_rows
 from analysis.results.schema import RESULTS
 from sweep.networks.checkpoints import open_checkpoint, open_untrained, point_folder
@@ -101,6 +102,24 @@ def changed_log(real_sweep: Sweep, tmp_path: Path) -> Callable[[Rewrite], Path]:
         return folder
 
     return change
+
+
+def test_the_best_within_a_cap_is_the_best_of_the_networks_within_it(
+    real_sweep: Sweep, changed_log: Callable[..., Path]
+) -> None:
+    def make_one_larger(logged: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The more accurate of the complete points has more MACs."""
+        larger = max((row for row in logged if row["state"] == "COMPLETE"), key=lambda row: row["top1"])
+        return [row | ({"macs": 10**9} if row is larger else {}) for row in logged]
+
+    folder = changed_log(make_one_larger)
+    small = min(rows(real_sweep, "COMPLETE"), key=lambda row: row["top1"])
+
+    within = open_checkpoint(str(folder), best=True, caps=Caps(at_most={"macs": 1e8}))
+
+    assert within.config.dropout == small["dropout"]
+    with pytest.raises(ConfigError, match=r"nothing fits: --max-macs 0.001M"):
+        open_checkpoint(str(folder), best=True, caps=Caps(at_most={"macs": 1e3}))
 
 
 def test_the_best_of_several_seeds_has_the_setting_with_the_highest_mean(
