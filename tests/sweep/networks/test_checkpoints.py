@@ -131,6 +131,8 @@ def test_the_best_of_several_seeds_has_the_setting_with_the_highest_mean(
         return [lucky | {"top1": 99.0}, lucky | {"point": "unlucky", "seed": 1, "top1": 80.0}, better | {"top1": 95.0}]
 
     folder = changed_log(two_settings)
+    (folder / "points" / "unlucky").mkdir()
+    (folder / "points" / "unlucky" / "best.pt").touch()
 
     better = list(latest_rows(folder).values())[-1]
     assert open_checkpoint(str(folder), best=True).config.dropout == better["dropout"]

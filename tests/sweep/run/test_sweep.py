@@ -30,6 +30,7 @@ from sweep.run.sweep import progress_so_far
 from tests.sweep.conftest import (
     ARGUMENTS,
     Sweep,
+    make_checkpoints,
     measurement,
     open_recorder,
     quick_config,
@@ -147,6 +148,8 @@ def test_a_finished_sweep_does_not_start_ray_and_writes_its_report_again(real_sw
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     for row in rows:
         row.update(state="COMPLETE", top1=row["top1"] or 10.0)
+        (log.parent / "points" / row["point"]).mkdir(exist_ok=True)
+        (log.parent / "points" / row["point"] / "best.pt").touch()
     log.write_text("".join(json.dumps(row) + "\n" for row in rows))
     shutil.rmtree(runs / "mnv2_quick-digits" / "report")
     script = "import sys, run_sweep; code = run_sweep.main(sys.argv[1:]); print('ray' in sys.modules); sys.exit(code)"
@@ -199,6 +202,7 @@ def test_an_incomplete_last_line_is_reported_and_removed(tmp_path: Path, capsys:
     plan = make_plan(quick_config(tmp_path, "width_mult=0.25", "resolution=16", epochs=1))
     with closing(ResultsLog(plan.folder)) as log:
         open_recorder(plan.points, log).measured(measurement(plan.points[0], 1))
+    make_checkpoints(plan)
     path = plan.folder / "measurements.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"point": "t')
