@@ -96,7 +96,7 @@ def no_answer(settings: pd.DataFrame) -> str:
 def _left_out(settings: pd.DataFrame) -> str:
     """Return a sentence with the number of COMPLETE points that have learned nothing; "" without any."""
     num_idle = count_points(settings)["COMPLETE"] - count_points(settings.loc[candidates(settings)])["COMPLETE"]
-    return f" Left out: {counted(num_idle, 'point')} {LEARNED_NOTHING}." if num_idle else ""
+    return f" Left out as {LEARNED_NOTHING}: {counted(num_idle, 'point')}." if num_idle else ""
 
 
 def _certainty(settings: pd.DataFrame, num_val: int | None) -> str:

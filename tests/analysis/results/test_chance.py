@@ -81,7 +81,7 @@ def test_advice_leaves_out_what_learned_nothing_and_says_so(table: pd.DataFrame)
         recommend(settings, Caps(at_most={"macs": 2e6}), lambda *_: math.nan)
     [answer] = answers(settings, 1000)
     assert all(advice.best["macs"] >= 3e6 for _, advice in answer.shipped)
-    assert "Left out: 4 points no better than always answering the most frequent class." in answer.certainty
+    assert "Left out as no better than always answering the most frequent class: 4 points." in answer.certainty
     check = health_checks(results_of(table, Comparison(), name="demo"))[0]
     assert (check.passed, check.text.split(",")[0]) == (
         False,
@@ -93,7 +93,7 @@ def test_a_sweep_that_learned_nothing_has_no_answer_but_a_reason(make_row: MakeR
     settings = by_setting(make_table([make_row(width_mult=w, top1=23.0, **MAJORITY) for w in (0.5, 1.0)]))
 
     assert answers(settings, 1000) == []
-    assert no_answer(settings) == "Left out: 2 points no better than always answering the most frequent class."
+    assert no_answer(settings) == "Left out as no better than always answering the most frequent class: 2 points."
     for advise in (lambda: recommend(settings, Caps(), lambda *_: math.nan), lambda: worth_promoting(settings, 1.0)):
         with pytest.raises(ConfigError, match="no better than always answering the most frequent class"):
             advise()
