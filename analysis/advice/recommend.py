@@ -67,7 +67,7 @@ class Recommendation:
     is_largest: bool
     """Whether the best is the most accurate setting, and none has more MACs though the caps leave room."""
     reach: Mapping[Cost, float]
-    """The highest counted cost of any network, for each cap that would allow a much larger network."""
+    """The highest cost of any network for each cap on a counted cost, if all caps allow much more; else empty."""
 
 
 def assess_nothing(point: str, cost: Cost) -> float:
@@ -130,17 +130,20 @@ def recommend(table: pd.DataFrame, caps: Caps, assess: Assess = assess_nothing) 
         cheaper=next(cheaper, None),
         dearer=next((row for row in dearer if not runner_up or row["point"] != runner_up["point"]), None),
         is_largest=is_largest and _has_room(best, caps),
-        reach={
-            cost: most
-            for cost, limit in caps.of(assessed=False).items()
-            if caps.min_top1 is None and limit > ROOM * (most := float(complete[cost].max()))
-        },
+        reach=_reach(complete, caps),
     )
 
 
 def _has_room(best: Row, caps: Caps) -> bool:
     """Whether the caps would allow a larger network than `best`."""
     return all(limit > ROOM * best[cost] for cost, limit in caps.at_most.items())
+
+
+def _reach(complete: pd.DataFrame, caps: Caps) -> dict[Cost, float]:
+    limits = caps.of(assessed=False)
+    most = {cost: float(complete[cost].max()) for cost in limits}
+    has_room = caps.min_top1 is None and all(limit > ROOM * most[cost] for cost, limit in limits.items())
+    return most if has_room else {}
 
 
 def summary(advice: Recommendation, *, num_val: int | None, replicate: str = "") -> list[str]:
