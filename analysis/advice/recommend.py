@@ -141,7 +141,7 @@ def _has_room(best: Row, caps: Caps) -> bool:
 
 def _reach(complete: pd.DataFrame, caps: Caps) -> dict[Cost, float]:
     limits = caps.of(assessed=False)
-    most = {cost: float(complete[cost].max()) for cost in limits}
+    most = {cost: complete[cost].to_numpy(dtype=float).max() for cost in limits}
     has_room = caps.min_top1 is None and all(limit > ROOM * most[cost] for cost, limit in limits.items())
     return most if has_room else {}
 
