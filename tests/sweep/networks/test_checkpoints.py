@@ -161,7 +161,7 @@ def test_a_pruned_point_is_never_the_best(changed_log: Callable[[Rewrite], Path]
 
 
 def test_a_sweep_without_a_complete_point_has_no_best(changed_log: Callable[[Rewrite], Path]) -> None:
-    with pytest.raises(ConfigError, match="has no complete point yet"):
+    with pytest.raises(ConfigError, match="there is no complete point yet"):
         open_checkpoint(str(changed_log(lambda rows: [])), best=True)
 
 
