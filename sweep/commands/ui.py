@@ -74,11 +74,12 @@ def _store(arguments: Arguments) -> str:
         ConfigError: the store is itself a server, or does not exist.
     """
     from sweep.watch.mlflow_store import STORE, tracking_uri
+    from sweep.watch.sqlite_store import is_made, sqlite_path
 
     store = tracking_uri(arguments.runs, arguments.tracking_uri)
     if store.lower().startswith("http"):
         raise ConfigError(f"{without_credentials(store)} is a server: open it in a browser, or name another store")
     path = arguments.runs.absolute() / STORE
-    if store == f"sqlite:///{path}" and not (path.is_file() and path.stat().st_size):
+    if sqlite_path(store) == path and not is_made(path):
         raise ConfigError(f"no MLflow store at {path}; run a sweep first, or give its folder with --runs")
     return store
