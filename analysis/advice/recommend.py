@@ -142,7 +142,11 @@ def _has_room(best: Row, caps: Caps) -> bool:
 def _reach(complete: pd.DataFrame, caps: Caps) -> dict[Cost, float]:
     limits = caps.of(assessed=False)
     most = {cost: complete[cost].to_numpy(dtype=float).max() for cost in limits}
-    has_room = caps.min_top1 is None and all(limit > ROOM * most[cost] for cost, limit in limits.items())
+    has_room = (
+        caps.min_top1 is None
+        and not caps.of(assessed=True)
+        and all(limit > ROOM * most[cost] for cost, limit in limits.items())
+    )
     return most if has_room else {}
 
 

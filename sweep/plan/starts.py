@@ -24,7 +24,8 @@ class Starts:
         except ConfigError as error:
             self.error = self.error or error
             self._without[network_key(config)] = f"{config.model} {config.width_mult:g}"
-        return network_key(config) not in self._without
+            return False
+        return True
 
     @property
     def dropped(self) -> list[str]:

@@ -46,8 +46,6 @@ def tensors_of(state: Any, name: str) -> Tensors:
 
 def _weights(state: Any, name: str) -> Tensors:
     """Return the tensors of the network among all that a file holds."""
-    if own := _tensors_in(state):
-        return own
     wrapped = {str(key): inner for key, value in _items(state) if (inner := _tensors_in(value))}
     if len(wrapped) == 1:
         return next(iter(wrapped.values()))
@@ -58,6 +56,8 @@ def _weights(state: Any, name: str) -> Tensors:
         return wrapped[chosen]
     if wrapped:
         raise ConfigError(f"{name} holds several sets of weights ({', '.join(wrapped)}); save one state dict alone")
+    if own := _tensors_in(state):  # last, as a wrapper may hold a metric as a tensor
+        return own
     raise ConfigError(f"{name} holds no weights; give a checkpoint of a sweep, or a state dict")
 
 

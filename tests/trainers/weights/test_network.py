@@ -181,7 +181,7 @@ def prefixed(prefix: str) -> Tensors:
         {"weights_of_mine": STATE, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}},
         {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in STATE.items()},
         torch.optim.swa_utils.AveragedModel(build_random()).state_dict(),
-        {"state_dict_ema": STATE, "epoch": 1},
+        {"state_dict_ema": STATE, "epoch": 1, "best_acc1": torch.tensor(71.0)},
         {"model": STATE, "epoch": 1, "args": Namespace(lr=0.1, out=Path("x"))},
         {"state_dict": STATE, "best_acc1": np.float64(71.2), "curve": np.ones(3)},
         {key.replace("classifier.1.", "classifier."): tensor for key, tensor in STATE.items()},
