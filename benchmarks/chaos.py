@@ -270,7 +270,7 @@ def stores(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 def folders(arguments: argparse.Namespace, folder: Path) -> None:
-    """Delete the folder of a sweep while it runs, then let the same command train what is lost."""
+    """Delete the folder of a running sweep, then run the same command again, which trains the lost points."""
     rng = random.Random(arguments.seed)
     for i in range(arguments.repeats):
         runs = folder / str(i)

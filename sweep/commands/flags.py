@@ -69,7 +69,7 @@ class Flag:
         return self.positional or (kind.unit.placeholder if kind.unit else choices)
 
     def add_to(self, group: Any) -> argparse.Action:
-        """Add the flag to a group of an argparse parser, as one that takes texts; its help has the full name alone."""
+        """Add the flag, in all its spellings, to a group of an argparse parser; the help lists the full name only."""
         if self.positional:
             return group.add_argument(self.path, metavar=self.positional, nargs="*" if self.type.several else "?")
         full, *short = [self._add(group, spelling) for spelling in self.spellings]

@@ -55,11 +55,13 @@ class ResultsLog:
         self._check_in_place()
 
     def _check_in_place(self) -> None:
-        """Raise an OSError, and write both logs again, unless the open files are the files in the folder."""
+        """Raise an OSError unless the open files are the files in the folder; write the logs again if it has no rows."""
         files = {RESULTS: self._results, MEASUREMENTS: self._measurements}
         if all(_is_at(file, self._folder / name) for name, file in files.items()):
             return
         self._thread.shutdown()
+        if any(path.is_file() and path.stat().st_size for path in map(self._folder.joinpath, files)):
+            raise OSError(f"{self._folder} was deleted during the sweep, and another sweep has begun there since")
         self._folder.mkdir(parents=True, exist_ok=True)
         for name, file in files.items():
             file.seek(0)  # a deleted file is kept as long as it is open

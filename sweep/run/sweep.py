@@ -143,7 +143,7 @@ def _announce(left: Left, say: Callable[[str], None]) -> None:
     say(left.plan.summary)
     for line in class_warnings(left.plan.dataset):
         say(line)
-    if left.ended or left.begun:
+    if left.ended or left.begun or left.num_gone:
         say(f"  {left.text}")
     if left.plan.scheduler.warning:
         say(f"warning: {left.plan.scheduler.warning}")

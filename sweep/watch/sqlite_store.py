@@ -77,14 +77,14 @@ def make_store(path: Path) -> None:
 
 
 def move_artifacts(path: Path, location: str, folder: Path) -> None:
-    """Have the store in `path` find its artifacts in `folder`, if the folder of both was moved.
+    """Have the store in `path` find its artifacts in `folder`, if they are no longer at `location`.
 
     Args:
         path: the SQLite file.
         location: the URI of the folder that the store names at present.
         folder: the folder in which the artifacts lie.
     """
-    if not location.startswith("file:") or Path(local_file_uri_to_path(location)).resolve() == folder.resolve():
+    if not location.startswith("file:") or Path(local_file_uri_to_path(location)).exists() or not folder.is_dir():
         return
     with closing(sqlite3.connect(path)) as store, store:
         for table, columns in PLACES.items():

@@ -38,7 +38,7 @@ def measure_latency(
     runtimes: Sequence[RuntimeName] | None = None,
     point: str | None = None,
 ) -> list[Assessment]:
-    """Measure the latency of `network` under each of `runtimes`.
+    """Measure the latency of `network` with every runtime in `runtimes`.
 
     PyTorch runs on the GPU or CPU of this process, ONNX Runtime on the CPU. Each runtime gives two assessments:
     `latency_ms`, the median, and `latency_p90_ms`, the 90th percentile. A series of runs that is not STEADY is

@@ -1,4 +1,4 @@
-"""A results table has a frontier for every cost and dataset, of complete points only."""
+"""Each dataset in a results table has one frontier for each cost; only complete points can be on it."""
 
 from collections.abc import Callable
 from typing import Any

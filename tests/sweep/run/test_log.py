@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,24 @@ def test_a_deleted_folder_is_noticed_at_the_next_row_and_its_logs_are_written_ag
         first.id: 1,
         second.id: 1,
     }
+
+
+def test_rows_of_another_sweep_in_a_deleted_folder_are_not_overwritten(tmp_path: Path) -> None:
+    plan = quick_plan(tmp_path, 2)
+    first, second = plan.points
+    log = ResultsLog(plan.folder)
+    recorder = open_recorder(plan.points, log)
+    recorder.measured(measurement(first, 1))
+    shutil.rmtree(plan.folder)
+    with closing(ResultsLog(plan.folder)) as other:
+        other.append_measurement(measurement(second, 2))
+    before = (plan.folder / "measurements.jsonl").read_bytes()
+
+    with pytest.raises(OSError, match="was deleted during the sweep, and another sweep has begun there since"):
+        recorder.measured(measurement(first, 2))
+    log.close()
+
+    assert (plan.folder / "measurements.jsonl").read_bytes() == before
 
 
 def test_appending_a_row_does_not_wait_for_a_slow_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

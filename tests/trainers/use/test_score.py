@@ -159,7 +159,7 @@ def test_outputs_without_names_are_matched_by_their_number(make_folder: MakeFold
 
 
 WNIDS = ("n01440764", "n02102040", "n02979186")
-"""WordNet ids of tench, English springer and cassette player."""
+"""The WordNet ids of three ImageNet classes: tench, English springer and cassette player."""
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def like_dli14(model: nn.Module) -> Tensors:
 
 
 def layers_v2(block: BlockV2) -> dict[str, nn.Module]:
-    """Return the layers of a MobileNetV2 block as one flat sequence, in which activations are numbered too."""
+    """Return the layers of a MobileNetV2 block by their number in a flat sequence; activations count as layers."""
     flat: list[nn.Module] = []
     for part in block.conv:
         flat += list(part) if isinstance(part, Conv2dNormActivation) else [part]
