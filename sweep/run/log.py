@@ -55,7 +55,7 @@ class ResultsLog:
         self._check_in_place()
 
     def _check_in_place(self) -> None:
-        """Raise an OSError unless the open files are the files in the folder; write the logs again if it has no rows."""
+        """Raise an OSError unless the open files are the files in the folder; write lost logs again."""
         files = {RESULTS: self._results, MEASUREMENTS: self._measurements}
         if all(_is_at(file, self._folder / name) for name, file in files.items()):
             return
